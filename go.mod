@@ -1,0 +1,3 @@
+module zego-mcp
+
+go 1.26

@@ -1,0 +1,152 @@
+package zego
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// AvatarURLLifetime is how long ZEGO serves an AvatarURL after the answer that
+// held it.
+const AvatarURLLifetime = 24 * time.Hour
+
+// MaxLimit is the most entries that ZEGO puts into one page.
+const MaxLimit = 20
+
+// FetchMode says which digital humans to list.
+type FetchMode int
+
+// The fetch modes. ZEGO's default is FetchAll.
+const (
+	FetchAll     FetchMode = 1
+	FetchPublic  FetchMode = 2
+	FetchPrivate FetchMode = 3
+)
+
+// ListDigitalHumansRequest selects a page of digital humans. What is nil is not
+// sent, and ZEGO's default holds.
+type ListDigitalHumansRequest struct {
+	FetchMode *FetchMode `json:"FetchMode,omitempty"` // Default FetchAll.
+	Offset    *int       `json:"Offset,omitempty"`    // First entry, 0 to 1000000; default 0.
+	Limit     *int       `json:"Limit,omitempty"`     // Most entries, 1 to MaxLimit; default MaxLimit.
+}
+
+// DigitalHuman is an avatar that the project can put on a stream.
+type DigitalHuman struct {
+	ID        string   `json:"DigitalHumanId"`
+	Name      string   `json:"Name"`
+	AvatarURL string   `json:"AvatarUrl"` // Image; see AvatarURLLifetime.
+	IsPublic  bool     `json:"IsPublic"`  // Open to every project; otherwise this project's own.
+	Actions   []Action `json:"Actions"`   // Gestures; never nil.
+}
+
+// Action is a gesture of a digital human.
+type Action struct {
+	Name       string `json:"Action"`
+	PreviewURL string `json:"PreviewUrl"` // Video.
+}
+
+// DigitalHumanPage is one page of the list.
+type DigitalHumanPage struct {
+	Total         int // Matches over all pages.
+	DigitalHumans []DigitalHuman
+	RequestID     string
+}
+
+// ListDigitalHumans returns one page of the digital humans that the project can
+// use. Past the end the page is empty and Total is true.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-management/get-digital-human-list
+func (c *Client) ListDigitalHumans(ctx context.Context, in ListDigitalHumansRequest) (DigitalHumanPage, error) {
+	var out listData
+	requestID, err := c.call(ctx, "GetDigitalHumanList", in, &out)
+	if err != nil {
+		return DigitalHumanPage{}, err
+	}
+	return DigitalHumanPage{Total: *out.Total, DigitalHumans: *out.DigitalHumans, RequestID: requestID}, nil
+}
+
+// AllDigitalHumans returns an iterator over every digital human of a fetch
+// mode, page after page. It ends after the first error, which it yields.
+func (c *Client) AllDigitalHumans(ctx context.Context, mode FetchMode) iter.Seq2[DigitalHuman, error] {
+	return func(yield func(DigitalHuman, error) bool) {
+		for offset := 0; ; {
+			page, err := c.ListDigitalHumans(ctx, ListDigitalHumansRequest{
+				FetchMode: &mode, Offset: new(offset), Limit: new(MaxLimit),
+			})
+			if err != nil {
+				yield(DigitalHuman{}, err)
+				return
+			}
+			for _, human := range page.DigitalHumans {
+				if !yield(human, nil) {
+					return
+				}
+			}
+			offset += len(page.DigitalHumans)
+			if len(page.DigitalHumans) == 0 || offset >= page.Total {
+				return
+			}
+		}
+	}
+}
+
+// DigitalHumanInfo is one digital human, as ZEGO describes it on its own.
+type DigitalHumanInfo struct {
+	DigitalHuman
+	RequestID string
+}
+
+// GetDigitalHuman returns one digital human. An unknown id is
+// CodeDigitalHumanNotFound.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-management/get-digital-human-info
+func (c *Client) GetDigitalHuman(ctx context.Context, id string) (DigitalHumanInfo, error) {
+	in := struct {
+		DigitalHumanID string `json:"DigitalHumanId"`
+	}{id}
+	var out humanData
+	requestID, err := c.call(ctx, "GetDigitalHumanInfo", in, &out)
+	return DigitalHumanInfo{DigitalHuman: DigitalHuman(out), RequestID: requestID}, err
+}
+
+// listData tells an absent field from a zero one.
+type listData struct {
+	Total         *int            `json:"Total"`
+	DigitalHumans *[]DigitalHuman `json:"DigitalHumans"`
+}
+
+func (d *listData) check() error {
+	if d.Total == nil {
+		return errors.New("Total is missing")
+	}
+	if *d.Total < 0 {
+		return fmt.Errorf("Total is %d", *d.Total)
+	}
+	if d.DigitalHumans == nil {
+		if *d.Total > 0 {
+			return errors.New("DigitalHumans is missing")
+		}
+		d.DigitalHumans = &[]DigitalHuman{}
+	}
+	for i := range *d.DigitalHumans {
+		if err := (*humanData)(&(*d.DigitalHumans)[i]).check(); err != nil {
+			return fmt.Errorf("DigitalHumans[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+type humanData DigitalHuman
+
+func (d *humanData) check() error {
+	if d.ID == "" {
+		return errors.New("DigitalHumanId is missing")
+	}
+	if d.Actions == nil {
+		d.Actions = []Action{}
+	}
+	return nil
+}

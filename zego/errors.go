@@ -1,0 +1,184 @@
+package zego
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Code is a return code of ZEGO's API. It implements error, so that
+// errors.Is(err, zego.CodeDigitalHumanNotFound) tells whether ZEGO answered it.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/return-codes
+type Code int
+
+// The codes documented for the Digital Human API.
+const (
+	CodeSignatureExpired      Code = 100000004 // The timestamp is over 10 minutes off.
+	CodeSignatureWrong        Code = 100000005 // The signature does not match.
+	CodeInvalidParameter      Code = 400000001 // A parameter is missing, malformed or out of range.
+	CodeServiceNotEnabled     Code = 400000002 // The project has no Digital Human service.
+	CodeDigitalHumanNotFound  Code = 400000003 // No such digital human.
+	CodeTimbreNotFound        Code = 400000004 // No such timbre.
+	CodeTaskNotFound          Code = 400000005 // No such stream task.
+	CodeStreamNotStarted      Code = 400000006 // The stream task is not streaming yet.
+	CodeStreamStopped         Code = 400000007 // The stream task has already stopped.
+	CodeConcurrencyExceeded   Code = 400000008 // Too many stream tasks run at once.
+	CodeTimbreNotSupported    Code = 400000009 // The stream does not support this timbre.
+	CodeDigitalHumanConfig    Code = 400000010 // The digital human is misconfigured inside ZEGO.
+	CodeStreamIDExists        Code = 400000015 // Another stream task uses this StreamId.
+	CodeModelVersion          Code = 400000016 // The digital human's model has a wrong version.
+	CodeSystemError           Code = 400010000 // ZEGO failed inside.
+	CodeNoPermission          Code = 400010001 // The project may not call this action.
+	CodeSystemBusy            Code = 400010002 // ZEGO is busy.
+	CodeInsufficientResources Code = 400010007 // ZEGO has no free node.
+	CodeVPCNotFound           Code = 400010008 // The named VPC does not exist (seen in ZEGO's sample code only).
+	CodeRateLimited           Code = 400010009 // Over 10 calls in a second.
+)
+
+// The codes that ZEGO documents for the gateway of sibling products (AI Agent,
+// RTC), which answers for the Digital Human API too.
+const (
+	CodeGatewayHostWrong                   Code = 100000000
+	CodeGatewayAppIDMalformed              Code = 100000001
+	CodeGatewayTimestampEmpty              Code = 100000002
+	CodeGatewayTimestampMalformed          Code = 100000003
+	CodeGatewayActionEmpty                 Code = 100000006
+	CodeGatewayActionUnsupported           Code = 100000007
+	CodeGatewayNonceEmpty                  Code = 100000008
+	CodeGatewaySignatureEmpty              Code = 100000009
+	CodeGatewayNoServerSecret              Code = 100000010
+	CodeGatewayNoAppConfig                 Code = 100000011
+	CodeGatewayBodyUnreadable              Code = 100000012
+	CodeGatewaySignatureVersionEmpty       Code = 100000013
+	CodeGatewaySignatureVersionUnsupported Code = 100000014
+	CodeGatewayInternal                    Code = 100000015
+	CodeGatewayNoProduction                Code = 100000016
+	CodeGatewayServiceNotEnabled           Code = 100000017
+)
+
+// codes holds what is known of each code: its meaning, what the user can do,
+// and whether the same call may succeed later.
+var codes = map[Code]struct {
+	meaning, advice string
+	retryable       bool
+}{
+	CodeSignatureExpired:      {"signature expired", "set this machine's clock: it is more than 10 minutes off", true},
+	CodeSignatureWrong:        {"signature wrong", "check that the server secret belongs to this AppId (ZEGOCLOUD console, project configuration)", false},
+	CodeInvalidParameter:      {"invalid parameter", "change the argument that the message names", false},
+	CodeServiceNotEnabled:     {"Digital Human service not enabled", "ask ZEGOCLOUD support to enable the Digital Human API for this AppId", false},
+	CodeDigitalHumanNotFound:  {"digital human not found", "check the DigitalHumanId", false},
+	CodeTimbreNotFound:        {"timbre not found", "check the TimbreId", false},
+	CodeTaskNotFound:          {"task not found", "check the TaskId; the task may have ended", false},
+	CodeStreamNotStarted:      {"stream not started", "wait until the task streams, then call again", true},
+	CodeStreamStopped:         {"stream already stopped", "nothing: it has stopped; create a new task to go on", false},
+	CodeConcurrencyExceeded:   {"too many streams at once", "stop a running stream task first", false},
+	CodeTimbreNotSupported:    {"timbre not supported by this stream", "use another timbre", false},
+	CodeDigitalHumanConfig:    {"digital human misconfigured at ZEGO", "use another digital human and tell ZEGOCLOUD support", false},
+	CodeStreamIDExists:        {"stream id already exists", "use another StreamId, or stop the task that has it", false},
+	CodeModelVersion:          {"digital human has a wrong model version", "use another digital human and tell ZEGOCLOUD support", false},
+	CodeSystemError:           {"ZEGO system error", "try again once; if it stays, tell ZEGOCLOUD support the request id", true},
+	CodeNoPermission:          {"no permission for this API", "ask ZEGOCLOUD support to permit this action for the AppId", false},
+	CodeSystemBusy:            {"ZEGO is busy", "try again in a few seconds", true},
+	CodeInsufficientResources: {"ZEGO has no free node", "try again in a minute; if it stays, tell ZEGOCLOUD support", true},
+	CodeVPCNotFound:           {"VPC does not exist", "tell ZEGOCLOUD support", false},
+	CodeRateLimited:           {"rate limit exceeded", "wait a second, then call again; ZEGO allows 10 calls per second per action", true},
+
+	CodeGatewayHostWrong:                   {"wrong host", "check the endpoint", false},
+	CodeGatewayAppIDMalformed:              {"AppId malformed", "check the AppId: a decimal number from the ZEGOCLOUD console", false},
+	CodeGatewayTimestampEmpty:              {"timestamp missing", "check the endpoint: something on the way drops the query", false},
+	CodeGatewayTimestampMalformed:          {"timestamp malformed", "check the endpoint: something on the way changes the query", false},
+	CodeGatewayActionEmpty:                 {"action missing", "check the endpoint: something on the way drops the query", false},
+	CodeGatewayActionUnsupported:           {"action not supported", "check the endpoint: it serves another ZEGO product or version", false},
+	CodeGatewayNonceEmpty:                  {"nonce missing", "check the endpoint: something on the way drops the query", false},
+	CodeGatewaySignatureEmpty:              {"signature missing", "check the endpoint: something on the way drops the query", false},
+	CodeGatewayNoServerSecret:              {"ZEGO has no secret for this AppId", "check the AppId in the ZEGOCLOUD console", false},
+	CodeGatewayNoAppConfig:                 {"unknown AppId", "check the AppId in the ZEGOCLOUD console", false},
+	CodeGatewayBodyUnreadable:              {"ZEGO could not read the request", "try again once", true},
+	CodeGatewaySignatureVersionEmpty:       {"signature version missing", "check the endpoint: something on the way drops the query", false},
+	CodeGatewaySignatureVersionUnsupported: {"signature version not supported", "check the endpoint: it serves another ZEGO product or version", false},
+	CodeGatewayInternal:                    {"ZEGO gateway error", "try again in a few seconds", true},
+	CodeGatewayNoProduction:                {"AppId has no production environment", "finish the project's setup in the ZEGOCLOUD console", false},
+	CodeGatewayServiceNotEnabled:           {"service not enabled for this AppId", "ask ZEGOCLOUD support to enable the Digital Human API for this AppId", false},
+}
+
+// Error returns the code's meaning and its number.
+func (c Code) Error() string {
+	if known, ok := codes[c]; ok {
+		return known.meaning + " (code " + strconv.Itoa(int(c)) + ")"
+	}
+	return "unknown ZEGO code " + strconv.Itoa(int(c))
+}
+
+// Advice returns what the user can do about the code, as an imperative without
+// a full stop.
+func (c Code) Advice() string {
+	if known, ok := codes[c]; ok {
+		return known.advice
+	}
+	return "look the code up in ZEGO's return codes, or tell ZEGOCLOUD support the request id"
+}
+
+// Retryable reports whether the same call may succeed later.
+func (c Code) Retryable() bool { return codes[c].retryable }
+
+// Error is ZEGO's refusal of a call. errors.Is matches its Code.
+type Error struct {
+	Action     string // The ZEGO action that was called.
+	Code       Code
+	Message    string // ZEGO's own words; may be empty.
+	RequestID  string // What ZEGO support asks for; may be empty.
+	HTTPStatus int    // Usually 200: ZEGO tells failures by Code.
+}
+
+// Error returns one line with the action, the code, its message and the request id.
+func (e *Error) Error() string {
+	text := "zego: " + e.Action + ": " + e.Code.Error()
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	if e.RequestID != "" {
+		text += " [request " + e.RequestID + "]"
+	}
+	return text
+}
+
+// Unwrap returns the code.
+func (e *Error) Unwrap() error { return e.Code }
+
+// Retryable reports whether the same call may succeed later.
+func (e *Error) Retryable() bool { return e.Code.Retryable() }
+
+// TransportError says that no answer came: the connection failed, broke or
+// took too long. It never holds the URL, since the query is signed.
+type TransportError struct {
+	Action string
+	Err    error // The cause, without the URL; errors.Is finds context.Canceled and the like.
+}
+
+// Error returns one line with the action and the cause.
+func (e *TransportError) Error() string { return "zego: " + e.Action + ": no answer: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// ResponseError says that an answer came which is not ZEGO's: an HTML page of a
+// proxy, a redirect, truncated or oversized JSON, or fields of the wrong type.
+type ResponseError struct {
+	Action     string
+	HTTPStatus int
+	RequestID  string // When the answer had one.
+	Reason     string // What came instead.
+}
+
+// Error returns one line with the action, the HTTP status and what came.
+func (e *ResponseError) Error() string {
+	text := fmt.Sprintf("zego: %s: bad answer (HTTP %d): %s", e.Action, e.HTTPStatus, e.Reason)
+	if e.RequestID != "" {
+		text += " [request " + e.RequestID + "]"
+	}
+	return text
+}
+
+// Retryable reports whether the same call may succeed later: the server or a
+// proxy failed (5xx).
+func (e *ResponseError) Retryable() bool { return e.HTTPStatus >= 500 }
