@@ -120,14 +120,14 @@ type listData struct {
 
 func (d *listData) check() error {
 	if d.Total == nil {
-		return errors.New("Total is missing")
+		return errors.New("field Total is missing")
 	}
 	if *d.Total < 0 {
-		return fmt.Errorf("Total is %d", *d.Total)
+		return fmt.Errorf("field Total is %d", *d.Total)
 	}
 	if d.DigitalHumans == nil {
 		if *d.Total > 0 {
-			return errors.New("DigitalHumans is missing")
+			return errors.New("field DigitalHumans is missing")
 		}
 		d.DigitalHumans = &[]DigitalHuman{}
 	}
@@ -143,7 +143,7 @@ type humanData DigitalHuman
 
 func (d *humanData) check() error {
 	if d.ID == "" {
-		return errors.New("DigitalHumanId is missing")
+		return errors.New("field DigitalHumanId is missing")
 	}
 	if d.Actions == nil {
 		d.Actions = []Action{}

@@ -1,0 +1,53 @@
+package zegosim
+
+import (
+	"bytes"
+	"html/template"
+	"maps"
+	"net/http"
+	"slices"
+	"zego-mcp/zego"
+)
+
+// page keeps to what the simulator itself serves: it needs no internet.
+var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>ZEGO simulator</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #223; background: #f6f7fa }
+ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); gap: 1rem; padding: 0; list-style: none }
+li { background: #fff; border-radius: 12px; overflow: hidden; text-align: center; padding-bottom: .5rem }
+img { width: 100%; display: block; margin-bottom: .4rem }
+</style>
+<h1>ZEGO simulator</h1>
+<p>This is a test double of ZEGOCLOUD's Digital Human API, not ZEGOCLOUD. Its digital humans are made up and its answers cost nothing.
+It takes signed calls of {{range $i, $a := .Actions}}{{if $i}}, {{end}}<code>{{$a}}</code>{{end}} at this address.</p>
+<ul>
+{{- range .Humans}}
+<li><img src="{{.AvatarURL}}" alt="" width="256" height="256" loading="lazy">{{.Name}}
+{{- end}}
+</ul>
+`))
+
+// servePage tells a person who opens the simulator in a browser what it is.
+func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
+	var data struct {
+		Actions []string
+		Humans  []zego.DigitalHuman
+	}
+	data.Actions = slices.Sorted(maps.Keys(actions))
+	for _, human := range s.humans() {
+		if human.AvatarURL == "" {
+			human.AvatarURL = avatarPath(human.ID, s.now())
+		}
+		data.Humans = append(data.Humans, human)
+	}
+	var b bytes.Buffer
+	if err := page.Execute(&b, data); err != nil {
+		panic(err) // the template does not fit its data
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(b.Bytes())
+}

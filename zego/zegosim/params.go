@@ -1,0 +1,99 @@
+package zegosim
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"zego-mcp/zego"
+)
+
+// params are the business parameters of a call. Its methods remember the first
+// thing wrong in no, so that an action reads all of them and then asks once.
+type params struct {
+	values map[string]json.RawMessage
+	text   bool // values are JSON strings whatever their type: they came in a query
+	no     *refusal
+}
+
+// bodyParams reads a POST body.
+//
+// Assumed: an empty body counts as {}, unknown fields are ignored, names are
+// case-sensitive, and Content-Type does not matter.
+func bodyParams(body []byte) (params, *refusal) {
+	var p params
+	if len(bytes.TrimSpace(body)) == 0 {
+		return p, nil
+	}
+	if err := json.Unmarshal(body, &p.values); err != nil {
+		return p, refuse(zego.CodeInvalidParameter, "the request body must be a JSON object: %v", err)
+	}
+	if p.values == nil {
+		return p, refuse(zego.CodeInvalidParameter, "the request body must be a JSON object, not null")
+	}
+	return p, nil
+}
+
+// queryParams reads the query of a GET, which can only carry plain values.
+func queryParams(query url.Values) params {
+	p := params{values: make(map[string]json.RawMessage, len(query)), text: true}
+	for name, values := range query {
+		p.values[name], _ = json.Marshal(values[0])
+	}
+	return p
+}
+
+// raw returns a parameter, or nil if it is absent.
+//
+// Assumed: null counts as absent.
+func (p *params) raw(name string) json.RawMessage {
+	v := p.values[name]
+	if string(v) == "null" {
+		return nil
+	}
+	return v
+}
+
+// number reads an integer between low and high.
+//
+// Assumed: 5.0 and 5e0 are no integers.
+func (p *params) number(name string, absent, low, high int) int {
+	v := p.raw(name)
+	if v == nil {
+		return absent
+	}
+	digits := string(v)
+	if p.text {
+		_ = json.Unmarshal(v, &digits) // A string we made ourselves
+	}
+	n, err := strconv.Atoi(digits)
+	switch {
+	case err != nil:
+		p.wrong("%s must be an integer between %d and %d", name, low, high)
+	case n < low || n > high:
+		p.wrong("%s must be between %d and %d, got %d", name, low, high, n)
+	}
+	return n
+}
+
+// required reads a string that must not be empty.
+func (p *params) required(name string) string {
+	v := p.raw(name)
+	if v == nil {
+		p.wrong("%s is required", name)
+		return ""
+	}
+	var s string
+	if err := json.Unmarshal(v, &s); err != nil {
+		p.wrong("%s must be a string", name)
+	} else if s == "" {
+		p.wrong("%s must not be empty", name)
+	}
+	return s
+}
+
+func (p *params) wrong(format string, args ...any) {
+	if p.no == nil {
+		p.no = refuse(zego.CodeInvalidParameter, format, args...)
+	}
+}
