@@ -36,6 +36,7 @@ type Options struct {
 	Endpoint   string           // Base URL, https (http only for loopback); default DefaultEndpoint.
 	HTTPClient *http.Client     // Default: one of its own with keep-alive. Redirects are never followed.
 	Timeout    time.Duration    // Limit of one attempt, connection and answer included; default 15 s.
+	Pause      time.Duration    // Before the first retry, longer before later ones; default 200 ms.
 	Now        func() time.Time // Clock of the signatures; default time.Now.
 }
 
@@ -44,6 +45,8 @@ type Client struct {
 	endpoint string
 	http     *http.Client
 	timeout  time.Duration
+	pause    time.Duration
+	clock    *clock
 	sign     func(action string) url.Values
 	scrub    func(text, signature string) string
 }
@@ -66,6 +69,9 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	if opts.Timeout <= 0 {
 		opts.Timeout = 15 * time.Second
 	}
+	if opts.Pause <= 0 {
+		opts.Pause = 200 * time.Millisecond
+	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -77,11 +83,14 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	httpClient := *opts.HTTPClient
 	// A followed redirect would hand the signed query to another host.
 	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	clock := &clock{own: opts.Now}
 	return &Client{
 		endpoint: strings.TrimSuffix(opts.Endpoint, "/") + "/",
 		http:     &httpClient,
 		timeout:  opts.Timeout,
-		sign:     signer(appID, serverSecret, opts.Now),
+		pause:    opts.Pause,
+		clock:    clock,
+		sign:     signer(appID, serverSecret, clock.now),
 		scrub: func(text, signature string) string {
 			return strings.NewReplacer(serverSecret, "[secret]", signature, "[signature]").Replace(text)
 		},
@@ -128,13 +137,22 @@ type data interface {
 	check() error
 }
 
-// call sends one request and decodes its Data into out. It returns ZEGO's
+// call carries out an action and decodes its Data into out. It returns ZEGO's
 // request id. The call ends with ctx.
 func (c *Client) call(ctx context.Context, action string, in any, out data) (requestID string, err error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return "", fmt.Errorf("zego: %s: encode request: %w", action, err)
+	}
 	start := time.Now()
-	requestID, err = c.send(ctx, action, in, out)
+	info := CallInfo{Action: action}
+	err = c.retry(ctx, func() (err error) {
+		info.Attempts++
+		requestID, err = c.send(ctx, action, body, out)
+		return err
+	}, &info)
 	if trace, ok := ctx.Value(traceKey{}).(func(CallInfo)); ok {
-		info := CallInfo{Action: action, Attempts: 1, Took: time.Since(start), RequestID: requestID, Err: err}
+		info.Took, info.RequestID, info.Err = time.Since(start), requestID, err
 		if refusal, ok := errors.AsType[*Error](err); ok {
 			info.Code = refusal.Code
 		}
@@ -143,11 +161,8 @@ func (c *Client) call(ctx context.Context, action string, in any, out data) (req
 	return requestID, err
 }
 
-func (c *Client) send(ctx context.Context, action string, in any, out data) (string, error) {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return "", fmt.Errorf("zego: %s: encode request: %w", action, err)
-	}
+// send makes one attempt.
+func (c *Client) send(ctx context.Context, action string, body []byte, out data) (string, error) {
 	attempt, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	query := c.sign(action)
@@ -172,7 +187,7 @@ func (c *Client) send(ctx context.Context, action string, in any, out data) (str
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "", bad("", "the answer broke off after %d bytes", len(answer))
+		return "", &TransportError{Action: action, Err: fmt.Errorf("the answer broke off after %d bytes: %w", len(answer), err)}
 	case err != nil:
 		return "", &TransportError{Action: action, Err: c.cause(ctx, err)}
 	case len(answer) > maxAnswer:
@@ -182,11 +197,14 @@ func (c *Client) send(ctx context.Context, action string, in any, out data) (str
 	if err := json.Unmarshal(answer, &env); err != nil || env.Code == nil {
 		return "", bad("", "%s", whatCame(resp.Header.Get("Content-Type"), answer, err))
 	}
-	env.RequestID = c.scrub(oneLine(env.RequestID, 100), query.Get("Signature"))
+	env.RequestID = oneLine(c.scrub(env.RequestID, query.Get("Signature")), 100)
 	if *env.Code != 0 {
+		if *env.Code == CodeSignatureExpired {
+			c.clock.learn(resp.Header.Get("Date"))
+		}
 		return env.RequestID, &Error{
 			Action: action, Code: *env.Code, RequestID: env.RequestID, HTTPStatus: resp.StatusCode,
-			Message: c.scrub(oneLine(env.Message, 500), query.Get("Signature")),
+			Message: oneLine(c.scrub(env.Message, query.Get("Signature")), 500),
 		}
 	}
 	if resp.StatusCode >= 400 {
@@ -264,8 +282,9 @@ type CallInfo struct {
 	Action    string
 	Attempts  int
 	Took      time.Duration
-	Code      Code   // What ZEGO refused with; 0 otherwise.
-	RequestID string // Empty when no answer came.
+	Code      Code          // What ZEGO refused with; 0 otherwise.
+	ClockOff  time.Duration // How far this machine's clock is behind ZEGO's, when that was learnt in this call.
+	RequestID string        // Empty when no answer came.
 	Err       error
 }
 

@@ -148,7 +148,7 @@ func (e *Error) Unwrap() error { return e.Code }
 // Retryable reports whether the same call may succeed later.
 func (e *Error) Retryable() bool { return e.Code.Retryable() }
 
-// TransportError says that no answer came: the connection failed, broke or
+// TransportError says that no complete answer came: the connection failed, broke or
 // took too long. It never holds the URL, since the query is signed.
 type TransportError struct {
 	Action string
@@ -156,7 +156,9 @@ type TransportError struct {
 }
 
 // Error returns one line with the action and the cause.
-func (e *TransportError) Error() string { return "zego: " + e.Action + ": no answer: " + e.Err.Error() }
+func (e *TransportError) Error() string {
+	return "zego: " + e.Action + ": no complete answer: " + e.Err.Error()
+}
 
 // Unwrap returns the cause.
 func (e *TransportError) Unwrap() error { return e.Err }

@@ -1,0 +1,94 @@
+package zego
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// mostAttempts bounds the attempts of one call.
+const mostAttempts = 4
+
+// rateLimitPause is how long ZEGO counts a call against its limit.
+const rateLimitPause = time.Second
+
+// once are the actions that must not happen twice: repeated after a lost answer,
+// they could start a second stream or speak twice.
+var once = map[string]bool{}
+
+// retry makes attempts until one succeeds, the rest would be pointless, or ctx ends.
+func (c *Client) retry(ctx context.Context, attempt func() error, info *CallInfo) error {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval = c.pause
+	expired := false
+	for {
+		before := c.clock.off()
+		err := attempt()
+		if err == nil || info.Attempts >= mostAttempts || ctx.Err() != nil {
+			return err
+		}
+		pause := pauses.NextBackOff()
+		switch refusal, refused := errors.AsType[*Error](err); {
+		case refused && refusal.Code == CodeSignatureExpired:
+			if expired {
+				return err
+			}
+			// A fresh timestamp helps at once, or never.
+			expired, pause = true, 0
+			if off := c.clock.off(); off != before {
+				info.ClockOff = off
+			}
+		case refused && refusal.Code == CodeRateLimited:
+			pause += rateLimitPause
+		case refused && refusal.Code == CodeSystemBusy:
+		case once[info.Action] || !failedOnTheWay(err):
+			return err
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
+			return err // It tells more than the deadline would.
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// failedOnTheWay reports whether a call may have failed for a reason of the moment
+// that says nothing of the request itself. What happened to it is not known.
+func failedOnTheWay(err error) bool {
+	if _, ok := errors.AsType[*TransportError](err); ok {
+		return true
+	}
+	if bad, ok := errors.AsType[*ResponseError](err); ok {
+		return bad.Retryable()
+	}
+	refusal, ok := errors.AsType[*Error](err)
+	return ok && (refusal.Code == CodeSystemError || refusal.Code == CodeGatewayInternal ||
+		refusal.HTTPStatus >= http.StatusInternalServerError && refusal.Retryable())
+}
+
+// clock is the machine's clock, corrected by what ZEGO's answers tell of theirs.
+type clock struct {
+	own   func() time.Time
+	ahead atomic.Int64 // Nanoseconds by which ZEGO's clock is ahead.
+}
+
+func (c *clock) now() time.Time { return c.own().Add(c.off()) }
+
+func (c *clock) off() time.Duration { return time.Duration(c.ahead.Load()) }
+
+// learn corrects the clock by the Date of an answer that called a signature
+// expired.
+func (c *clock) learn(date string) {
+	if server, err := http.ParseTime(date); err == nil {
+		c.ahead.Store(int64(server.Sub(c.own())))
+	}
+}
