@@ -1,0 +1,198 @@
+// Package tools is what an agent sees: the MCP tools over ZEGO's Digital Human
+// API, each in a file of its own, and the server that offers them.
+package tools
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+	"zego-mcp/schema"
+	"zego-mcp/zego"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+// all lists every tool. Agents see them sorted by name.
+var all = []interface {
+	set() Toolset
+	bind(Config) server.ServerTool
+}{
+	listDigitalHumans,
+	getDigitalHuman,
+}
+
+// Config is what the tools work with.
+type Config struct {
+	Client      *zego.Client     // Nil when the configuration does not allow calls.
+	Unavailable error            // Why Client is nil, and what the user can do about it.
+	Simulated   bool             // Answers come from the simulator; agents are told so.
+	Toolsets    []Toolset        // Which tools to offer; default: Assets.
+	Timeout     time.Duration    // Limit of one tool call; default 30 s.
+	Logger      *slog.Logger     // One line per call; default: none.
+	Now         func() time.Time // Default time.Now.
+	Version     string           // Of the server, told to clients.
+}
+
+// DefaultTimeout is the limit of one tool call.
+const DefaultTimeout = 30 * time.Second
+
+// NewServer returns an MCP server with all tools on it.
+func NewServer(cfg Config) *server.MCPServer {
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if len(cfg.Toolsets) == 0 {
+		cfg.Toolsets = []Toolset{Assets}
+	}
+	title, instructions := "ZEGOCLOUD Digital Human", "Find digital humans (talking avatars) of a ZEGOCLOUD project. "+
+		"Start with list_digital_humans. AvatarUrl values stop working after 24 hours: keep DigitalHumanId instead."
+	if cfg.Simulated {
+		title += " (simulated)"
+		instructions = "SIMULATED: every answer comes from a built-in simulator, not from ZEGOCLOUD; ids and pictures are made up. " + instructions
+	}
+	s := server.NewMCPServer("zego-mcp", cfg.Version,
+		server.WithTitle(title),
+		server.WithInstructions(instructions),
+		server.WithToolCapabilities(false),
+		server.WithRecovery(),
+	)
+	for _, tool := range all {
+		if slices.Contains(cfg.Toolsets, tool.set()) {
+			s.AddTools(tool.bind(cfg))
+		}
+	}
+	return s
+}
+
+// effect says what a tool does to the world; the four MCP hints follow from it.
+type effect int
+
+const (
+	reads effect = iota // Changes nothing, costs nothing.
+)
+
+func (e effect) annotations(title string) mcp.ToolAnnotation {
+	return mcp.ToolAnnotation{
+		Title:           title,
+		ReadOnlyHint:    new(e == reads),
+		DestructiveHint: new(false),
+		IdempotentHint:  new(e == reads),
+		OpenWorldHint:   new(true),
+	}
+}
+
+// tool is the whole of one tool: what agents see of it and what it does.
+type tool[In, Out any] struct {
+	name, title, description string
+	toolset                  Toolset
+	effect                   effect
+	run                      func(ctx context.Context, cfg Config, in In) (Out, error)
+}
+
+func (t tool[In, Out]) set() Toolset { return t.toolset }
+
+// bind is the one adapter between a tool and MCP: decode, run, log, encode.
+func (t tool[In, Out]) bind(cfg Config) server.ServerTool {
+	input := schema.Input[In]()
+	return server.ServerTool{
+		Tool: mcp.Tool{
+			Name:            t.name,
+			Title:           t.title,
+			Description:     t.description,
+			RawInputSchema:  input.JSON(),
+			RawOutputSchema: schema.Output[Out](),
+			Annotations:     t.effect.annotations(t.title),
+		},
+		// The error is always nil: a refused call is a result that the model can read.
+		Handler: func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			start := time.Now()
+			ctx, cancel := context.WithTimeoutCause(ctx, cfg.Timeout,
+				fmt.Errorf("the call's time limit of %v is over: %w", cfg.Timeout, context.DeadlineExceeded))
+			defer cancel()
+			var attrs []slog.Attr
+			ctx = zego.WithTrace(ctx, func(call zego.CallInfo) {
+				if call.ClockOff != 0 {
+					cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; signing with theirs, but set it right",
+						slog.Duration("behind", call.ClockOff.Round(time.Second)))
+				}
+				attrs = []slog.Attr{
+					slog.String("action", call.Action), slog.Int("attempts", call.Attempts),
+					slog.Int("code", int(call.Code)), slog.String("request_id", call.RequestID),
+				}
+			})
+			result, err := t.call(ctx, cfg, input, req)
+			attrs = append([]slog.Attr{slog.String("tool", t.name), slog.Duration("took", time.Since(start))}, attrs...)
+			if err != nil {
+				attrs = append(attrs, slog.String("err", summary(err)))
+				cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "tool call failed", attrs...)
+				return mcp.NewToolResultError(explain(err)), nil
+			}
+			cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "tool call", attrs...)
+			return result, nil
+		},
+	}
+}
+
+func (t tool[In, Out]) call(ctx context.Context, cfg Config, input *schema.Schema[In], req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	arguments := req.Params.Arguments
+	if req.Params.RawArguments != nil {
+		arguments = req.Params.RawArguments
+	}
+	in, err := input.Decode(arguments)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Client == nil {
+		return nil, &unavailableError{cfg.Unavailable}
+	}
+	out, err := t.run(ctx, cfg, in)
+	if err != nil {
+		return nil, err
+	}
+	text, err := compact(out)
+	if err != nil {
+		return nil, err
+	}
+	return mcp.NewToolResultStructured(out, text), nil
+}
+
+// compact encodes a result for models: one line, without HTML escapes, which
+// a model would copy into a URL.
+func compact(v any) (string, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return "", err
+	}
+	return string(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))), nil
+}
+
+// unavailableError says that the configuration does not allow calls.
+type unavailableError struct{ err error }
+
+func (e *unavailableError) Error() string { return e.err.Error() }
+
+// summary is err for the log: arguments can hold a user's content, which does
+// not belong there.
+func summary(err error) string {
+	if invalid, ok := errors.AsType[*schema.ArgumentError](err); ok {
+		return fmt.Sprintf("%d invalid arguments", len(invalid.Problems))
+	}
+	if refusal, ok := errors.AsType[*zego.Error](err); ok {
+		return refusal.Code.Error() // ZEGO's message may repeat an argument.
+	}
+	return err.Error()
+}
