@@ -17,11 +17,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const secret = zegosim.DefaultSecret
@@ -429,7 +428,10 @@ func TestAllDigitalHumans(t *testing.T) {
 	}
 
 	t.Run("stops when the caller does", func(t *testing.T) {
-		for range client.AllDigitalHumans(t.Context(), zego.FetchPublic) {
+		for _, err := range client.AllDigitalHumans(t.Context(), zego.FetchPublic) {
+			if err != nil {
+				t.Error(err)
+			}
 			break
 		}
 	})

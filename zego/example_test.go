@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
-
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 )

@@ -2,7 +2,6 @@ package zego_test
 
 import (
 	"testing"
-
 	"zego-mcp/zego"
 )
 

@@ -1,0 +1,214 @@
+package cli_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"zego-mcp/internal/cli"
+	"zego-mcp/zego"
+	"zego-mcp/zego/zegosim"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// asProgram makes the test binary behave as zego-mcp.
+const asProgram = "TEST_AS_ZEGO_MCP"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(cli.Main())
+	}
+	testscript.Main(m, map[string]func(){"zego-mcp": func() { os.Exit(cli.Main()) }})
+}
+
+// TestScripts runs the command line as a user does, without one of ZEGO's
+// variables set. $SIM is a simulator; the others are upstreams that go wrong.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	upstreams := map[string]http.Handler{
+		"SIM":          &zegosim.Server{QPS: -1},
+		"CLOCK_BEHIND": &zegosim.Server{Now: func() time.Time { return time.Now().Add(-time.Hour) }},
+		"CLOCK_NEAR":   &zegosim.Server{Now: func() time.Time { return time.Now().Add(90 * time.Second) }},
+		"OTHER_SECRET": &zegosim.Server{Secret: strings.Repeat("x", 32)},
+		"OTHER_APP":    &zegosim.Server{AppID: 7},
+		"NOT_ENABLED":  &zegosim.Server{Fault: func(string, int) *zegosim.Fault { return &zegosim.Fault{Code: zego.CodeServiceNotEnabled} }},
+		"HTML": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.WriteString(w, "<html>Bad gateway</html>")
+		}),
+		"HOSTILE": &zegosim.Server{Humans: []zego.DigitalHuman{{ID: "a", Name: "\x1b[2Jcleared\nline"}}},
+	}
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	env := []string{"GONE=" + gone.URL, "APP_ID=" + fmt.Sprint(zegosim.DefaultAppID), "SECRET=" + zegosim.DefaultSecret}
+	for name, handler := range upstreams {
+		srv := httptest.NewServer(handler)
+		t.Cleanup(srv.Close)
+		env = append(env, name+"="+srv.URL)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, env...)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// exits CODE COMMAND…: exec, with the exit code spelt out.
+			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
+				want, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				got := 0
+				if exit := new(exec.ExitError); errors.As(ts.Exec(args[1], args[2:]...), &exit) {
+					got = exit.ExitCode()
+				}
+				if got != want {
+					ts.Fatalf("exit code %d, want %d", got, want)
+				}
+			},
+		},
+	})
+}
+
+// program is a running zego-mcp.
+type program struct {
+	*exec.Cmd
+	stdin  io.WriteCloser
+	stdout *bufio.Reader
+	stderr *bufio.Reader
+}
+
+func start(t *testing.T, args ...string) *program {
+	t.Helper()
+	p := &program{Cmd: exec.CommandContext(t.Context(), os.Args[0], args...)}
+	p.Env = append(os.Environ(), asProgram+"=1", "ZEGO_LOG_FORMAT=json")
+	p.stdin, _ = p.StdinPipe()
+	stdout, _ := p.StdoutPipe()
+	stderr, _ := p.StderrPipe()
+	p.stdout, p.stderr = bufio.NewReader(stdout), bufio.NewReader(stderr)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestSignals ends the program while it serves; it must end in order.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		for _, transport := range []string{"stdio", "http", "sse"} {
+			t.Run(fmt.Sprint(transport, " ", signal), func(t *testing.T) {
+				t.Parallel()
+				p := start(t, "serve", "--simulate", "--transport", transport, "--listen", "127.0.0.1:0")
+				if transport == "stdio" {
+					_, _ = io.WriteString(p.stdin, `{"jsonrpc":"2.0","id":1,"method":"ping"}`+"\n")
+					if line, err := p.stdout.ReadString('\n'); err != nil {
+						t.Fatalf("got %q, %v", line, err)
+					}
+				} else if url := loggedURL(t, p); !strings.HasPrefix(url, "http://127.0.0.1:") {
+					t.Errorf("got %q", url)
+				}
+				if err := p.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+				if err := p.Wait(); err != nil {
+					t.Errorf("got %v, want exit code 0", err)
+				}
+			})
+		}
+	}
+}
+
+// loggedURL returns the url of the first log line that has one.
+func loggedURL(t *testing.T, p *program) string {
+	t.Helper()
+	for {
+		line, err := p.stderr.ReadString('\n')
+		if err != nil {
+			t.Fatalf("no URL logged: %v", err)
+		}
+		var entry struct{ URL string }
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.URL != "" {
+			return entry.URL
+		}
+	}
+}
+
+// TestSimulateCommand uses the printed values in a second program.
+func TestSimulateCommand(t *testing.T) {
+	t.Parallel()
+	p := start(t, "simulate", "--listen", "127.0.0.1:0")
+	env := append(os.Environ(), asProgram+"=1")
+	for range 5 {
+		line, err := p.stdout.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if export, ok := strings.CutPrefix(strings.TrimSpace(line), "export "); ok {
+			env = append(env, export)
+		}
+	}
+	call := exec.CommandContext(t.Context(), os.Args[0], "call", "list_digital_humans", "Limit=1")
+	call.Env = env
+	out, err := call.CombinedOutput()
+	if err != nil || !bytes.HasPrefix(out, []byte(`{"Total":64,`)) {
+		t.Errorf("got %s, %v", out, err)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("got %v, want exit code 0", err)
+	}
+}
+
+// TestReadme holds the README to the program: every flag, variable and tool stands
+// in it.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) string {
+		var out, errs bytes.Buffer
+		if code := cli.Run(t.Context(), args, func(string) string { return "" }, nil, &out, &errs); code != 0 {
+			t.Fatalf("%v: exit code %d: %s", args, code, errs.String())
+		}
+		return out.String()
+	}
+	var wanted []string
+	for _, command := range []string{"serve", "call", "tools", "simulate", "doctor", "version"} {
+		wanted = append(wanted, "`zego-mcp "+command)
+		help := run(command, "--help")
+		for _, flag := range regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(help, -1) {
+			if flag != "--help" {
+				wanted = append(wanted, flag)
+			}
+		}
+		for _, variable := range regexp.MustCompile(`\$(ZEGO_[A-Z_]+)`).FindAllStringSubmatch(help, -1) {
+			wanted = append(wanted, "`"+variable[1]+"`")
+		}
+	}
+	for line := range strings.Lines(run("tools", "--toolsets", "all")) {
+		wanted = append(wanted, "`"+strings.Fields(line)[0]+"`")
+	}
+	for _, want := range wanted {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("README.md does not mention %s", want)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+	"zego-mcp/internal/httpserver"
+	"zego-mcp/internal/stdio"
+	"zego-mcp/tools"
+
+	"golang.org/x/term"
+)
+
+type serveCommand struct {
+	Transport string   `enum:"stdio,http,sse" default:"stdio" help:"stdio; http: Streamable HTTP at /mcp and SSE at /sse; sse: SSE alone. Default: stdio."`
+	Listen    string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where http and sse listen; port 0 picks one. Default: 127.0.0.1:8080."`
+	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names besides localhost and addresses under which browsers and clients may reach http and sse."`
+}
+
+// Run serves until the input ends or a signal comes; both are a success.
+func (c *serveCommand) Run(p *process) error {
+	log := p.logger(slog.LevelInfo)
+	b, err := p.connect(nil)
+	if err != nil {
+		return err
+	}
+	switch {
+	case b.unavailable != nil:
+		log.Warn("calls will fail: " + b.unavailable.Error())
+	case b.simulator != "":
+		log.Warn("SIMULATED: answers come from the built-in simulator, not from ZEGOCLOUD", "simulator", b.simulator)
+	}
+	s := tools.NewServer(p.toolsConfig(b, log))
+	// A call may use its whole time limit before the process ends.
+	grace := p.settings.Timeout + time.Second
+	if c.Transport == "stdio" {
+		if isTerminal(p.stdin) {
+			log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
+		}
+		return stdio.Serve(p.ctx, s, p.stdin, p.stdout, log, grace)
+	}
+
+	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", withoutListen(err))
+	}
+	path := map[string]string{"http": "/mcp", "sse": "/sse"}[c.Transport]
+	log.Info("serving MCP", "transport", c.Transport, "url", "http://"+listener.Addr().String()+path)
+	if address, err := netip.ParseAddrPort(listener.Addr().String()); err == nil && !address.Addr().IsLoopback() {
+		log.Warn("reachable from other machines: whoever reaches this address uses your ZEGO account; put a proxy with authentication in front")
+	}
+	return httpserver.Serve(p.ctx, listener, s, httpserver.Options{
+		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Grace: grace, Logger: log,
+	})
+}
+
+// withoutListen drops the words that repeat the flag's name.
+func withoutListen(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+		return fmt.Errorf("%s: %w", op.Addr, op.Err)
+	}
+	return err
+}
+
+func isTerminal(r io.Reader) bool {
+	file, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

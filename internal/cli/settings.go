@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"zego-mcp/tools"
+	"zego-mcp/zego"
+	"zego-mcp/zego/zegosim"
+
+	"github.com/alecthomas/kong"
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+)
+
+// settings are the flags of all commands. AppID stays text: a malformed one must
+// not keep the server from starting, for nobody sees why a desktop client's server
+// died.
+type settings struct {
+	AppID     string        `name:"app-id" variable:"ZEGO_APP_ID" placeholder:"N" help:"AppID of the ZEGOCLOUD project."`
+	Endpoint  string        `variable:"ZEGO_ENDPOINT" default:"${endpoint}" placeholder:"URL" help:"ZEGO's API; https, or http on loopback. Default: ${endpoint}."`
+	Simulate  bool          `variable:"ZEGO_SIMULATE" help:"Answer from the built-in simulator: no account, no network."`
+	Toolsets  string        `variable:"ZEGO_TOOLSETS" default:"assets" help:"Tools to offer: assets, streaming (billed), both, or all. Default: assets."`
+	LogLevel  string        `variable:"ZEGO_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error. Default: info; for call, error."`
+	LogFormat string        `variable:"ZEGO_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json. Default: text."`
+	Timeout   time.Duration `variable:"ZEGO_TIMEOUT" default:"30s" help:"Time limit of one tool call, waits and retries included. Default: 30s."`
+}
+
+// Validate refuses values that no command can work with.
+func (s *settings) Validate() error {
+	if s.Timeout <= 0 {
+		return fmt.Errorf("--timeout must be more than 0, got %v", s.Timeout)
+	}
+	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, s.LogLevel) {
+		return fmt.Errorf("--log-level must be debug, info, warn or error, got %q", s.LogLevel)
+	}
+	_, err := tools.ParseToolsets(s.Toolsets)
+	return err
+}
+
+// fromEnvironment reads the flags that the command line does not set. Kong's own
+// environment support takes an empty variable for a value.
+func fromEnvironment(getenv func(string) string) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		value := getenv(flag.Tag.Get("variable"))
+		if isUnset(value) {
+			return nil, nil
+		}
+		return value, nil
+	})
+}
+
+// withVariable names a flag's variable in the help.
+func withVariable(value *kong.Value) string {
+	if variable := value.Tag.Get("variable"); variable != "" {
+		return value.Help + " ($" + variable + ")"
+	}
+	return value.Help
+}
+
+// isUnset reports whether value is empty or a placeholder that a client left in
+// its configuration.
+func isUnset(value string) bool {
+	value = strings.TrimSpace(value)
+	return value == "" || strings.HasPrefix(value, "${") && strings.HasSuffix(value, "}") ||
+		strings.HasPrefix(value, "<") && strings.HasSuffix(value, ">")
+}
+
+// credentials returns AppId and server secret, or what is wrong with them, one
+// problem per error.
+func (p *process) credentials() (appID uint32, secret string, problems []error) {
+	variable := func(name string) string {
+		value := strings.TrimSpace(p.getenv(name))
+		if value != "" && isUnset(value) {
+			problems = append(problems, fmt.Errorf("%s still holds the placeholder %s", name, value))
+			return ""
+		}
+		return value
+	}
+	if p.settings.AppID == "" {
+		if variable("ZEGO_APP_ID"); len(problems) == 0 {
+			problems = append(problems, errors.New("ZEGO_APP_ID is not set"))
+		}
+	} else if n, err := strconv.ParseUint(strings.TrimSpace(p.settings.AppID), 10, 32); err != nil || n == 0 {
+		problems = append(problems, fmt.Errorf("ZEGO_APP_ID must be a number from 1 to 4294967295, got %q", p.settings.AppID))
+	} else {
+		appID = uint32(n)
+	}
+
+	before := len(problems)
+	secret, source := variable("ZEGO_SERVER_SECRET"), "ZEGO_SERVER_SECRET" //nolint:gosec // A name, no secret.
+	if file := variable("ZEGO_SERVER_SECRET_FILE"); secret == "" && file != "" {
+		problems, source = problems[:before], "ZEGO_SERVER_SECRET_FILE"
+		text, err := os.ReadFile(file) //nolint:gosec // The operator names the file.
+		if err != nil {
+			return appID, "", append(problems, fmt.Errorf("ZEGO_SERVER_SECRET_FILE: %w", err))
+		}
+		secret = strings.TrimSpace(string(text))
+	}
+	switch {
+	case secret == "" && len(problems) == before:
+		problems = append(problems, fmt.Errorf("%s is %s", source, map[bool]string{true: "not set", false: "empty"}[source == "ZEGO_SERVER_SECRET"]))
+	case secret != "" && len(secret) != 32:
+		problems = append(problems, fmt.Errorf("%s must have 32 characters, got %d", source, len(secret)))
+	}
+	return appID, secret, problems
+}
+
+// whatToSet ends every complaint about credentials.
+const whatToSet = "Set ZEGO_APP_ID and ZEGO_SERVER_SECRET in the server's environment (in a desktop client: the \"env\" of its configuration) " +
+	"to the AppID and ServerSecret of your project in the ZEGOCLOUD console, https://console.zegocloud.com. " +
+	"To try without an account, start with --simulate (or ZEGO_SIMULATE=true): made-up answers from a built-in simulator."
+
+// backend is where the answers come from.
+type backend struct {
+	client      *zego.Client
+	unavailable error  // Why client is nil.
+	simulator   string // Its URL; empty for ZEGO.
+}
+
+// connect makes the client that the settings describe. Bad settings are no error
+// here: the server starts, lists its tools, and a call tells what is wrong.
+func (p *process) connect(httpClient *http.Client) (backend, error) {
+	if p.settings.Simulate {
+		return p.simulated(httpClient)
+	}
+	appID, secret, problems := p.credentials()
+	if len(problems) > 0 {
+		return backend{unavailable: fmt.Errorf("this server is not configured: %s.\n%s", join(problems), whatToSet)}, nil
+	}
+	client, err := zego.New(appID, secret, zego.Options{Endpoint: p.settings.Endpoint, HTTPClient: httpClient})
+	if err != nil {
+		return backend{unavailable: fmt.Errorf("this server is not configured: %s. Check ZEGO_ENDPOINT",
+			strings.TrimPrefix(err.Error(), "zego: "))}, nil
+	}
+	return backend{client: client}, nil
+}
+
+// simulated starts the simulator beside us; it ends with the process.
+func (p *process) simulated(httpClient *http.Client) (backend, error) {
+	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return backend{}, fmt.Errorf("start the simulator: %w", err)
+	}
+	srv := &http.Server{Handler: &zegosim.Server{}, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(listener) }()
+	url := "http://" + listener.Addr().String()
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: url, HTTPClient: httpClient})
+	return backend{client: client, simulator: url}, err
+}
+
+func join(problems []error) string {
+	texts := make([]string, len(problems))
+	for i, problem := range problems {
+		texts[i] = problem.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// toolsConfig is what the tools need of the settings.
+func (p *process) toolsConfig(b backend, log *slog.Logger) tools.Config {
+	sets, _ := tools.ParseToolsets(p.settings.Toolsets) // Checked by Validate.
+	return tools.Config{
+		Client: b.client, Unavailable: b.unavailable, Simulated: b.simulator != "",
+		Toolsets: sets, Timeout: p.settings.Timeout, Logger: log, Version: version(),
+	}
+}
+
+// logger returns the log on stderr; level holds unless the user chose one.
+func (p *process) logger(level slog.Level) *slog.Logger {
+	if p.settings.LogLevel != "" {
+		_ = level.UnmarshalText([]byte(p.settings.LogLevel)) // Checked by Validate.
+	}
+	if p.settings.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+	}
+	_, terminal := terminalWidth(p.stderr)
+	return slog.New(tint.NewTextHandler(p.stderr, &tint.Options{
+		Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || p.getenv("NO_COLOR") != "",
+	}))
+}
+
+// terminalWidth returns the columns of w if it is a terminal.
+func terminalWidth(w io.Writer) (columns int, ok bool) {
+	file, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(file.Fd())) {
+		return 0, false
+	}
+	columns, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || columns <= 0 {
+		columns = 80
+	}
+	return columns, true
+}

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+	"zego-mcp/tools"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+type toolsCommand struct {
+	JSON bool `name:"json" help:"Print exactly what tools/list answers."`
+}
+
+// Run lists the tools of the chosen toolsets; it needs no account.
+func (c *toolsCommand) Run(p *process) error {
+	s := tools.NewServer(p.toolsConfig(backend{}, slog.New(slog.DiscardHandler)))
+	answer, ok := s.HandleMessage(p.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)).(mcp.JSONRPCResponse)
+	if !ok {
+		return errors.New("tools/list was refused")
+	}
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(answer.Result); err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err := p.stdout.Write(text.Bytes())
+		return err
+	}
+	var list mcp.ListToolsResult
+	if err := json.Unmarshal(text.Bytes(), &list); err != nil {
+		return err
+	}
+	columns := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, tool := range list.Tools {
+		first, _, _ := strings.Cut(tool.Description, ". ")
+		_, _ = fmt.Fprintf(columns, "%s\t%s.\n", tool.Name, strings.TrimSuffix(first, "."))
+	}
+	return columns.Flush()
+}

@@ -1,0 +1,254 @@
+// Package stdio serves MCP over standard input and output, and loses no request:
+// each one read is answered before the end of input or a signal ends the server.
+package stdio
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+// MaxMessage bounds one message, in bytes; a larger line is answered with an error.
+const MaxMessage = 4 << 20
+
+const (
+	workers = 100   // mcp-go's most; its default runs 5 calls at a time.
+	queue   = 10000 // mcp-go's most; past it, a call holds up the reading.
+)
+
+// Serve answers the messages of in on out until in ends or ctx is done, then
+// waits up to grace for the requests already read. It returns nil after both.
+//
+// Reading cannot be interrupted: one goroutine outlives Serve until in ends.
+func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer, log *slog.Logger, grace time.Duration) error {
+	c := &conn{out: out, log: log, pending: map[string]int{}, progress: make(chan struct{})}
+	lines := make(chan []byte)
+	stopReading := make(chan struct{})
+	defer close(stopReading)
+	go c.read(bufio.NewReaderSize(in, 64<<10), lines, stopReading)
+
+	toServer, fromClient := io.Pipe()
+	var feeding sync.WaitGroup
+	feeding.Go(func() {
+		defer func() { _ = fromClient.Close() }()
+		c.feed(ctx, lines, fromClient)
+		// mcp-go cancels what is in flight when its input ends.
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		if !c.wait(ending, func() bool { return len(c.pending) == 0 }) {
+			log.Warn("ended with requests unanswered", "grace", grace)
+		}
+	})
+
+	stdio := server.NewStdioServer(s)
+	stdio.SetErrorLogger(slog.NewLogLogger(log.Handler(), slog.LevelWarn))
+	server.WithWorkerPoolSize(workers)(stdio)
+	server.WithQueueSize(queue)(stdio)
+	err := stdio.Listen(context.WithoutCancel(ctx), toServer, c)
+	_ = toServer.Close()
+	feeding.Wait()
+	return err
+}
+
+// conn stands between mcp-go and the client: it knows which requests were read
+// and not yet answered.
+type conn struct {
+	log *slog.Logger
+
+	mu       sync.Mutex // guards what follows
+	out      io.Writer
+	pending  map[string]int // By id: clients may reuse one.
+	progress chan struct{}  // Closed and renewed at each answer.
+}
+
+// read hands over the lines of in, the last one with or without a line end, and
+// closes lines at the end.
+func (c *conn) read(in *bufio.Reader, lines chan<- []byte, stop <-chan struct{}) {
+	defer close(lines)
+	for {
+		line, err := readLine(in)
+		switch {
+		case errors.Is(err, errTooLong):
+			c.log.Warn("message refused: too large", "limit_bytes", MaxMessage)
+			refusal := mcp.NewJSONRPCError(mcp.NewRequestId(nil), mcp.INVALID_REQUEST,
+				fmt.Sprintf("message is larger than %d MiB", MaxMessage>>20), nil)
+			if text, err := json.Marshal(refusal); err == nil {
+				_, _ = c.Write(append(text, '\n'))
+			}
+		case len(bytes.TrimSpace(line)) > 0:
+			select {
+			case lines <- line:
+			case <-stop:
+				return
+			}
+		}
+		if err != nil && !errors.Is(err, errTooLong) {
+			if !errors.Is(err, io.EOF) {
+				c.log.Warn("reading stopped", "err", err)
+			}
+			return
+		}
+	}
+}
+
+var errTooLong = errors.New("line too long")
+
+// readLine returns one line of at most MaxMessage bytes. Of a longer one it
+// keeps nothing and returns errTooLong.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	tooLong := false
+	for {
+		part, err := in.ReadSlice('\n')
+		if len(line)+len(part) > MaxMessage {
+			tooLong, line = true, nil
+		}
+		if !tooLong {
+			line = append(line, part...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case tooLong && err == nil:
+			return nil, errTooLong
+		default:
+			return line, err
+		}
+	}
+}
+
+// feed passes the lines on to mcp-go until they end or ctx is done.
+func (c *conn) feed(ctx context.Context, lines <-chan []byte, to io.Writer) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case line, more := <-lines:
+			if !more {
+				return
+			}
+			id, method := c.note(line)
+			if _, err := to.Write(append(bytes.TrimRight(line, "\r\n"), '\n')); err != nil {
+				return
+			}
+			// mcp-go answers side by side; what follows initialize relies on it.
+			if method == string(mcp.MethodInitialize) && id != "" {
+				c.wait(ctx, func() bool { return c.pending[id] == 0 })
+			}
+		}
+	}
+}
+
+// message is what tells requests, answers and cancellations apart.
+type message struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Method  string          `json:"method"`
+	Params  json.RawMessage `json:"params"`
+}
+
+// note remembers a request and forgets a cancelled one, which may stay without
+// an answer.
+func (c *conn) note(line []byte) (id, method string) {
+	var m message
+	if json.Unmarshal(line, &m) != nil || m.Version != mcp.JSONRPC_VERSION || m.Method == "" {
+		return "", ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m.Method == string(mcp.MethodNotificationCancelled) {
+		var params struct {
+			RequestID json.RawMessage `json:"requestId"`
+		}
+		if json.Unmarshal(m.Params, &params) == nil {
+			delete(c.pending, key(params.RequestID))
+		}
+		return "", m.Method
+	}
+	id = key(m.ID)
+	if id != "" {
+		c.pending[id]++
+	}
+	return id, m.Method
+}
+
+// key makes equal ids equal, however they are spelt; "" is no valid id.
+func key(id json.RawMessage) string {
+	var v any
+	if json.Unmarshal(id, &v) != nil {
+		return ""
+	}
+	switch v := v.(type) {
+	case string:
+		return "s" + v
+	case float64:
+		return fmt.Sprint("n", v)
+	}
+	return ""
+}
+
+// Write passes one message on to the client. mcp-go writes each message with
+// one call, but not all of them under one lock.
+func (c *conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := c.out.Write(p)
+	if id := answered(p); id != "" {
+		if c.pending[id]--; c.pending[id] <= 0 {
+			delete(c.pending, id)
+		}
+		close(c.progress)
+		c.progress = make(chan struct{})
+	}
+	return n, err
+}
+
+// answered returns the id that a message answers. It stops at the id, which
+// mcp-go writes before the result: a page of results is not parsed again.
+func answered(p []byte) string {
+	dec := json.NewDecoder(bytes.NewReader(p))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return ""
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil || name == "method" {
+			return ""
+		}
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return ""
+		}
+		if name == "id" {
+			return key(value)
+		}
+	}
+	return ""
+}
+
+// wait reports whether ready, which is asked under the lock after each answer,
+// came true before ctx was done.
+func (c *conn) wait(ctx context.Context, ready func() bool) bool {
+	for {
+		c.mu.Lock()
+		ok, progress := ready(), c.progress
+		c.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-progress:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
