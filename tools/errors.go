@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"zego-mcp/schema"
 	"zego-mcp/zego"
 )
@@ -42,6 +43,12 @@ func explain(err error) string {
 			fmt.Sprintf("%s got no usable answer (HTTP %d): %s", bad.Action, bad.HTTPStatus, bad.Reason),
 			"What to do: if it stays, check the endpoint with `zego-mcp doctor`.",
 			again(bad.Retryable()), requestID(bad.RequestID))
+	}
+	if queue, ok := errors.AsType[*zego.QueueError](err); ok {
+		return lines(
+			fmt.Sprintf("%s was not sent: ZEGO's rate limit is used up, %d calls wait already, and a turn would come in about %v, after this call's time limit.",
+				queue.Action, queue.Ahead, queue.Wait.Round(100*time.Millisecond)),
+			"What to do: call again later, or less often.", again(true))
 	}
 	if transport, ok := errors.AsType[*zego.TransportError](err); ok {
 		if errors.Is(err, context.Canceled) {

@@ -25,7 +25,7 @@ var getDigitalHuman = tool[getDigitalHumanInput, getDigitalHumanOutput]{
 		}
 		return getDigitalHumanOutput{
 			digitalHuman:       digitalHumanOf(info.DigitalHuman),
-			AvatarURLExpiresAt: avatarExpiry(cfg.Now()),
+			AvatarURLExpiresAt: avatarExpiry(info.At),
 			RequestID:          info.RequestID,
 		}, nil
 	},

@@ -50,7 +50,7 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 		out := listDigitalHumansOutput{
 			Total:              page.Total,
 			DigitalHumans:      make([]digitalHuman, 0, len(page.DigitalHumans)),
-			AvatarURLsExpireAt: avatarExpiry(cfg.Now()),
+			AvatarURLsExpireAt: avatarExpiry(page.At),
 			RequestID:          page.RequestID,
 		}
 		for _, human := range page.DigitalHumans {
@@ -78,7 +78,7 @@ func digitalHumanOf(human zego.DigitalHuman) digitalHuman {
 	}
 }
 
-// avatarExpiry is when an AvatarUrl that was answered now stops working.
-func avatarExpiry(now time.Time) string {
-	return now.Add(zego.AvatarURLLifetime).UTC().Format(time.RFC3339)
+// avatarExpiry is when an AvatarUrl that ZEGO answered with at a time stops working.
+func avatarExpiry(at time.Time) string {
+	return at.Add(zego.AvatarURLLifetime).UTC().Format(time.RFC3339)
 }

@@ -29,14 +29,13 @@ var all = []interface {
 
 // Config is what the tools work with.
 type Config struct {
-	Client      *zego.Client     // Nil when the configuration does not allow calls.
-	Unavailable error            // Why Client is nil, and what the user can do about it.
-	Simulated   bool             // Answers come from the simulator; agents are told so.
-	Toolsets    []Toolset        // Which tools to offer; default: Assets.
-	Timeout     time.Duration    // Limit of one tool call; default 30 s.
-	Logger      *slog.Logger     // One line per call; default: none.
-	Now         func() time.Time // Default time.Now.
-	Version     string           // Of the server, told to clients.
+	Client      *zego.Client  // Nil when the configuration does not allow calls.
+	Unavailable error         // Why Client is nil, and what the user can do about it.
+	Simulated   bool          // Answers come from the simulator; agents are told so.
+	Toolsets    []Toolset     // Which tools to offer; default: Assets.
+	Timeout     time.Duration // Limit of one tool call; default 30 s.
+	Logger      *slog.Logger  // One line per call; default: none.
+	Version     string        // Of the server, told to clients.
 }
 
 // DefaultTimeout is the limit of one tool call.
@@ -49,9 +48,6 @@ func NewServer(cfg Config) *server.MCPServer {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
 	}
 	if len(cfg.Toolsets) == 0 {
 		cfg.Toolsets = []Toolset{Assets}
@@ -122,16 +118,7 @@ func (t tool[In, Out]) bind(cfg Config) server.ServerTool {
 				fmt.Errorf("the call's time limit of %v is over: %w", cfg.Timeout, context.DeadlineExceeded))
 			defer cancel()
 			var attrs []slog.Attr
-			ctx = zego.WithTrace(ctx, func(call zego.CallInfo) {
-				if call.ClockOff != 0 {
-					cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; signing with theirs, but set it right",
-						slog.Duration("behind", call.ClockOff.Round(time.Second)))
-				}
-				attrs = []slog.Attr{
-					slog.String("action", call.Action), slog.Int("attempts", call.Attempts),
-					slog.Int("code", int(call.Code)), slog.String("request_id", call.RequestID),
-				}
-			})
+			ctx = zego.WithTrace(ctx, func(call zego.CallInfo) { attrs = callAttrs(ctx, cfg.Logger, call) })
 			result, err := t.call(ctx, cfg, input, req)
 			attrs = append([]slog.Attr{slog.String("tool", t.name), slog.Duration("took", time.Since(start))}, attrs...)
 			if err != nil {
@@ -143,6 +130,28 @@ func (t tool[In, Out]) bind(cfg Config) server.ServerTool {
 			return result, nil
 		},
 	}
+}
+
+// callAttrs says how a call to ZEGO went. None of it is a user's content.
+func callAttrs(ctx context.Context, log *slog.Logger, call zego.CallInfo) []slog.Attr {
+	if call.ClockOff != 0 {
+		log.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; signing with theirs, but set it right",
+			slog.Duration("behind", call.ClockOff.Round(time.Second)))
+	}
+	attrs := []slog.Attr{
+		slog.String("action", call.Action), slog.Int("attempts", call.Attempts),
+		slog.Int("code", int(call.Code)), slog.String("request_id", call.RequestID),
+	}
+	if call.Cached {
+		attrs = append(attrs, slog.Bool("cached", true))
+	}
+	if call.Shared {
+		attrs = append(attrs, slog.Bool("shared", true))
+	}
+	if waited := call.Waited.Round(time.Millisecond); waited > 0 {
+		attrs = append(attrs, slog.Duration("waited", waited))
+	}
+	return attrs
 }
 
 func (t tool[In, Out]) call(ctx context.Context, cfg Config, input *schema.Schema[In], req mcp.CallToolRequest) (*mcp.CallToolResult, error) {

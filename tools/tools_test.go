@@ -15,20 +15,19 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
-
 	"zego-mcp/schema"
 	"zego-mcp/tools"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+var noon = time.Date(2026, 11, 23, 20, 0, 0, 0, time.FixedZone("CST", 8*3600))
 
 // start returns an MCP server whose answers come from sim, and sim's URL.
 func start(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*server.MCPServer, string) {
@@ -37,12 +36,12 @@ func start(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*server.MCPServ
 	srv := httptest.NewServer(sim)
 	t.Cleanup(srv.Close)
 	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{
-		Endpoint: srv.URL, Now: sim.Now, Pause: time.Microsecond,
+		Endpoint: srv.URL, Now: sim.Now, Pause: time.Microsecond, QPS: -1,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Client, cfg.Now, cfg.Version = client, sim.Now, "test"
+	cfg.Client, cfg.Version = client, "test"
 	return tools.NewServer(cfg), srv.URL
 }
 
@@ -210,14 +209,7 @@ func TestTranscripts(t *testing.T) {
 func TestResult(t *testing.T) {
 	t.Parallel()
 	humans := []zego.DigitalHuman{{ID: "a", Name: `<b> & "知" `, AvatarURL: "https://x.test/a.png?a=1&b=2"}, {ID: "b"}, {ID: "c", IsPublic: true}}
-	sim := &zegosim.Server{QPS: -1, Humans: humans}
-	srv := httptest.NewServer(sim)
-	t.Cleanup(srv.Close)
-	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := tools.NewServer(tools.Config{Client: client, Now: func() time.Time { return noon.In(time.FixedZone("CST", 8*3600)) }})
+	s, _ := start(t, &zegosim.Server{QPS: -1, Humans: humans}, tools.Config{})
 	for _, tt := range []struct {
 		arguments string
 		ids       []string

@@ -18,8 +18,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -38,6 +40,11 @@ type Options struct {
 	Timeout    time.Duration    // Limit of one attempt, connection and answer included; default 15 s.
 	Pause      time.Duration    // Before the first retry, longer before later ones; default 200 ms.
 	Now        func() time.Time // Clock of the signatures; default time.Now.
+
+	QPS      int           // Calls per second and action; default DefaultQPS, below 0 no limit.
+	Limiter  Limiter       // In place of QPS, for a limit that processes share.
+	CacheTTL time.Duration // How long pages of the asset lists are kept; default 0, not at all.
+	Cache    Cache         // Besides the client's own memory, one that processes share; default none.
 }
 
 // Client calls the Digital Human API for one AppId.
@@ -49,6 +56,13 @@ type Client struct {
 	clock    *clock
 	sign     func(action string) url.Values
 	scrub    func(text, signature string) string
+
+	limiter  Limiter
+	flights  flights
+	memory   memory
+	cache    Cache
+	cacheTTL time.Duration
+	prefix   string // Of keys in cache.
 }
 
 // New returns a Client for the project appID. The serverSecret is the
@@ -75,6 +89,15 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	switch {
+	case opts.Limiter != nil:
+	case opts.QPS < 0:
+		opts.Limiter = noLimit{}
+	case opts.QPS == 0:
+		opts.Limiter = NewLimiter(DefaultQPS)
+	default:
+		opts.Limiter = NewLimiter(opts.QPS)
+	}
 	if opts.HTTPClient == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = 32 // Bursts of calls all go to one host.
@@ -94,6 +117,10 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 		scrub: func(text, signature string) string {
 			return strings.NewReplacer(serverSecret, "[secret]", signature, "[signature]").Replace(text)
 		},
+		limiter:  opts.Limiter,
+		cache:    opts.Cache,
+		cacheTTL: opts.CacheTTL,
+		prefix:   "zego-mcp:" + strconv.FormatUint(uint64(appID), 10) + ":",
 	}, nil
 }
 
@@ -131,95 +158,188 @@ type envelope struct {
 	Data      json.RawMessage `json:"Data"`
 }
 
-// data is the Data object of an answer.
-type data interface {
-	// check reports a field that ZEGO documents as always there and that is not.
-	check() error
+// action is one of ZEGO's, and how it may be called.
+type action struct {
+	name   string
+	shared bool // Equal calls in flight may be one: it reads what seldom changes.
+	cached bool // Its answers may be kept for a short time, too.
+	once   bool // It must not happen twice, so a lost answer is not asked for again.
+	bare   bool // ZEGO answers without Data.
 }
 
-// call carries out an action and decodes its Data into out. It returns ZEGO's
-// request id. The call ends with ctx.
-func (c *Client) call(ctx context.Context, action string, in any, out data) (requestID string, err error) {
+// data is the Data object of an answer, a *T.
+type data[T any] interface {
+	*T
+	// check reports a field that ZEGO documents as always there and that is not.
+	check() error
+	// clone returns a copy that the caller may change.
+	clone() T
+}
+
+// decoder turns Data into a value that nobody changes.
+type decoder func(json.RawMessage) (any, error)
+
+// call carries out an action. The call ends with ctx.
+func call[T any, D data[T]](ctx context.Context, c *Client, act action, in any) (T, answer, error) {
 	body, err := json.Marshal(in)
 	if err != nil {
-		return "", fmt.Errorf("zego: %s: encode request: %w", action, err)
+		return *new(T), answer{}, fmt.Errorf("zego: %s: encode request: %w", act.name, err)
 	}
 	start := time.Now()
-	info := CallInfo{Action: action}
-	err = c.retry(ctx, func() (err error) {
-		info.Attempts++
-		requestID, err = c.send(ctx, action, body, out)
-		return err
-	}, &info)
+	got, info, err := c.ask(ctx, act, body, func(text json.RawMessage) (any, error) {
+		out := D(new(T))
+		if err := json.Unmarshal(text, out); err != nil {
+			return nil, err
+		}
+		return out, out.check()
+	})
 	if trace, ok := ctx.Value(traceKey{}).(func(CallInfo)); ok {
-		info.Took, info.RequestID, info.Err = time.Since(start), requestID, err
+		info.Action, info.Took, info.RequestID, info.Err = act.name, time.Since(start), got.RequestID, err
 		if refusal, ok := errors.AsType[*Error](err); ok {
-			info.Code = refusal.Code
+			info.Code, info.RequestID = refusal.Code, refusal.RequestID
+		} else if bad, ok := errors.AsType[*ResponseError](err); ok {
+			info.RequestID = bad.RequestID
 		}
 		trace(info)
 	}
-	return requestID, err
+	if err != nil {
+		return *new(T), answer{}, err
+	}
+	return got.decoded.(D).clone(), got, nil
 }
 
-// send makes one attempt.
-func (c *Client) send(ctx context.Context, action string, body []byte, out data) (string, error) {
+// ask gets the answer of a call from where it comes soonest: the cache, an equal
+// call in flight, or ZEGO.
+func (c *Client) ask(ctx context.Context, act action, body []byte, decode decoder) (answer, CallInfo, error) {
+	if !act.shared {
+		var info CallInfo
+		got, err := c.retry(ctx, act, body, decode, &info)
+		return got, info, err
+	}
+	key := act.name + " " + string(body)
+	keep := act.cached && c.cacheTTL > 0
+	if keep {
+		if got, ok := c.memory.get(key); ok {
+			return got, CallInfo{Cached: true}, nil
+		}
+	}
+	got, info, err := c.flights.do(ctx, key, func(ctx context.Context, info *CallInfo) (answer, error) {
+		if keep && c.cache != nil {
+			if got, ok := c.recall(ctx, key, decode); ok {
+				info.Cached = true
+				return got, nil
+			}
+		}
+		got, err := c.retry(ctx, act, body, decode, info)
+		if err == nil && keep {
+			c.memory.set(key, got, c.cacheTTL)
+			if text, err := json.Marshal(got); err == nil && c.cache != nil {
+				c.cache.Set(ctx, c.prefix+key, text, c.cacheTTL)
+			}
+		}
+		return got, err
+	})
+	if err != nil && ctx.Err() != nil {
+		err = &TransportError{Action: act.name, Err: context.Cause(ctx)}
+	}
+	return got, info, err
+}
+
+// recall reads an answer that another process left in the shared cache.
+func (c *Client) recall(ctx context.Context, key string, decode decoder) (got answer, ok bool) {
+	text, ok := c.cache.Get(ctx, c.prefix+key)
+	if !ok || json.Unmarshal(text, &got) != nil {
+		return answer{}, false
+	}
+	decoded, err := decode(got.Data)
+	got.decoded = decoded
+	return got, err == nil
+}
+
+// attempt waits for its turn and calls once.
+func (c *Client) attempt(ctx context.Context, act action, body []byte, decode decoder, info *CallInfo) (answer, error) {
+	start := time.Now()
+	turn, err := c.limiter.Acquire(ctx, act.name)
+	info.Waited += time.Since(start)
+	if err != nil {
+		return answer{}, err
+	}
+	defer turn.Done()
+	info.Attempts++
+	got, err := c.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { turn.Sent() },
+	}), act, body, decode)
+	if err != nil && !neverLeft(err) {
+		turn.Sent() // Perhaps: it broke while it was written.
+	}
+	return got, err
+}
+
+// neverLeft reports that no connection was made.
+func neverLeft(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// send signs and sends a call, and decodes its answer.
+func (c *Client) send(ctx context.Context, act action, body []byte, decode decoder) (answer, error) {
 	attempt, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	query := c.sign(action)
+	query := c.sign(act.name)
 	req, err := http.NewRequestWithContext(attempt, http.MethodPost, c.endpoint+"?"+query.Encode(), bytes.NewReader(body))
 	if err != nil {
-		return "", &TransportError{Action: action, Err: withoutURL(err)}
+		return answer{}, &TransportError{Action: act.name, Err: withoutURL(err)}
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return "", &TransportError{Action: action, Err: c.cause(ctx, err)}
+		return answer{}, &TransportError{Action: act.name, Err: c.cause(ctx, err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
 
-	bad := func(requestID, format string, args ...any) error {
+	var requestID string
+	bad := func(format string, args ...any) error {
 		reason := c.scrub(fmt.Sprintf(format, args...), query.Get("Signature"))
-		return &ResponseError{Action: action, HTTPStatus: resp.StatusCode, RequestID: requestID, Reason: reason}
+		return &ResponseError{Action: act.name, HTTPStatus: resp.StatusCode, RequestID: requestID, Reason: reason}
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return "", bad("", "a redirect, which is never followed because the request is signed; check the endpoint")
+		return answer{}, bad("a redirect, which is never followed because the request is signed; check the endpoint")
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "", &TransportError{Action: action, Err: fmt.Errorf("the answer broke off after %d bytes: %w", len(answer), err)}
+		return answer{}, &TransportError{Action: act.name, Err: fmt.Errorf("the answer broke off after %d bytes: %w", len(text), err)}
 	case err != nil:
-		return "", &TransportError{Action: action, Err: c.cause(ctx, err)}
-	case len(answer) > maxAnswer:
-		return "", bad("", "the answer is larger than %d MiB", maxAnswer>>20)
+		return answer{}, &TransportError{Action: act.name, Err: c.cause(ctx, err)}
+	case len(text) > maxAnswer:
+		return answer{}, bad("the answer is larger than %d MiB", maxAnswer>>20)
 	}
 	var env envelope
-	if err := json.Unmarshal(answer, &env); err != nil || env.Code == nil {
-		return "", bad("", "%s", whatCame(resp.Header.Get("Content-Type"), answer, err))
+	if err := json.Unmarshal(text, &env); err != nil || env.Code == nil {
+		return answer{}, bad("%s", whatCame(resp.Header.Get("Content-Type"), text, err))
 	}
-	env.RequestID = oneLine(c.scrub(env.RequestID, query.Get("Signature")), 100)
-	if *env.Code != 0 {
+	requestID = oneLine(c.scrub(env.RequestID, query.Get("Signature")), 100)
+	switch {
+	case *env.Code != 0:
 		if *env.Code == CodeSignatureExpired {
 			c.clock.learn(resp.Header.Get("Date"))
 		}
-		return env.RequestID, &Error{
-			Action: action, Code: *env.Code, RequestID: env.RequestID, HTTPStatus: resp.StatusCode,
+		return answer{}, &Error{
+			Action: act.name, Code: *env.Code, RequestID: requestID, HTTPStatus: resp.StatusCode,
 			Message: oneLine(c.scrub(env.Message, query.Get("Signature")), 500),
 		}
+	case resp.StatusCode >= 400:
+		return answer{}, bad("Code 0 (success) with a failing HTTP status")
+	case act.bare:
+		env.Data = json.RawMessage("{}")
+	case len(env.Data) == 0 || string(env.Data) == "null":
+		return answer{}, bad("success without Data")
 	}
-	if resp.StatusCode >= 400 {
-		return env.RequestID, bad(env.RequestID, "Code 0 (success) with a failing HTTP status")
+	decoded, err := decode(env.Data)
+	if err != nil {
+		return answer{}, bad("Data does not fit ZEGO's documentation: %v", err)
 	}
-	if len(env.Data) == 0 || string(env.Data) == "null" {
-		return env.RequestID, bad(env.RequestID, "success without Data")
-	}
-	if err := json.Unmarshal(env.Data, out); err != nil {
-		return env.RequestID, bad(env.RequestID, "Data does not fit ZEGO's documentation: %v", err)
-	}
-	if err := out.check(); err != nil {
-		return env.RequestID, bad(env.RequestID, "Data does not fit ZEGO's documentation: %v", err)
-	}
-	return env.RequestID, nil
+	return answer{RequestID: requestID, At: c.clock.now(), Data: env.Data, decoded: decoded}, nil
 }
 
 // cause says why no answer came, without the URL. The caller's own end of the
@@ -280,10 +400,13 @@ func oneLine(text string, most int) string {
 // CallInfo tells how one call of a Client went.
 type CallInfo struct {
 	Action    string
-	Attempts  int
-	Took      time.Duration
-	Code      Code          // What ZEGO refused with; 0 otherwise.
+	Attempts  int           // Requests sent to ZEGO; 0 if none was needed.
+	Cached    bool          // The answer was kept from an earlier call.
+	Shared    bool          // The answer is that of an equal call in flight.
+	Waited    time.Duration // For turns under the rate limit.
+	Took      time.Duration // In all.
 	ClockOff  time.Duration // How far this machine's clock is behind ZEGO's, when that was learnt in this call.
+	Code      Code          // What ZEGO refused with; 0 otherwise.
 	RequestID string        // Empty when no answer came.
 	Err       error
 }

@@ -53,50 +53,44 @@ type DigitalHumanPage struct {
 	Total         int // Matches over all pages.
 	DigitalHumans []DigitalHuman
 	RequestID     string
+	At            time.Time // When ZEGO answered, by its clock; see AvatarURLLifetime.
 }
+
+var (
+	getDigitalHumanList = action{name: "GetDigitalHumanList", shared: true, cached: true}
+	getDigitalHumanInfo = action{name: "GetDigitalHumanInfo", shared: true}
+)
 
 // ListDigitalHumans returns one page of the digital humans that the project can
 // use. Past the end the page is empty and Total is true.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-management/get-digital-human-list
 func (c *Client) ListDigitalHumans(ctx context.Context, in ListDigitalHumansRequest) (DigitalHumanPage, error) {
-	var out listData
-	requestID, err := c.call(ctx, "GetDigitalHumanList", in, &out)
+	out, got, err := call[listData](ctx, c, getDigitalHumanList, in)
 	if err != nil {
 		return DigitalHumanPage{}, err
 	}
-	return DigitalHumanPage{Total: *out.Total, DigitalHumans: *out.DigitalHumans, RequestID: requestID}, nil
+	return DigitalHumanPage{Total: *out.Total, DigitalHumans: *out.DigitalHumans, RequestID: got.RequestID, At: got.At}, nil
 }
 
-// AllDigitalHumans returns an iterator over every digital human of a fetch
-// mode, page after page. It ends after the first error, which it yields.
+// AllDigitalHumans returns an iterator over every digital human of a fetch mode,
+// in ZEGO's order, each once. It reads pages side by side within the rate limit,
+// and ends after the first error, which it yields: a *ListChangedError if the list
+// changed meanwhile.
 func (c *Client) AllDigitalHumans(ctx context.Context, mode FetchMode) iter.Seq2[DigitalHuman, error] {
-	return func(yield func(DigitalHuman, error) bool) {
-		for offset := 0; ; {
-			page, err := c.ListDigitalHumans(ctx, ListDigitalHumansRequest{
-				FetchMode: &mode, Offset: new(offset), Limit: new(MaxLimit),
-			})
-			if err != nil {
-				yield(DigitalHuman{}, err)
-				return
-			}
-			for _, human := range page.DigitalHumans {
-				if !yield(human, nil) {
-					return
-				}
-			}
-			offset += len(page.DigitalHumans)
-			if len(page.DigitalHumans) == 0 || offset >= page.Total {
-				return
-			}
-		}
-	}
+	return allPages(ctx, func(ctx context.Context, offset int) (int, []DigitalHuman, error) {
+		page, err := c.ListDigitalHumans(ctx, ListDigitalHumansRequest{
+			FetchMode: &mode, Offset: &offset, Limit: new(MaxLimit),
+		})
+		return page.Total, page.DigitalHumans, err
+	}, func(human DigitalHuman) string { return human.ID })
 }
 
 // DigitalHumanInfo is one digital human, as ZEGO describes it on its own.
 type DigitalHumanInfo struct {
 	DigitalHuman
 	RequestID string
+	At        time.Time // When ZEGO answered, by its clock; see AvatarURLLifetime.
 }
 
 // GetDigitalHuman returns one digital human. An unknown id is
@@ -107,9 +101,8 @@ func (c *Client) GetDigitalHuman(ctx context.Context, id string) (DigitalHumanIn
 	in := struct {
 		DigitalHumanID string `json:"DigitalHumanId"`
 	}{id}
-	var out humanData
-	requestID, err := c.call(ctx, "GetDigitalHumanInfo", in, &out)
-	return DigitalHumanInfo{DigitalHuman: DigitalHuman(out), RequestID: requestID}, err
+	out, got, err := call[humanData](ctx, c, getDigitalHumanInfo, in)
+	return DigitalHumanInfo{DigitalHuman: DigitalHuman(out), RequestID: got.RequestID, At: got.At}, err
 }
 
 // listData tells an absent field from a zero one.
@@ -139,7 +132,21 @@ func (d *listData) check() error {
 	return nil
 }
 
+func (d *listData) clone() listData {
+	humans := make([]DigitalHuman, len(*d.DigitalHumans))
+	for i := range humans {
+		humans[i] = DigitalHuman((*humanData)(&(*d.DigitalHumans)[i]).clone())
+	}
+	return listData{Total: new(*d.Total), DigitalHumans: &humans}
+}
+
 type humanData DigitalHuman
+
+func (d *humanData) clone() humanData {
+	copied := *d
+	copied.Actions = append(make([]Action, 0, len(d.Actions)), d.Actions...)
+	return copied
+}
 
 func (d *humanData) check() error {
 	if d.ID == "" {

@@ -16,26 +16,22 @@ const mostAttempts = 4
 // rateLimitPause is how long ZEGO counts a call against its limit.
 const rateLimitPause = time.Second
 
-// once are the actions that must not happen twice: repeated after a lost answer,
-// they could start a second stream or speak twice.
-var once = map[string]bool{}
-
 // retry makes attempts until one succeeds, the rest would be pointless, or ctx ends.
-func (c *Client) retry(ctx context.Context, attempt func() error, info *CallInfo) error {
+func (c *Client) retry(ctx context.Context, act action, body []byte, decode decoder, info *CallInfo) (answer, error) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval = c.pause
 	expired := false
 	for {
 		before := c.clock.off()
-		err := attempt()
+		got, err := c.attempt(ctx, act, body, decode, info)
 		if err == nil || info.Attempts >= mostAttempts || ctx.Err() != nil {
-			return err
+			return got, err
 		}
 		pause := pauses.NextBackOff()
 		switch refusal, refused := errors.AsType[*Error](err); {
 		case refused && refusal.Code == CodeSignatureExpired:
 			if expired {
-				return err
+				return got, err
 			}
 			// A fresh timestamp helps at once, or never.
 			expired, pause = true, 0
@@ -45,18 +41,18 @@ func (c *Client) retry(ctx context.Context, attempt func() error, info *CallInfo
 		case refused && refusal.Code == CodeRateLimited:
 			pause += rateLimitPause
 		case refused && refusal.Code == CodeSystemBusy:
-		case once[info.Action] || !failedOnTheWay(err):
-			return err
+		case act.once || !failedOnTheWay(err):
+			return got, err
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
-			return err // It tells more than the deadline would.
+			return got, err // It tells more than the deadline would.
 		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return err
+			return got, err
 		}
 	}
 }

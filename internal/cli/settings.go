@@ -32,12 +32,20 @@ type settings struct {
 	LogLevel  string        `variable:"ZEGO_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error. Default: info; for call, error."`
 	LogFormat string        `variable:"ZEGO_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json. Default: text."`
 	Timeout   time.Duration `variable:"ZEGO_TIMEOUT" default:"30s" help:"Time limit of one tool call, waits and retries included. Default: 30s."`
+	QPS       int           `name:"qps" variable:"ZEGO_QPS" default:"10" help:"Calls per second and action that ZEGO allows the project; 0 for no limit. Default: 10."`
+	CacheTTL  time.Duration `name:"cache-ttl" variable:"ZEGO_CACHE_TTL" default:"5s" help:"How long pages of the asset lists are kept; 0 turns it off. Default: 5s."`
 }
 
 // Validate refuses values that no command can work with.
 func (s *settings) Validate() error {
 	if s.Timeout <= 0 {
 		return fmt.Errorf("--timeout must be more than 0, got %v", s.Timeout)
+	}
+	if s.QPS < 0 {
+		return fmt.Errorf("--qps must be 0 or more, got %d", s.QPS)
+	}
+	if s.CacheTTL < 0 {
+		return fmt.Errorf("--cache-ttl must be 0 or more, got %v", s.CacheTTL)
 	}
 	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, s.LogLevel) {
 		return fmt.Errorf("--log-level must be debug, info, warn or error, got %q", s.LogLevel)
@@ -136,7 +144,7 @@ func (p *process) connect(httpClient *http.Client) (backend, error) {
 	if len(problems) > 0 {
 		return backend{unavailable: fmt.Errorf("this server is not configured: %s.\n%s", join(problems), whatToSet)}, nil
 	}
-	client, err := zego.New(appID, secret, zego.Options{Endpoint: p.settings.Endpoint, HTTPClient: httpClient})
+	client, err := zego.New(appID, secret, p.options(p.settings.Endpoint, httpClient))
 	if err != nil {
 		return backend{unavailable: fmt.Errorf("this server is not configured: %s. Check ZEGO_ENDPOINT",
 			strings.TrimPrefix(err.Error(), "zego: "))}, nil
@@ -153,8 +161,16 @@ func (p *process) simulated(httpClient *http.Client) (backend, error) {
 	srv := &http.Server{Handler: &zegosim.Server{}, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
 	url := "http://" + listener.Addr().String()
-	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: url, HTTPClient: httpClient})
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, p.options(url, httpClient))
 	return backend{client: client, simulator: url}, err
+}
+
+func (p *process) options(endpoint string, httpClient *http.Client) zego.Options {
+	qps := p.settings.QPS
+	if qps == 0 {
+		qps = -1
+	}
+	return zego.Options{Endpoint: endpoint, HTTPClient: httpClient, QPS: qps, CacheTTL: p.settings.CacheTTL}
 }
 
 func join(problems []error) string {
