@@ -18,8 +18,8 @@ var getDigitalHuman = tool[getDigitalHumanInput, getDigitalHumanOutput]{
 	description: "Get one digital human by its DigitalHumanId: name, picture, gestures. Free, changes nothing. Find ids with list_digital_humans.",
 	toolset:     Assets,
 	effect:      reads,
-	run: func(ctx context.Context, cfg Config, in getDigitalHumanInput) (getDigitalHumanOutput, error) {
-		info, err := cfg.Client.GetDigitalHuman(ctx, in.DigitalHumanID)
+	run: func(ctx context.Context, use resources, in getDigitalHumanInput) (getDigitalHumanOutput, error) {
+		info, err := use.GetDigitalHuman(ctx, in.DigitalHumanID)
 		if err != nil {
 			return getDigitalHumanOutput{}, err
 		}

@@ -40,8 +40,8 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 	description: "List the digital humans (talking avatars) that this ZEGOCLOUD project can use: ids, names, pictures, gestures. One page of at most 20; go on with Offset=NextOffset. Free, changes nothing. For one whose id you know, call get_digital_human.",
 	toolset:     Assets,
 	effect:      reads,
-	run: func(ctx context.Context, cfg Config, in listDigitalHumansInput) (listDigitalHumansOutput, error) {
-		page, err := cfg.Client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{
+	run: func(ctx context.Context, use resources, in listDigitalHumansInput) (listDigitalHumansOutput, error) {
+		page, err := use.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{
 			FetchMode: (*zego.FetchMode)(in.FetchMode), Offset: in.Offset, Limit: in.Limit,
 		})
 		if err != nil {

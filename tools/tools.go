@@ -25,6 +25,7 @@ var all = []interface {
 }{
 	listDigitalHumans,
 	getDigitalHuman,
+	findDigitalHumans,
 }
 
 // Config is what the tools work with.
@@ -94,7 +95,14 @@ type tool[In, Out any] struct {
 	name, title, description string
 	toolset                  Toolset
 	effect                   effect
-	run                      func(ctx context.Context, cfg Config, in In) (Out, error)
+	run                      func(ctx context.Context, use resources, in In) (Out, error)
+}
+
+// resources is what a tool works with besides its arguments.
+type resources struct {
+	*zego.Client
+	// progress tells the client how far the call is, if it asked to know.
+	progress func(done, total int, message string)
 }
 
 func (t tool[In, Out]) set() Toolset { return t.toolset }
@@ -117,10 +125,14 @@ func (t tool[In, Out]) bind(cfg Config) server.ServerTool {
 			ctx, cancel := context.WithTimeoutCause(ctx, cfg.Timeout,
 				fmt.Errorf("the call's time limit of %v is over: %w", cfg.Timeout, context.DeadlineExceeded))
 			defer cancel()
-			var attrs []slog.Attr
-			ctx = zego.WithTrace(ctx, func(call zego.CallInfo) { attrs = callAttrs(ctx, cfg.Logger, call) })
+			var upstream trail
+			ctx = zego.WithTrace(ctx, upstream.add)
 			result, err := t.call(ctx, cfg, input, req)
-			attrs = append([]slog.Attr{slog.String("tool", t.name), slog.Duration("took", time.Since(start))}, attrs...)
+			attrs := append([]slog.Attr{slog.String("tool", t.name), slog.Duration("took", time.Since(start))}, upstream.attrs()...)
+			if off := upstream.clockOff; off != 0 {
+				cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; signing with theirs, but set it right",
+					slog.Duration("behind", off.Round(time.Second)))
+			}
 			if err != nil {
 				attrs = append(attrs, slog.String("err", summary(err)))
 				cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "tool call failed", attrs...)
@@ -130,28 +142,6 @@ func (t tool[In, Out]) bind(cfg Config) server.ServerTool {
 			return result, nil
 		},
 	}
-}
-
-// callAttrs says how a call to ZEGO went. None of it is a user's content.
-func callAttrs(ctx context.Context, log *slog.Logger, call zego.CallInfo) []slog.Attr {
-	if call.ClockOff != 0 {
-		log.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; signing with theirs, but set it right",
-			slog.Duration("behind", call.ClockOff.Round(time.Second)))
-	}
-	attrs := []slog.Attr{
-		slog.String("action", call.Action), slog.Int("attempts", call.Attempts),
-		slog.Int("code", int(call.Code)), slog.String("request_id", call.RequestID),
-	}
-	if call.Cached {
-		attrs = append(attrs, slog.Bool("cached", true))
-	}
-	if call.Shared {
-		attrs = append(attrs, slog.Bool("shared", true))
-	}
-	if waited := call.Waited.Round(time.Millisecond); waited > 0 {
-		attrs = append(attrs, slog.Duration("waited", waited))
-	}
-	return attrs
 }
 
 func (t tool[In, Out]) call(ctx context.Context, cfg Config, input *schema.Schema[In], req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -166,7 +156,7 @@ func (t tool[In, Out]) call(ctx context.Context, cfg Config, input *schema.Schem
 	if cfg.Client == nil {
 		return nil, &unavailableError{cfg.Unavailable}
 	}
-	out, err := t.run(ctx, cfg, in)
+	out, err := t.run(ctx, resources{cfg.Client, progressOf(ctx, req)}, in)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +165,21 @@ func (t tool[In, Out]) call(ctx context.Context, cfg Config, input *schema.Schem
 		return nil, err
 	}
 	return mcp.NewToolResultStructured(out, text), nil
+}
+
+// progressOf returns a function that sends MCP progress notifications, or one that
+// does nothing if the client asked for none.
+func progressOf(ctx context.Context, req mcp.CallToolRequest) func(done, total int, message string) {
+	s := server.ServerFromContext(ctx)
+	if s == nil || req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil {
+		return func(int, int, string) {}
+	}
+	return func(done, total int, message string) {
+		// A client that has left needs no progress.
+		_ = s.SendNotificationToClient(ctx, "notifications/progress", map[string]any{
+			"progressToken": req.Params.Meta.ProgressToken, "progress": done, "total": total, "message": message,
+		})
+	}
 }
 
 // compact encodes a result for models: one line, without HTML escapes, which

@@ -73,17 +73,41 @@ func (c *Client) ListDigitalHumans(ctx context.Context, in ListDigitalHumansRequ
 	return DigitalHumanPage{Total: *out.Total, DigitalHumans: *out.DigitalHumans, RequestID: got.RequestID, At: got.At}, nil
 }
 
+// DigitalHumanPages returns an iterator over all pages of a fetch mode, in ZEGO's
+// order. It reads pages side by side within the rate limit, and ends after the
+// first error, which it yields: a *ListChangedError if the list changed meanwhile.
+func (c *Client) DigitalHumanPages(ctx context.Context, mode FetchMode) iter.Seq2[DigitalHumanPage, error] {
+	return allPages(ctx, func(ctx context.Context, offset int) (DigitalHumanPage, error) {
+		return c.ListDigitalHumans(ctx, ListDigitalHumansRequest{FetchMode: &mode, Offset: &offset, Limit: new(MaxLimit)})
+	})
+}
+
 // AllDigitalHumans returns an iterator over every digital human of a fetch mode,
-// in ZEGO's order, each once. It reads pages side by side within the rate limit,
-// and ends after the first error, which it yields: a *ListChangedError if the list
-// changed meanwhile.
+// each once. It is DigitalHumanPages, entry by entry.
 func (c *Client) AllDigitalHumans(ctx context.Context, mode FetchMode) iter.Seq2[DigitalHuman, error] {
-	return allPages(ctx, func(ctx context.Context, offset int) (int, []DigitalHuman, error) {
-		page, err := c.ListDigitalHumans(ctx, ListDigitalHumansRequest{
-			FetchMode: &mode, Offset: &offset, Limit: new(MaxLimit),
-		})
-		return page.Total, page.DigitalHumans, err
-	}, func(human DigitalHuman) string { return human.ID })
+	return func(yield func(DigitalHuman, error) bool) {
+		for page, err := range c.DigitalHumanPages(ctx, mode) {
+			if err != nil {
+				yield(DigitalHuman{}, err)
+				return
+			}
+			for _, human := range page.DigitalHumans {
+				if !yield(human, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (p DigitalHumanPage) total() int { return p.Total }
+
+func (p DigitalHumanPage) ids() []string {
+	ids := make([]string, len(p.DigitalHumans))
+	for i, human := range p.DigitalHumans {
+		ids[i] = human.ID
+	}
+	return ids
 }
 
 // DigitalHumanInfo is one digital human, as ZEGO describes it on its own.

@@ -27,55 +27,60 @@ func (e *ListChangedError) Error() string {
 	return fmt.Sprintf("zego: the list changed while it was read: %d entries became %d", e.Was, e.Is)
 }
 
-// allPages yields the entries of all pages in order, each once. It fetches pages
-// side by side, and all of them have ended when it returns.
-func allPages[T any](ctx context.Context, fetch func(ctx context.Context, offset int) (total int, entries []T, err error), id func(T) string) iter.Seq2[T, error] {
-	type page struct {
-		total   int
-		entries []T
-		err     error
+// page is one page of a list.
+type page interface {
+	total() int
+	ids() []string
+}
+
+// allPages yields all pages of MaxLimit entries in order. It fetches them side by
+// side, and all fetching has ended when it returns.
+func allPages[P page](ctx context.Context, fetch func(ctx context.Context, offset int) (P, error)) iter.Seq2[P, error] {
+	type landing struct {
+		page P
+		err  error
 	}
-	return func(yield func(T, error) bool) {
+	return func(yield func(P, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		var fetching sync.WaitGroup
 		defer fetching.Wait()
 		defer cancel()
-		begin := func(offset int) chan page {
-			landed := make(chan page, 1)
+		begin := func(offset int) chan landing {
+			landed := make(chan landing, 1)
 			fetching.Go(func() {
-				total, entries, err := fetch(ctx, offset)
-				landed <- page{total, entries, err}
+				p, err := fetch(ctx, offset)
+				landed <- landing{p, err}
 			})
 			return landed
 		}
-		fail := func(err error) { yield(*new(T), err) }
+		fail := func(err error) { yield(*new(P), err) }
 
 		total, next := -1, MaxLimit
 		seen := map[string]bool{}
-		for ahead := []chan page{begin(0)}; len(ahead) > 0; ahead = ahead[1:] {
-			p := <-ahead[0]
+		for ahead := []chan landing{begin(0)}; len(ahead) > 0; ahead = ahead[1:] {
+			got := <-ahead[0]
 			switch {
-			case p.err != nil:
-				fail(p.err)
+			case got.err != nil:
+				fail(got.err)
 				return
 			case total < 0:
-				total = p.total
-			case p.total != total:
-				fail(&ListChangedError{Was: total, Is: p.total})
+				total = got.page.total()
+			case got.page.total() != total:
+				fail(&ListChangedError{Was: total, Is: got.page.total()})
 				return
 			}
 			for ; len(ahead) <= pagesAhead && next < total; next += MaxLimit {
 				ahead = append(ahead, begin(next))
 			}
-			for _, entry := range p.entries {
-				if seen[id(entry)] {
-					fail(&ListChangedError{Twice: id(entry)})
+			for _, id := range got.page.ids() {
+				if seen[id] {
+					fail(&ListChangedError{Twice: id})
 					return
 				}
-				seen[id(entry)] = true
-				if !yield(entry, nil) {
-					return
-				}
+				seen[id] = true
+			}
+			if !yield(got.page, nil) {
+				return
 			}
 		}
 		if len(seen) != total {

@@ -1,0 +1,188 @@
+package tools_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+	"zego-mcp/tools"
+	"zego-mcp/zego"
+	"zego-mcp/zego/zegosim"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+type found struct {
+	DigitalHumans            []struct{ DigitalHumanID, Name string }
+	Matches, Searched, Total int
+	Complete                 bool
+	Advice                   string
+}
+
+func decodeFound(t *testing.T, text string) (f found, names []string) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &f); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	names = []string{}
+	for _, human := range f.DigitalHumans {
+		names = append(names, human.Name)
+	}
+	return f, names
+}
+
+func TestFindDigitalHumans(t *testing.T) {
+	t.Parallel()
+	humans := []zego.DigitalHuman{
+		{ID: "id-1", Name: "Joanna Smith", IsPublic: true, Actions: []zego.Action{{Name: "wave_hand"}}},
+		{ID: "id-2", Name: "Anna", IsPublic: true},
+		{ID: "id-3", Name: "Mary Anna", Actions: []zego.Action{{Name: "Anna_bow"}, {Name: "nod"}}},
+		{ID: "id-4", Name: "知小白", IsPublic: true, Actions: []zego.Action{{Name: "nod"}}},
+		{ID: "id-5", Name: "Ｓｏｐｈｉａ"},
+		{ID: "id-6", Name: "小白"},
+		{ID: "anna", Name: "Nobody"},
+	}
+	for i := range 60 {
+		humans = append(humans, zego.DigitalHuman{ID: fmt.Sprint("extra-", i), Name: fmt.Sprint("Extra ", i)})
+	}
+	s, _ := start(t, &zegosim.Server{QPS: -1, Humans: humans}, tools.Config{})
+	for _, tt := range []struct {
+		arguments string
+		matches   int
+		names     []string
+	}{
+		{`{"Query":"anna"}`, 4, []string{"Anna", "Nobody", "Mary Anna", "Joanna Smith"}},
+		{`{"Query":"ANNA mary"}`, 1, []string{"Mary Anna"}},
+		{`{"Query":"mary anna"}`, 1, []string{"Mary Anna"}},
+		{`{"Query":"sophia"}`, 1, []string{"Ｓｏｐｈｉａ"}},
+		{`{"Query":"ｓＯＰ"}`, 1, []string{"Ｓｏｐｈｉａ"}},
+		{`{"Query":"小白"}`, 2, []string{"小白", "知小白"}},
+		{`{"Query":"NOD"}`, 2, []string{"Mary Anna", "知小白"}},
+		{`{"Query":"hand wave"}`, 1, []string{"Joanna Smith"}},
+		{`{"Query":"id-4"}`, 1, []string{"知小白"}},
+		{`{"Query":"anna","FetchMode":2}`, 2, []string{"Anna", "Joanna Smith"}},
+		{`{"Query":"anna","HasAction":true}`, 2, []string{"Mary Anna", "Joanna Smith"}},
+		{`{"Query":"anna","HasAction":"false"}`, 2, []string{"Anna", "Nobody"}},
+		{`{"HasAction":true}`, 3, []string{"Joanna Smith", "Mary Anna", "知小白"}},
+		{`{"Query":"anna","Limit":1}`, 4, []string{"Anna"}},
+		{`{"Query":"nobody at all"}`, 0, []string{}},
+		{`{"Query":" "}`, 67, []string{"Joanna Smith", "Anna", "Mary Anna", "知小白", "Ｓｏｐｈｉａ", "小白", "Nobody", "Extra 0", "Extra 1", "Extra 2"}},
+	} {
+		result := call(t.Context(), t, s, "find_digital_humans", tt.arguments)
+		got, names := decodeFound(t, textOf(t, result))
+		if diff := cmp.Diff(tt.names, names); diff != "" || got.Matches != tt.matches || !got.Complete || got.Advice != "" {
+			t.Errorf("%s: got %+v (-want +got):\n%s", tt.arguments, got, diff)
+		}
+		if want := map[bool]int{true: 3, false: 67}[strings.Contains(tt.arguments, "FetchMode")]; got.Searched != want || got.Total != want {
+			t.Errorf("%s: searched %d of %d, want %d", tt.arguments, got.Searched, got.Total, want)
+		}
+	}
+	for arguments, want := range map[string]string{
+		`{"Query":""}`:        "Query must have 1 to 200 characters, got 0",
+		`{"Query":5}`:         "Query must be a string, got 5",
+		`{"Limit":51}`:        "Limit must be an integer from 1 to 50, got 51",
+		`{"FetchMode":0}`:     "FetchMode must be an integer from 1 to 3, got 0",
+		`{"HasAction":"yes"}`: `HasAction must be true or false, got "yes"`,
+		`{"hasaction":true}`:  `unknown argument "hasaction"; did you mean "HasAction"? (known: Query, FetchMode, HasAction, Limit)`,
+	} {
+		if got := textOf(t, call(t.Context(), t, s, "find_digital_humans", arguments)); got != want {
+			t.Errorf("%s: got %q, want %q", arguments, got, want)
+		}
+	}
+}
+
+// TestFindRunsOutOfTime has time for the burst of the rate limit only.
+func TestFindRunsOutOfTime(t *testing.T) {
+	t.Parallel()
+	humans := make([]zego.DigitalHuman, 400)
+	for i := range humans {
+		humans[i] = zego.DigitalHuman{ID: fmt.Sprint("id-", i), Name: fmt.Sprint("Human ", i)}
+	}
+	srv := httptest.NewServer(&zegosim.Server{Humans: humans})
+	t.Cleanup(srv.Close)
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := tools.NewServer(tools.Config{Client: client, Timeout: 900 * time.Millisecond})
+	got, _ := decodeFound(t, textOf(t, call(t.Context(), t, s, "find_digital_humans", `{"Query":"human"}`)))
+	if got.Complete || got.Searched < 20 || got.Searched > 200 || got.Matches != got.Searched || got.Total != 400 || len(got.DigitalHumans) != 10 {
+		t.Errorf("got %+v", got)
+	}
+	want := fmt.Sprintf("Time ran out after %d of 400. For the rest, page through list_digital_humans with FetchMode=1, from Offset=%[1]d on; or search fewer, with FetchMode 2 or 3.", got.Searched)
+	if got.Advice != want {
+		t.Errorf("got %q, want %q", got.Advice, want)
+	}
+	// Nothing at all could be searched: an error, not an empty result.
+	result := call(t.Context(), t, s, "find_digital_humans", `{}`)
+	if text := textOf(t, result); !result.IsError || !strings.Contains(text, "rate limit is used up") {
+		t.Errorf("got %s", text)
+	}
+}
+
+// TestFindInAChangingList changes the list during the first walk, or all walks.
+func TestFindInAChangingList(t *testing.T) {
+	t.Parallel()
+	for _, changes := range []int{1, 1000} {
+		sim := &zegosim.Server{QPS: -1}
+		calls := make(chan struct{}, changes)
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := httptest.NewRecorder()
+			sim.ServeHTTP(rec, r)
+			answer := rec.Body.String()
+			if strings.Contains(answer, "Lucas") || !strings.Contains(answer, "知小白") {
+				select {
+				case calls <- struct{}{}:
+					answer = strings.Replace(answer, `"Total":64`, `"Total":65`, 1)
+				default:
+				}
+			}
+			_, _ = io.WriteString(w, answer)
+		}))
+		t.Cleanup(srv.Close)
+		client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, QPS: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := decodeFound(t, textOf(t, call(t.Context(), t, tools.NewServer(tools.Config{Client: client}), "find_digital_humans", `{}`)))
+		if complete := changes == 1; got.Complete != complete || complete && got.Searched != 64 || !complete && !strings.Contains(got.Advice, "list changed") {
+			t.Errorf("%d changes: got %+v", changes, got)
+		}
+	}
+}
+
+// listener is a client session that keeps the notifications it gets.
+type listener struct{ notes chan mcp.JSONRPCNotification }
+
+func (l *listener) Initialize()                                         {}
+func (l *listener) Initialized() bool                                   { return true }
+func (l *listener) NotificationChannel() chan<- mcp.JSONRPCNotification { return l.notes }
+func (l *listener) SessionID() string                                   { return "listener" }
+
+func TestFindReportsProgress(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, &zegosim.Server{QPS: -1}, tools.Config{})
+	l := &listener{notes: make(chan mcp.JSONRPCNotification, 100)}
+	ctx := s.WithContext(t.Context(), l)
+	s.HandleMessage(ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_digital_humans","arguments":{"Query":"emma"},"_meta":{"progressToken":"p"}}}`))
+	close(l.notes)
+	var got []string
+	for note := range l.notes {
+		f := note.Params.AdditionalFields
+		got = append(got, fmt.Sprint(note.Method, " ", f["progressToken"], " ", f["progress"], " ", f["total"], " ", f["message"]))
+	}
+	want := []string{
+		"notifications/progress p 20 64 20 of 64 searched, 1 found",
+		"notifications/progress p 40 64 40 of 64 searched, 1 found",
+		"notifications/progress p 60 64 60 of 64 searched, 1 found",
+		"notifications/progress p 64 64 64 of 64 searched, 1 found",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
