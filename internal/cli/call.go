@@ -32,11 +32,13 @@ func (c *callCommand) Validate() error {
 
 // Run calls the tool through the whole MCP stack, in process.
 func (c *callCommand) Run(p *process) error {
-	b, err := p.connect(nil)
+	log := p.logger(slog.LevelError)
+	b, err := p.connect(nil, log)
 	if err != nil {
 		return err
 	}
-	caller, err := client.NewInProcessClient(tools.NewServer(p.toolsConfig(b, p.logger(slog.LevelError+1))))
+	defer b.close()
+	caller, err := client.NewInProcessClient(tools.NewServer(p.toolsConfig(b, log)))
 	if err != nil {
 		return err
 	}

@@ -15,10 +15,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 	"zego-mcp/internal/cli"
+	"zego-mcp/internal/replicas/redistest"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 
@@ -94,7 +96,7 @@ type program struct {
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: exec.CommandContext(t.Context(), os.Args[0], args...)}
-	p.Env = append(os.Environ(), asProgram+"=1", "ZEGO_LOG_FORMAT=json")
+	p.Env = append(os.Environ(), asProgram+"=1", "ZEGO_LOG_FORMAT=json", "ZEGO_SERVER_SECRET="+zegosim.DefaultSecret)
 	p.stdin, _ = p.StdinPipe()
 	stdout, _ := p.StdoutPipe()
 	stderr, _ := p.StderrPipe()
@@ -144,6 +146,46 @@ func loggedURL(t *testing.T, p *program) string {
 		if json.Unmarshal([]byte(line), &entry) == nil && entry.URL != "" {
 			return entry.URL
 		}
+	}
+}
+
+// TestThreeServers lets three processes call at once, over one Redis. The limit is
+// enforced upstream; nobody may meet it.
+func TestThreeServers(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	var refused atomic.Int64
+	sim := httptest.NewServer(&zegosim.Server{Observe: func(call zegosim.Call) {
+		if call.Code != 0 {
+			refused.Add(1)
+		}
+	}})
+	t.Cleanup(sim.Close)
+	const calls = 8
+	var servers []*program
+	for i := range 3 {
+		p := start(t, "--redis-url", "redis://"+redis.Address, "--endpoint", sim.URL, "--app-id", fmt.Sprint(zegosim.DefaultAppID))
+		servers = append(servers, p)
+		_, _ = io.WriteString(p.stdin, `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`+"\n")
+		for j := range calls {
+			_, _ = fmt.Fprintf(p.stdin, `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"list_digital_humans","arguments":{"Offset":%d}}}`+"\n", j, 100*i+j)
+		}
+		_ = p.stdin.Close()
+	}
+	for _, p := range servers {
+		out, err := io.ReadAll(p.stdout)
+		if err != nil {
+			t.Error(err)
+		}
+		if err := p.Wait(); err != nil {
+			t.Error(err)
+		}
+		if n := bytes.Count(out, []byte(`"structuredContent":{"Total":64`)); n != calls {
+			t.Errorf("%d of %d calls succeeded: %s", n, calls, out)
+		}
+	}
+	if refused.Load() != 0 {
+		t.Errorf("%d calls were refused upstream", refused.Load())
 	}
 }
 

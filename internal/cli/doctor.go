@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -49,10 +50,11 @@ func (doctorCommand) Run(p *process) error {
 	}
 
 	watch := &dateWatch{next: http.DefaultTransport}
-	b, err := p.connect(&http.Client{Transport: watch})
+	b, err := p.connect(&http.Client{Transport: watch}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
+	defer b.close()
 	endpoint := p.settings.Endpoint
 	if b.simulator != "" {
 		endpoint = b.simulator
@@ -70,6 +72,13 @@ func (doctorCommand) Run(p *process) error {
 			for _, c := range permission(b.client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{Limit: new(1)})) {
 				say(c)
 			}
+		}
+	}
+	if b.share != nil {
+		if err := b.share.Ping(ctx); err != nil {
+			say(check{"redis", err.Error(), "Check ZEGO_REDIS_URL; until then each server keeps to a rate limit of its own"})
+		} else {
+			say(check{"redis", "answers; servers share one rate limit", ""})
 		}
 	}
 	if failures > 0 {

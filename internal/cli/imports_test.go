@@ -12,13 +12,14 @@ import (
 func TestImports(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]string{
-		".":            "internal/cli",
-		"internal/cli": "internal/httpserver internal/stdio tools zego zego/zegosim",
-		"tools":        "schema zego",
-		"zego/zegosim": "zego",
+		".":                 "internal/cli",
+		"internal/cli":      "internal/httpserver internal/replicas internal/stdio tools zego zego/zegosim",
+		"internal/replicas": "zego",
+		"tools":             "schema zego",
+		"zego/zegosim":      "zego",
 	}
 	root := filepath.Join("..", "..")
-	for _, dir := range []string{".", "schema", "tools", "zego", "zego/zegosim", "internal/cli", "internal/httpserver", "internal/stdio"} {
+	for _, dir := range []string{".", "schema", "tools", "zego", "zego/zegosim", "internal/cli", "internal/httpserver", "internal/replicas", "internal/stdio"} {
 		pkg, err := build.ImportDir(filepath.Join(root, dir), 0)
 		if err != nil {
 			t.Fatal(err)

@@ -25,9 +25,13 @@ type serveCommand struct {
 // Run serves until the input ends or a signal comes; both are a success.
 func (c *serveCommand) Run(p *process) error {
 	log := p.logger(slog.LevelInfo)
-	b, err := p.connect(nil)
+	b, err := p.connect(nil, log)
 	if err != nil {
 		return err
+	}
+	defer b.close()
+	if b.share != nil {
+		_ = b.share.Ping(p.ctx) // It tells the log itself.
 	}
 	switch {
 	case b.unavailable != nil:

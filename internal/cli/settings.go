@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"zego-mcp/internal/replicas"
 	"zego-mcp/tools"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
@@ -34,6 +35,7 @@ type settings struct {
 	Timeout   time.Duration `variable:"ZEGO_TIMEOUT" default:"30s" help:"Time limit of one tool call, waits and retries included. Default: 30s."`
 	QPS       int           `name:"qps" variable:"ZEGO_QPS" default:"10" help:"Calls per second and action that ZEGO allows the project; 0 for no limit. Default: 10."`
 	CacheTTL  time.Duration `name:"cache-ttl" variable:"ZEGO_CACHE_TTL" default:"5s" help:"How long pages of the asset lists are kept; 0 turns it off. Default: 5s."`
+	RedisURL  string        `name:"redis-url" variable:"ZEGO_REDIS_URL" placeholder:"URL" help:"Redis or Valkey through which several servers share one rate limit and page cache: redis://[user:password@]host:port[/db]."`
 }
 
 // Validate refuses values that no command can work with.
@@ -46,6 +48,11 @@ func (s *settings) Validate() error {
 	}
 	if s.CacheTTL < 0 {
 		return fmt.Errorf("--cache-ttl must be 0 or more, got %v", s.CacheTTL)
+	}
+	if s.RedisURL != "" {
+		if _, err := replicas.ParseURL(s.RedisURL); err != nil {
+			return fmt.Errorf("--redis-url %w", err)
+		}
 	}
 	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, s.LogLevel) {
 		return fmt.Errorf("--log-level must be debug, info, warn or error, got %q", s.LogLevel)
@@ -130,47 +137,69 @@ const whatToSet = "Set ZEGO_APP_ID and ZEGO_SERVER_SECRET in the server's enviro
 // backend is where the answers come from.
 type backend struct {
 	client      *zego.Client
-	unavailable error  // Why client is nil.
-	simulator   string // Its URL; empty for ZEGO.
+	unavailable error           // Why client is nil.
+	simulator   string          // Its URL; empty for ZEGO.
+	share       *replicas.Share // Nil without Redis.
 }
 
 // connect makes the client that the settings describe. Bad settings are no error
 // here: the server starts, lists its tools, and a call tells what is wrong.
-func (p *process) connect(httpClient *http.Client) (backend, error) {
+func (p *process) connect(httpClient *http.Client, log *slog.Logger) (backend, error) {
+	endpoint := p.settings.Endpoint
+	var b backend
+	var appID uint32
+	var secret string
 	if p.settings.Simulate {
-		return p.simulated(httpClient)
+		url, err := p.simulator()
+		if err != nil {
+			return b, fmt.Errorf("start the simulator: %w", err)
+		}
+		endpoint, b.simulator, appID, secret = url, url, zegosim.DefaultAppID, zegosim.DefaultSecret
+	} else {
+		var problems []error
+		if appID, secret, problems = p.credentials(); len(problems) > 0 {
+			b.unavailable = fmt.Errorf("this server is not configured: %s.\n%s", join(problems), whatToSet)
+			return b, nil
+		}
 	}
-	appID, secret, problems := p.credentials()
-	if len(problems) > 0 {
-		return backend{unavailable: fmt.Errorf("this server is not configured: %s.\n%s", join(problems), whatToSet)}, nil
+	opts := zego.Options{Endpoint: endpoint, HTTPClient: httpClient, QPS: p.settings.QPS, CacheTTL: p.settings.CacheTTL}
+	if p.settings.QPS == 0 {
+		opts.QPS = -1
 	}
-	client, err := zego.New(appID, secret, p.options(p.settings.Endpoint, httpClient))
+	if p.settings.RedisURL != "" {
+		share, err := replicas.Open(p.settings.RedisURL, replicas.Options{AppID: appID, QPS: p.settings.QPS, Logger: log})
+		if err != nil {
+			return b, fmt.Errorf("--redis-url %w", err)
+		}
+		b.share, opts.Cache = share, share
+		if p.settings.QPS > 0 {
+			opts.Limiter = share
+		}
+	}
+	client, err := zego.New(appID, secret, opts)
 	if err != nil {
-		return backend{unavailable: fmt.Errorf("this server is not configured: %s. Check ZEGO_ENDPOINT",
-			strings.TrimPrefix(err.Error(), "zego: "))}, nil
+		b.unavailable = fmt.Errorf("this server is not configured: %s. Check ZEGO_ENDPOINT", strings.TrimPrefix(err.Error(), "zego: "))
 	}
-	return backend{client: client}, nil
+	b.client = client
+	return b, nil
 }
 
-// simulated starts the simulator beside us; it ends with the process.
-func (p *process) simulated(httpClient *http.Client) (backend, error) {
+// close lets go of what connect opened.
+func (b backend) close() {
+	if b.share != nil {
+		_ = b.share.Close()
+	}
+}
+
+// simulator starts the simulator beside us; it ends with the process.
+func (p *process) simulator() (url string, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return backend{}, fmt.Errorf("start the simulator: %w", err)
+		return "", err
 	}
 	srv := &http.Server{Handler: &zegosim.Server{}, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
-	url := "http://" + listener.Addr().String()
-	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, p.options(url, httpClient))
-	return backend{client: client, simulator: url}, err
-}
-
-func (p *process) options(endpoint string, httpClient *http.Client) zego.Options {
-	qps := p.settings.QPS
-	if qps == 0 {
-		qps = -1
-	}
-	return zego.Options{Endpoint: endpoint, HTTPClient: httpClient, QPS: qps, CacheTTL: p.settings.CacheTTL}
+	return "http://" + listener.Addr().String(), nil
 }
 
 func join(problems []error) string {

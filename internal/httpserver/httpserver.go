@@ -56,7 +56,9 @@ func Serve(ctx context.Context, listener net.Listener, s *server.MCPServer, opts
 		mux.Handle("/mcp", endingWith(streams, streamable))
 	}
 
+	unused := &silent{conns: map[net.Conn]bool{}}
 	srv := &http.Server{
+		ConnState:         unused.note,
 		Handler:           guard(mux, opts.AllowedHosts),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -84,6 +86,7 @@ func Serve(ctx context.Context, listener net.Listener, s *server.MCPServer, opts
 		}
 	}
 	endStreams()
+	unused.close()
 	if err := <-stopped; err != nil {
 		opts.Logger.Warn("ended with requests unanswered", "err", err)
 		_ = srv.Close()

@@ -308,6 +308,11 @@ func TestShutdownEndsStreams(t *testing.T) {
 			}
 		}
 	}
+	silent, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
 	stop()
 	<-done
 }

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"sync"
 
@@ -54,16 +55,43 @@ func (f *inFlight) wait(ctx context.Context) bool {
 	return true
 }
 
-// endingWith ends the streams that GET opens when ctx is done; other requests
-// are left to finish.
+// endingWith ends requests when ctx is done: by then, only streams are left.
 func endingWith(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
-			stream, cancel := context.WithCancel(r.Context())
-			defer cancel()
-			defer context.AfterFunc(ctx, cancel)()
-			r = r.WithContext(stream)
-		}
-		next.ServeHTTP(w, r)
+		stream, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		next.ServeHTTP(w, r.WithContext(stream))
 	})
+}
+
+// silent holds the connections on which no request has come yet. Shutdown would
+// wait five seconds for each.
+type silent struct {
+	mu     sync.Mutex // guards what follows
+	conns  map[net.Conn]bool
+	closed bool
+}
+
+// note is a hook for http.Server.ConnState.
+func (s *silent) note(conn net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(s.conns, conn)
+	case s.closed:
+		_ = conn.Close()
+	default:
+		s.conns[conn] = true
+	}
+}
+
+func (s *silent) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for conn := range s.conns {
+		_ = conn.Close()
+	}
 }

@@ -1,0 +1,76 @@
+// Starts the program under test.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+export const appId = '1234567890';
+export const secret = '0123456789abcdef0123456789abcdef';
+
+/** credentials is the program's environment against an upstream. */
+export function credentials(upstream) {
+  return { ZEGO_APP_ID: appId, ZEGO_SERVER_SECRET: secret, ZEGO_ENDPOINT: upstream.url };
+}
+
+/**
+ * environment is what a child process gets: of ours only what programs need,
+ * so that a developer's own ZEGO_* variables change nothing.
+ */
+export function environment(extra = {}) {
+  const { PATH, HOME, TMPDIR } = process.env;
+  return { PATH, HOME, TMPDIR, ...extra };
+}
+
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+
+/** start spawns a child that does not outlive this process. */
+export function start(command, args, options = {}) {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+  running.add(child);
+  child.ended = new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      running.delete(child);
+      resolve(code ?? signal);
+    });
+  });
+  child.ended.catch(() => {}); // Whoever awaits it still sees the error.
+  child.stdin.on('error', () => {}); // Writing to an ended child shows in its exit code.
+  return child;
+}
+
+/** run runs a command to its end. */
+export async function run(command, args, { input = '', ...options } = {}) {
+  const child = start(command, args, options);
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', (text) => (output[name] += text));
+  child.stdin.end(input);
+  return { code: await child.ended, ...output };
+}
+
+/** serve starts the program on a free port and waits until it says where it listens. */
+export async function serve(binary, transport, env, flags = []) {
+  const args = ['serve', '--transport', transport, '--listen', '127.0.0.1:0', '--log-format', 'json', ...flags];
+  const child = start(binary, args, { env: environment(env) });
+  const server = { log: '', url: '' };
+  let listening;
+  const ready = new Promise((resolve) => (listening = resolve));
+  createInterface(child.stderr).on('line', (line) => {
+    server.log += `${line}\n`;
+    try {
+      const { url } = JSON.parse(line);
+      if (url) listening(url);
+    } catch {
+      // Not a log record: `log` keeps it.
+    }
+  });
+  server.url = await Promise.race([
+    ready,
+    child.ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${server.log}`))),
+  ]);
+  server.stop = () => {
+    child.kill('SIGTERM');
+    return child.ended;
+  };
+  return server;
+}

@@ -1,0 +1,128 @@
+// What every client must see, whatever its language, transport and protocol version.
+import assert from 'node:assert/strict';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { check } from './check.mjs';
+import { humans, page } from './upstream.mjs';
+
+// Each case names the exact body that must arrive upstream. All differ, as the
+// program may answer an equal one from what it just read.
+const lists = [
+  { args: undefined, body: '{}' },
+  { args: { Limit: 2 }, body: '{"Limit":2}' },
+  { args: { Limit: '3' }, body: '{"Limit":3}' },
+  { args: { Offset: 20, Limit: 5 }, body: '{"Offset":20,"Limit":5}' },
+  { args: { FetchMode: 2, Limit: 4 }, body: '{"FetchMode":2,"Limit":4}' },
+  { args: { FetchMode: '3', Offset: 0 }, body: '{"FetchMode":3,"Offset":0}' },
+  { args: { Offset: 1000000 }, body: '{"Offset":1000000}' },
+];
+
+const range = (name, from, to, got) => `${name} must be an integer from ${from} to ${to}, got ${got}`;
+const known = '(known: FetchMode, Offset, Limit)';
+const misspelt = (name, meant) => `unknown argument "${name}"; did you mean "${meant}"? ${known}`;
+const refused = [
+  { args: { Limit: 50 }, text: range('Limit', 1, 20, '50') },
+  { args: { Limit: 2.5 }, text: range('Limit', 1, 20, '2.5') },
+  { args: { Limit: true }, text: range('Limit', 1, 20, 'true') },
+  { args: { Limit: '' }, text: range('Limit', 1, 20, '""') },
+  { args: { Limit: null }, text: range('Limit', 1, 20, 'null') },
+  { args: { FetchMode: {} }, text: range('FetchMode', 1, 3, '{}') },
+  { args: { Offset: -1 }, text: range('Offset', 0, 1000000, '-1') },
+  { args: { Offset: [] }, text: range('Offset', 0, 1000000, '[]') },
+  { args: { limit: 5 }, text: misspelt('limit', 'Limit') },
+  { args: { Page: 1 }, text: `unknown argument "Page" ${known}` },
+  { args: { Limit: 0, offset: 1 }, text: `${range('Limit', 1, 20, '0')}\n${misspelt('offset', 'Offset')}` },
+];
+
+const reading = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true };
+
+/**
+ * Checks a connected client. It has `listTools()` and `call(tool, args)`,
+ * which resolve to the protocol's results.
+ */
+export async function checkClient(name, client, upstream) {
+  const schemas = new Map();
+  const ajv = new Ajv2020({ strict: true }); // Strict refuses keywords that it does not know.
+
+  await check(`${name} tools/list`, async () => {
+    const { tools } = await client.listTools();
+    for (const tool of tools) {
+      ajv.compile(tool.inputSchema);
+      if (tool.outputSchema) schemas.set(tool.name, ajv.compile(tool.outputSchema));
+    }
+    for (const tool of ['list_digital_humans', 'get_digital_human']) {
+      assert.ok(schemas.has(tool), `${tool} has no outputSchema`);
+      const { title, ...hints } = tools.find((candidate) => candidate.name === tool).annotations;
+      assert.ok(title, `${tool} has no title`);
+      assert.deepEqual(hints, reading);
+    }
+    return `${tools.length} tools`;
+  });
+
+  for (const { args, body } of lists) {
+    await check(`${name} list_digital_humans ${JSON.stringify(args) ?? 'without arguments'}`, async () => {
+      const { call, result } = await good('list_digital_humans', args, { action: 'GetDigitalHumanList', body });
+      const { AvatarUrlsExpireAt, ...rest } = result;
+      const sent = JSON.parse(body);
+      const { Total, DigitalHumans } = page(sent);
+      const next = (sent.Offset ?? 0) + DigitalHumans.length;
+      const more = DigitalHumans.length > 0 && next < Total;
+      assert.deepEqual(rest, { Total, DigitalHumans, ...(more && { NextOffset: next }), RequestId: call.RequestId });
+      inADay(AvatarUrlsExpireAt);
+    });
+  }
+
+  await check(`${name} get_digital_human`, async () => {
+    const human = humans[5];
+    const args = { DigitalHumanId: human.DigitalHumanId };
+    const sent = { action: 'GetDigitalHumanInfo', body: JSON.stringify(args) };
+    const { call, result } = await good('get_digital_human', args, sent);
+    const { AvatarUrlExpiresAt, ...rest } = result;
+    assert.deepEqual(rest, { ...human, RequestId: call.RequestId });
+    inADay(AvatarUrlExpiresAt);
+  });
+
+  await check(`${name} get_digital_human of an unknown id`, async () => {
+    const before = upstream.calls.length;
+    const text = refusal(await client.call('get_digital_human', { DigitalHumanId: 'nobody' }));
+    const [call] = upstream.calls.slice(before);
+    assert.match(text, /400000003/);
+    assert.match(text, /digital human not exist/);
+    assert.match(text, new RegExp(call.RequestId));
+  });
+
+  for (const { args, text } of refused) {
+    await check(`${name} refuses ${JSON.stringify(args)}`, async () => {
+      const before = upstream.calls.length;
+      assert.equal(refusal(await client.call('list_digital_humans', args)), text);
+      assert.deepEqual(upstream.calls.slice(before), [], 'sent upstream');
+    });
+  }
+
+  async function good(tool, args, sent) {
+    const before = upstream.calls.length;
+    const { content, structuredContent, isError } = await client.call(tool, args);
+    assert.ok(!isError, content[0]?.text);
+    const calls = upstream.calls.slice(before);
+    assert.deepEqual(calls.map(({ action, body }) => ({ action, body })), [sent]);
+    const validate = schemas.get(tool);
+    assert.ok(validate?.(structuredContent), ajv.errorsText(validate?.errors));
+    assert.deepEqual(content.map(({ type }) => type), ['text']);
+    const [{ text }] = content;
+    assert.deepEqual(JSON.parse(text), structuredContent);
+    assert.equal(text, JSON.stringify(JSON.parse(text)), 'the text is not compact JSON');
+    return { call: calls[0], result: structuredContent };
+  }
+}
+
+function refusal({ content, isError, ...rest }) {
+  assert.equal(isError, true, 'isError');
+  assert.equal(rest.structuredContent, undefined, 'structuredContent');
+  assert.equal(content.length, 1, 'blocks of content');
+  return content[0].text;
+}
+
+function inADay(text) {
+  assert.match(text, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  const hours = (Date.parse(text) - Date.now()) / 3_600_000;
+  assert.ok(Math.abs(hours - 24) < 0.1, `${text} is ${hours} hours away`);
+}

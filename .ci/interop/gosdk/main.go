@@ -1,0 +1,138 @@
+// Gosdk is a client on the official Go SDK that others drive: each line of the
+// standard input is a request, each line of the output its result.
+//
+//	{"Tool":"list_digital_humans","Arguments":{"Limit":2}}   calls a tool
+//	{}                                                       lists the tools
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+
+	"github.com/google/jsonschema-go/jsonschema"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+func main() {
+	transport := flag.String("transport", "stdio", "stdio, http or sse")
+	version := flag.String("version", "", "protocol version to ask for")
+	flag.Parse()
+	if err := run(context.Background(), *transport, flag.Arg(0), *version); err != nil {
+		fmt.Fprintln(os.Stderr, "gosdk:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves requests until the input ends. Target is a program or a URL.
+func run(ctx context.Context, transport, target, version string) error {
+	implementation := &mcp.Implementation{Name: "interop", Version: "1"}
+	options := &mcp.ClientSessionOptions{ProtocolVersion: version}
+	session, err := mcp.NewClient(implementation, nil).Connect(ctx, dial(transport, target), options)
+	if err != nil {
+		return err
+	}
+	c := &client{session: session, outputs: map[string]*jsonschema.Resolved{}}
+	out := json.NewEncoder(os.Stdout)
+	if err := out.Encode(session.InitializeResult()); err != nil {
+		return err
+	}
+	in := json.NewDecoder(bufio.NewReader(os.Stdin))
+	for {
+		var request struct {
+			Tool      string
+			Arguments json.RawMessage
+		}
+		if err := in.Decode(&request); err == io.EOF {
+			return session.Close()
+		} else if err != nil {
+			return err
+		}
+		var result any
+		if request.Tool == "" {
+			result, err = c.list(ctx)
+		} else {
+			result, err = c.call(ctx, request.Tool, request.Arguments)
+		}
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(result); err != nil {
+			return err
+		}
+	}
+}
+
+func dial(transport, target string) mcp.Transport {
+	switch transport {
+	case "http":
+		return &mcp.StreamableClientTransport{Endpoint: target}
+	case "sse":
+		return &mcp.SSEClientTransport{Endpoint: target}
+	default:
+		command := exec.Command(target)
+		command.Stderr = os.Stderr
+		return &mcp.CommandTransport{Command: command}
+	}
+}
+
+type client struct {
+	session *mcp.ClientSession
+	outputs map[string]*jsonschema.Resolved // Output schemas by tool.
+}
+
+// list lists the tools and keeps their output schemas.
+func (c *client) list(ctx context.Context) (*mcp.ListToolsResult, error) {
+	result, err := c.session.ListTools(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, tool := range result.Tools {
+		if _, err := resolve(tool.InputSchema); err != nil {
+			return nil, fmt.Errorf("%s: input schema: %w", tool.Name, err)
+		}
+		if tool.OutputSchema == nil {
+			continue
+		}
+		if c.outputs[tool.Name], err = resolve(tool.OutputSchema); err != nil {
+			return nil, fmt.Errorf("%s: output schema: %w", tool.Name, err)
+		}
+	}
+	return result, nil
+}
+
+// call calls a tool. The SDK leaves checking the result to us.
+func (c *client) call(ctx context.Context, tool string, args json.RawMessage) (*mcp.CallToolResult, error) {
+	params := &mcp.CallToolParams{Name: tool}
+	if args != nil {
+		params.Arguments = args
+	}
+	result, err := c.session.CallTool(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	if output := c.outputs[tool]; output != nil && !result.IsError {
+		if err := output.Validate(result.StructuredContent); err != nil {
+			return nil, fmt.Errorf("%s: result against its schema: %w", tool, err)
+		}
+	}
+	return result, nil
+}
+
+// resolve prepares a schema, which the client side of the SDK has as plain JSON.
+func resolve(schema any) (*jsonschema.Resolved, error) {
+	text, err := json.Marshal(schema)
+	if err != nil {
+		return nil, err
+	}
+	var parsed jsonschema.Schema
+	if err := json.Unmarshal(text, &parsed); err != nil {
+		return nil, err
+	}
+	return parsed.Resolve(nil)
+}

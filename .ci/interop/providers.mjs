@@ -1,0 +1,96 @@
+// What language models get to read, by way of the Vercel AI SDK. No model is
+// asked: a stand-in for each provider's HTTP API answers from a script.
+import assert from 'node:assert/strict';
+import { createAnthropic } from '@ai-sdk/anthropic';
+import { createGoogleGenerativeAI } from '@ai-sdk/google';
+import { createMCPClient } from '@ai-sdk/mcp';
+import { Experimental_StdioMCPTransport as StdioTransport } from '@ai-sdk/mcp/mcp-stdio';
+import { createOpenAI } from '@ai-sdk/openai';
+import { generateText, stepCountIs } from 'ai';
+import { credentials, environment } from './binary.mjs';
+import { check } from './check.mjs';
+import { startUpstream } from './upstream.mjs';
+
+const name = 'list_digital_humans';
+
+// Of each provider: how its model is made, how it says that it calls the tool
+// or is done, and where in a request the tools stand.
+const providers = {
+  google: {
+    model: (settings) => createGoogleGenerativeAI(settings)('gemini-2.5-pro'),
+    call: (args) => google([{ functionCall: { name, args } }]),
+    done: google([{ text: 'done' }]),
+    tools: ([{ functionDeclarations }]) => functionDeclarations.map((tool) => [tool.name, tool.parameters]),
+  },
+  openai: {
+    model: (settings) => createOpenAI(settings).chat('gpt-5'),
+    call: (args) =>
+      openai('tool_calls', {
+        tool_calls: [{ id: 'call', type: 'function', function: { name, arguments: JSON.stringify(args) } }],
+      }),
+    done: openai('stop', { content: 'done' }),
+    tools: (tools) => tools.map((tool) => [tool.function.name, tool.function.parameters]),
+  },
+  anthropic: {
+    model: (settings) => createAnthropic(settings)('claude-sonnet-4-5'),
+    call: (input) => anthropic('tool_use', { type: 'tool_use', id: 'call', name, input }),
+    done: anthropic('end_turn', { type: 'text', text: 'done' }),
+    tools: (tools) => tools.map((tool) => [tool.name, tool.input_schema]),
+  },
+};
+
+function google(parts) {
+  return { candidates: [{ content: { role: 'model', parts }, finishReason: 'STOP' }] };
+}
+
+function openai(finish_reason, message) {
+  const choice = { index: 0, finish_reason, message: { role: 'assistant', ...message } };
+  return { id: 'answer', object: 'chat.completion', created: 0, model: 'model', choices: [choice] };
+}
+
+function anthropic(stop_reason, block) {
+  const usage = { input_tokens: 0, output_tokens: 0 };
+  return { id: 'answer', type: 'message', role: 'assistant', model: 'model', stop_reason, usage, content: [block] };
+}
+
+export async function checkProviders(binary) {
+  for (const [provider, { model, call, done, tools }] of Object.entries(providers)) {
+    const upstream = await startUpstream();
+    await check(`ai-sdk ${provider}`, async () => {
+      const env = environment(credentials(upstream));
+      const mcp = await createMCPClient({ transport: new StdioTransport({ command: binary, env, stderr: 'ignore' }) });
+      try {
+        // The model errs, reads what is wrong, and does better.
+        const script = [call({ limit: 5 }), call({ Limit: 2 }), done];
+        const requests = [];
+        const fetch = async (_, { body }) => {
+          requests.push(JSON.parse(body));
+          return Response.json(script[requests.length - 1]);
+        };
+        await generateText({
+          model: model({ apiKey: 'none', fetch }),
+          tools: await mcp.tools(),
+          prompt: 'Which digital humans are there?',
+          stopWhen: stepCountIs(script.length),
+        });
+        assert.equal(requests.length, script.length, 'requests to the model');
+
+        const { [name]: parameters } = Object.fromEntries(tools(requests[0].tools));
+        // Google's converter drops minimum and maximum: the description has to say them.
+        const ranges = { FetchMode: /1 .* 2 .* 3 /, Offset: /0 to 1000000/, Limit: /1 to 20/ };
+        for (const [property, range] of Object.entries(ranges)) {
+          assert.equal(parameters.properties[property].type, 'integer');
+          assert.match(parameters.properties[property].description, range);
+        }
+        assert.deepEqual(upstream.calls.map(({ body }) => body), ['{"Limit":2}']);
+        const [, refused, answered] = requests.map((request) => JSON.stringify(request));
+        assert.ok(refused.includes('did you mean'), 'the model cannot read the refusal');
+        assert.ok(answered.includes(upstream.calls[0].RequestId), 'the model cannot read the result');
+        assert.deepEqual(upstream.violations, []);
+      } finally {
+        await mcp.close();
+      }
+    });
+    upstream.stop();
+  }
+}

@@ -1,0 +1,30 @@
+// What the README tells people to paste into Claude Desktop must start the server.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { credentials } from './binary.mjs';
+import { check } from './check.mjs';
+import { connect, stdio } from './sdk1.mjs';
+import { page, startUpstream } from './upstream.mjs';
+
+export async function checkReadme(binary) {
+  const upstream = await startUpstream();
+  await check("the README's Claude Desktop configuration", async () => {
+    const text = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    const blocks = [...text.matchAll(/^```json\n(.*?)^```/gms)].map(([, block]) => block);
+    const block = blocks.find((candidate) => candidate.includes('"mcpServers"'));
+    assert.ok(block, 'README.md has no json block with "mcpServers"');
+    const [[name, config]] = Object.entries(JSON.parse(block).mcpServers);
+    assert.ok(config.command.startsWith('/'), 'command is not an absolute path, which desktop clients need');
+
+    const known = credentials(upstream);
+    for (const variable of Object.keys(config.env)) assert.ok(known[variable], `unexpected variable ${variable}`);
+    const env = { ...config.env, ...known };
+    const client = await connect(stdio({ command: binary, args: config.args, env }));
+    const { structuredContent, content } = await client.call('list_digital_humans', {});
+    await client.close();
+    assert.deepEqual(structuredContent?.DigitalHumans, page({}).DigitalHumans, content[0].text);
+    assert.deepEqual(upstream.violations, []);
+    return name;
+  });
+  upstream.stop();
+}

@@ -1,0 +1,55 @@
+// The official TypeScript SDK, second generation, in both of the protocol's eras.
+import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { environment } from './binary.mjs';
+import { checkConnection } from './connection.mjs';
+
+async function connect(transport, mode) {
+  const client = new Client({ name: 'interop', version: '1' }, { versionNegotiation: { mode } });
+  const connected = { log: '' };
+  transport.stderr?.setEncoding('utf8').on('data', (text) => (connected.log += text));
+  await client.connect(transport);
+  return Object.assign(connected, {
+    version: client.getNegotiatedProtocolVersion(),
+    listTools: () => client.listTools(),
+    call: (name, args) => client.callTool({ name, arguments: args }),
+    close: () => client.close(),
+  });
+}
+
+export async function checkSDK2(binary) {
+  const stdio = (env) => new StdioClientTransport({ command: binary, env: environment(env), stderr: 'pipe' });
+  for (const [version, mode] of [
+    ['2025-11-25', 'legacy'],
+    ['2026-07-28', { pin: '2026-07-28' }],
+  ]) {
+    await checkConnection(`typescript-sdk-2 ${version} stdio`, binary, {
+      transport: 'stdio',
+      version,
+      connect: ({ env }) => connect(stdio(env), mode),
+    });
+    await checkConnection(`typescript-sdk-2 ${version} http`, binary, {
+      transport: 'http',
+      version,
+      connect: ({ url }) => connect(new StreamableHTTPClientTransport(url), mode),
+    });
+  }
+  // Left to itself, the client must find the newer era.
+  await checkConnection('typescript-sdk-2 auto stdio', binary, {
+    transport: 'stdio',
+    version: '2026-07-28',
+    connect: ({ env }) => connect(stdio(env), 'auto'),
+  });
+  await checkConnection('typescript-sdk-2 auto http', binary, {
+    transport: 'http',
+    version: '2026-07-28',
+    connect: ({ url }) => connect(new StreamableHTTPClientTransport(url), 'auto'),
+  });
+  // SSE belongs to the older era alone. Here beside Streamable HTTP, on the same listener.
+  await checkConnection('typescript-sdk-2 2025-11-25 sse', binary, {
+    transport: 'http',
+    path: '/sse',
+    version: '2025-11-25',
+    connect: ({ url }) => connect(new SSEClientTransport(url), 'legacy'),
+  });
+}

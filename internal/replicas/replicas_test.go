@@ -1,0 +1,223 @@
+package replicas_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"zego-mcp/internal/replicas"
+	"zego-mcp/internal/replicas/redistest"
+	"zego-mcp/zego"
+	"zego-mcp/zego/zegosim"
+)
+
+// safeBuffer is a log that several goroutines write.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func open(t *testing.T, url string) (*replicas.Share, *safeBuffer) {
+	t.Helper()
+	log := &safeBuffer{}
+	share, err := replicas.Open(url, replicas.Options{AppID: 1, QPS: 10, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = share.Close() })
+	return share, log
+}
+
+func newClient(t *testing.T, endpoint string, share *replicas.Share, ttl time.Duration) *zego.Client {
+	t.Helper()
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{
+		Endpoint: endpoint, Limiter: share, Cache: share, CacheTTL: ttl,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// TestOneLimit lets three clients, as in three processes, call at once.
+func TestOneLimit(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	var refused atomic.Int64
+	sim := httptest.NewServer(&zegosim.Server{Observe: func(call zegosim.Call) {
+		if call.Code != 0 {
+			refused.Add(1)
+		}
+	}})
+	t.Cleanup(sim.Close)
+	var calls sync.WaitGroup
+	for i := range 3 {
+		share, _ := open(t, "redis://"+redis.Address)
+		client := newClient(t, sim.URL, share, 0)
+		for j := range 10 {
+			calls.Go(func() {
+				if _, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{Offset: new(100*i + j)}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	calls.Wait()
+	if refused.Load() != 0 {
+		t.Errorf("%d calls were refused upstream, want none", refused.Load())
+	}
+}
+
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	share, _ := open(t, "redis://"+redistest.Start(t).Address)
+	for range 30 { // Three seconds of turns, all given up: they stay taken.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		go func() {
+			_, _ = share.Acquire(ctx, "A")
+		}()
+		t.Cleanup(cancel)
+	}
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		start := time.Now()
+		_, err := share.Acquire(ctx, "A")
+		cancel()
+		if err == nil {
+			continue // The others have not asked yet.
+		}
+		queue := new(zego.QueueError)
+		if !errors.As(err, &queue) || queue.Wait < time.Second || queue.Ahead < 5 || time.Since(start) > time.Second {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+		break
+	}
+	if _, err := share.Acquire(t.Context(), "B"); err != nil {
+		t.Errorf("another action: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := share.Acquire(ctx, "A"); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: got %v", err)
+	}
+}
+
+func TestOneCache(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	var upstream atomic.Int64
+	sim := httptest.NewServer(&zegosim.Server{Observe: func(zegosim.Call) { upstream.Add(1) }})
+	t.Cleanup(sim.Close)
+	var pages []string
+	for range 3 {
+		share, _ := open(t, "redis://"+redis.Address)
+		page, err := newClient(t, sim.URL, share, time.Minute).ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, fmt.Sprint(page.DigitalHumans, page.RequestID, page.At.UnixNano()))
+	}
+	if upstream.Load() != 1 || pages[0] != pages[1] || pages[1] != pages[2] {
+		t.Errorf("%d calls upstream, want 1; got %v", upstream.Load(), pages)
+	}
+}
+
+// TestRedisGoes kills Redis under a running client and starts it again.
+func TestRedisGoes(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	sim := httptest.NewServer(&zegosim.Server{QPS: -1})
+	t.Cleanup(sim.Close)
+	share, log := open(t, "redis://"+redis.Address)
+	client := newClient(t, sim.URL, share, time.Nanosecond)
+	call := func() {
+		t.Helper()
+		if _, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{}); err != nil {
+			t.Error(err)
+		}
+	}
+	call()
+	if log.String() != "" {
+		t.Errorf("got %s", log)
+	}
+	redis.Stop()
+	for range 5 {
+		call()
+	}
+	if n := strings.Count(log.String(), "Redis does not answer"); n != 1 {
+		t.Errorf("said %d times that Redis is gone, want once: %s", n, log)
+	}
+	redis.Restart()
+	for !strings.Contains(log.String(), "Redis is back") {
+		call()
+		if t.Context().Err() != nil {
+			t.Fatal("did not come back")
+		}
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	sim := httptest.NewServer(&zegosim.Server{})
+	t.Cleanup(sim.Close)
+	share, log := open(t, "redis://:hunter2@127.0.0.1:1")
+	if share.Ping(t.Context()) == nil || !strings.Contains(log.String(), "Redis does not answer") {
+		t.Errorf("got %s", log)
+	}
+	if _, err := newClient(t, sim.URL, share, time.Minute).ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{}); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(log.String(), "hunter2") {
+		t.Errorf("the password shows: %s", log)
+	}
+}
+
+func TestWrongPassword(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t, "--requirepass", "right")
+	for _, user := range []string{":hunter2@", ""} {
+		share, log := open(t, "redis://"+user+redis.Address)
+		if err := share.Ping(t.Context()); err == nil || !strings.Contains(log.String(), "AUTH") && !strings.Contains(log.String(), "WRONGPASS") {
+			t.Errorf("got %v, %s", err, log)
+		}
+		if turn, err := share.Acquire(t.Context(), "A"); err != nil || turn == nil {
+			t.Errorf("got %v", err)
+		}
+		if strings.Contains(log.String(), "hunter2") {
+			t.Errorf("the password shows: %s", log)
+		}
+	}
+	share, _ := open(t, "redis://:right@"+redis.Address)
+	if err := share.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMalformedURL(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"localhost:6379", "http://:hunter2@x", "redis://:hunter2@host:port", "redis://x/db", "::hunter2"} {
+		_, err := replicas.Open(url, replicas.Options{Logger: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.Contains(err.Error(), "must look like redis://") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v", url, err)
+		}
+	}
+}
