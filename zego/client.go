@@ -38,7 +38,7 @@ type Options struct {
 	Endpoint   string           // Base URL, https (http only for loopback); default DefaultEndpoint.
 	HTTPClient *http.Client     // Default: one of its own with keep-alive. Redirects are never followed.
 	Timeout    time.Duration    // Limit of one attempt, connection and answer included; default 15 s.
-	Pause      time.Duration    // Before the first retry, longer before later ones; default 200 ms.
+	Pause      time.Duration    // Before the first retry or look at a status, longer before later ones; default 200 ms.
 	Now        func() time.Time // Clock of the signatures; default time.Now.
 
 	QPS      int           // Calls per second and action; default DefaultQPS, below 0 no limit.
@@ -163,7 +163,7 @@ type action struct {
 	name   string
 	shared bool // Equal calls in flight may be one: it reads what seldom changes.
 	cached bool // Its answers may be kept for a short time, too.
-	once   bool // It must not happen twice, so a lost answer is not asked for again.
+	once   bool // It must not happen twice: a lost answer is a LostAnswerError.
 	bare   bool // ZEGO answers without Data.
 }
 
@@ -271,6 +271,9 @@ func (c *Client) attempt(ctx context.Context, act action, body []byte, decode de
 	}), act, body, decode)
 	if err != nil && !neverLeft(err) {
 		turn.Sent() // Perhaps: it broke while it was written.
+		if _, refused := errors.AsType[*Error](err); act.once && !refused {
+			err = &LostAnswerError{Action: act.name, Err: err}
+		}
 	}
 	return got, err
 }

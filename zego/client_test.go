@@ -3,7 +3,6 @@ package zego_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -93,90 +90,6 @@ func TestNewRefuses(t *testing.T) {
 		if _, err := zego.New(1, secret, zego.Options{Endpoint: endpoint}); err != nil {
 			t.Errorf("%q: %v", endpoint, err)
 		}
-	}
-}
-
-// TestWire compares what is sent and what is read with ZEGO's documented
-// examples, so that client and simulator cannot agree on a wrong name.
-func TestWire(t *testing.T) {
-	t.Parallel()
-	type exchange struct {
-		Action            string
-		Request, Response json.RawMessage
-	}
-	calls := map[string]func(context.Context, *zego.Client) (any, error){
-		"GetDigitalHumanList": func(ctx context.Context, c *zego.Client) (any, error) {
-			return c.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{FetchMode: new(zego.FetchAll), Offset: new(0), Limit: new(10)})
-		},
-		"GetDigitalHumanInfo": func(ctx context.Context, c *zego.Client) (any, error) {
-			return c.GetDigitalHuman(ctx, "fa592895-d988-4584-b27b-97b8f4b921ad")
-		},
-	}
-	wants := map[string]any{
-		"GetDigitalHumanList": zego.DigitalHumanPage{
-			Total: 1, RequestID: "aa62cf9f-2797-4bd0-9cbf-e461b82d75a5",
-			DigitalHumans: []zego.DigitalHuman{{
-				ID: "077f52b8-1513-49f8-af14-54a57dadda2e", Name: "xxx", AvatarURL: "https://xxx.com/xxx.png", Actions: []zego.Action{},
-			}},
-		},
-		"GetDigitalHumanInfo": zego.DigitalHumanInfo{
-			RequestID: "52ef286e-0ee5-4cbb-ba93-45c4f89c5d00",
-			DigitalHuman: zego.DigitalHuman{
-				ID: "fa592895-d988-4584-b27b-97b8f4b921ad", Name: "xxx", AvatarURL: "https://xxx.com/xxx.png", IsPublic: true,
-				Actions: []zego.Action{
-					{Name: "802_921474", PreviewURL: "https://xxx.com/preview/xxx/xxx.mp4"},
-					{Name: "idle_action", PreviewURL: "https://xxx.com/preview/xxx/xxx.mp4"},
-				},
-			},
-		},
-	}
-	for action, call := range calls {
-		t.Run(action, func(t *testing.T) {
-			t.Parallel()
-			text, err := os.ReadFile("testdata/wire/" + action + ".json")
-			if err != nil {
-				t.Fatal(err)
-			}
-			var documented exchange
-			if err := json.Unmarshal(text, &documented); err != nil {
-				t.Fatal(err)
-			}
-			client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				var want bytes.Buffer
-				if err := json.Compact(&want, documented.Request); err != nil {
-					t.Error(err)
-				}
-				if string(body) != want.String() {
-					t.Errorf("sent %s, documented %s", body, want.String())
-				}
-				q := r.URL.Query()
-				timestamp, _ := strconv.ParseInt(q.Get("Timestamp"), 10, 64)
-				for name, ok := range map[string]bool{
-					"method":           r.Method == http.MethodPost && r.URL.Path == "/",
-					"Content-Type":     r.Header.Get("Content-Type") == "application/json",
-					"Action":           q.Get("Action") == action,
-					"AppId":            q.Get("AppId") == fmt.Sprint(zegosim.DefaultAppID),
-					"SignatureNonce":   regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(q.Get("SignatureNonce")),
-					"Timestamp":        time.Since(time.Unix(timestamp, 0)).Abs() < time.Minute,
-					"Signature":        q.Get("Signature") == zego.Sign(zegosim.DefaultAppID, q.Get("SignatureNonce"), secret, timestamp),
-					"SignatureVersion": q.Get("SignatureVersion") == "2.0",
-					"nothing else":     len(q) == 6,
-				} {
-					if !ok {
-						t.Errorf("%s is wrong in %s %s %v", name, r.Method, r.URL.Path, r.Header)
-					}
-				}
-				_, _ = w.Write(documented.Response)
-			}), zego.Options{})
-			got, err := call(t.Context(), client)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(wants[action], got, ignoreAt, cmpopts.IgnoreFields(zego.DigitalHumanInfo{}, "At")); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
 	}
 }
 

@@ -136,11 +136,8 @@ type listData struct {
 }
 
 func (d *listData) check() error {
-	if d.Total == nil {
-		return errors.New("field Total is missing")
-	}
-	if *d.Total < 0 {
-		return fmt.Errorf("field Total is %d", *d.Total)
+	if err := checkTotal(d.Total); err != nil {
+		return err
 	}
 	if d.DigitalHumans == nil {
 		if *d.Total > 0 {
@@ -152,6 +149,17 @@ func (d *listData) check() error {
 		if err := (*humanData)(&(*d.DigitalHumans)[i]).check(); err != nil {
 			return fmt.Errorf("DigitalHumans[%d]: %w", i, err)
 		}
+	}
+	return nil
+}
+
+// checkTotal checks the Total of a list.
+func checkTotal(total *int) error {
+	if total == nil {
+		return errors.New("field Total is missing")
+	}
+	if *total < 0 {
+		return fmt.Errorf("field Total is %d", *total)
 	}
 	return nil
 }

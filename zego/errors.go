@@ -184,3 +184,18 @@ func (e *ResponseError) Error() string {
 // Retryable reports whether the same call may succeed later: the server or a
 // proxy failed (5xx).
 func (e *ResponseError) Retryable() bool { return e.HTTPStatus >= 500 }
+
+// LostAnswerError says that a request which must not happen twice was sent, and no
+// usable answer came: ZEGO may have carried it out. It is not repeated.
+type LostAnswerError struct {
+	Action string
+	Err    error // A *TransportError or *ResponseError.
+}
+
+// Error returns one line with the action and the cause.
+func (e *LostAnswerError) Error() string {
+	return "zego: " + e.Action + ": it may have been carried out, but the answer was lost: " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *LostAnswerError) Unwrap() error { return e.Err }

@@ -41,17 +41,13 @@ func (c *Client) retry(ctx context.Context, act action, body []byte, decode deco
 		case refused && refusal.Code == CodeRateLimited:
 			pause += rateLimitPause
 		case refused && refusal.Code == CodeSystemBusy:
-		case act.once || !failedOnTheWay(err):
+		case refused && act.once || !failedOnTheWay(err):
 			return got, err
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 			return got, err // It tells more than the deadline would.
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !sleep(ctx, pause) {
 			return got, err
 		}
 	}
@@ -60,6 +56,9 @@ func (c *Client) retry(ctx context.Context, act action, body []byte, decode deco
 // failedOnTheWay reports whether a call may have failed for a reason of the moment
 // that says nothing of the request itself. What happened to it is not known.
 func failedOnTheWay(err error) bool {
+	if _, ok := errors.AsType[*LostAnswerError](err); ok {
+		return false
+	}
 	if _, ok := errors.AsType[*TransportError](err); ok {
 		return true
 	}

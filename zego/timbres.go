@@ -1,0 +1,89 @@
+package zego
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// ListTimbresRequest selects a page of timbres. What is zero or nil is not sent, and
+// ZEGO's default holds.
+type ListTimbresRequest struct {
+	DigitalHumanID string `json:"DigitalHumanId,omitempty"` // Its private timbres alone; empty: the public ones alone.
+	Offset         *int   `json:"Offset,omitempty"`         // First entry, 0 to 1000000; default 0.
+	Limit          *int   `json:"Limit,omitempty"`          // Most entries, 1 to MaxLimit; default MaxLimit.
+}
+
+// Timbre is a voice for DriveByText.
+type Timbre struct {
+	ID        string `json:"TimbreId"`
+	Name      string `json:"Name"`
+	AvatarURL string `json:"AvatarUrl"` // Image; see AvatarURLLifetime.
+}
+
+// TimbrePage is one page of the list.
+type TimbrePage struct {
+	Total     int // Matches over all pages.
+	Timbres   []Timbre
+	RequestID string
+	At        time.Time // When ZEGO answered, by its clock; see AvatarURLLifetime.
+}
+
+var getTimbreList = action{name: "GetTimbreList", shared: true, cached: true}
+
+// ListTimbres returns one page of timbres: with a DigitalHumanID the private ones
+// bound to that digital human, otherwise the public ones. A digital human can speak
+// with both. Past the end the page is empty and Total is true.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/timbre-management/get-timbre-list
+func (c *Client) ListTimbres(ctx context.Context, in ListTimbresRequest) (TimbrePage, error) {
+	out, got, err := call[timbreListData](ctx, c, getTimbreList, in)
+	if err != nil {
+		return TimbrePage{}, err
+	}
+	return TimbrePage{Total: *out.Total, Timbres: out.Timbres, RequestID: got.RequestID, At: got.At}, nil
+}
+
+// TimbrePages returns an iterator over all pages of the timbres that ListTimbres
+// lists for digitalHumanID. It works as DigitalHumanPages does.
+func (c *Client) TimbrePages(ctx context.Context, digitalHumanID string) iter.Seq2[TimbrePage, error] {
+	return allPages(ctx, func(ctx context.Context, offset int) (TimbrePage, error) {
+		return c.ListTimbres(ctx, ListTimbresRequest{DigitalHumanID: digitalHumanID, Offset: &offset, Limit: new(MaxLimit)})
+	})
+}
+
+func (p TimbrePage) total() int { return p.Total }
+
+func (p TimbrePage) ids() []string {
+	ids := make([]string, len(p.Timbres))
+	for i, timbre := range p.Timbres {
+		ids[i] = timbre.ID
+	}
+	return ids
+}
+
+type timbreListData struct {
+	Total   *int     `json:"Total"`
+	Timbres []Timbre `json:"Timbres"`
+}
+
+func (d *timbreListData) check() error {
+	if err := checkTotal(d.Total); err != nil {
+		return err
+	}
+	if d.Timbres == nil && *d.Total > 0 {
+		return errors.New("field Timbres is missing")
+	}
+	for i, timbre := range d.Timbres {
+		if timbre.ID == "" {
+			return fmt.Errorf("entry %d of Timbres: field TimbreId is missing", i)
+		}
+	}
+	return nil
+}
+
+func (d *timbreListData) clone() timbreListData {
+	return timbreListData{Total: new(*d.Total), Timbres: append([]Timbre{}, d.Timbres...)}
+}
