@@ -20,12 +20,23 @@ import (
 
 // all lists every tool. Agents see them sorted by name.
 var all = []interface {
-	set() Toolset
+	offered(Config) bool
 	bind(Config) server.ServerTool
 }{
 	listDigitalHumans,
 	getDigitalHuman,
 	findDigitalHumans,
+	listTimbres,
+	listStreamTasks,
+	getStreamTask,
+	createStreamTask,
+	driveByText,
+	driveByAudio,
+	driveByRTCStream,
+	driveByAudioFile,
+	doAction,
+	interruptDrive,
+	stopStreamTask,
 }
 
 // Config is what the tools work with.
@@ -37,6 +48,10 @@ type Config struct {
 	Timeout     time.Duration // Limit of one tool call; default 30 s.
 	Logger      *slog.Logger  // One line per call; default: none.
 	Version     string        // Of the server, told to clients.
+
+	Streams   *Streams // The stream tasks of this process; default: NewStreams(Client, StreamOptions{}), which nobody stops.
+	Local     bool     // Agents are on this machine: offer the tools that read its files.
+	AudioDirs []string // Absolute; drive_by_audio_file reads below them; default: none.
 }
 
 // DefaultTimeout is the limit of one tool call.
@@ -53,8 +68,15 @@ func NewServer(cfg Config) *server.MCPServer {
 	if len(cfg.Toolsets) == 0 {
 		cfg.Toolsets = []Toolset{Assets}
 	}
+	if cfg.Streams == nil {
+		cfg.Streams = NewStreams(cfg.Client, StreamOptions{Logger: cfg.Logger})
+	}
 	title, instructions := "ZEGOCLOUD Digital Human", "Find digital humans (talking avatars) of a ZEGOCLOUD project. "+
 		"Start with list_digital_humans. AvatarUrl values stop working after 24 hours: keep DigitalHumanId instead."
+	if slices.Contains(cfg.Toolsets, Streaming) {
+		instructions += " To put one on air: create_stream_task, then drive_by_text with a voice from list_timbres. " +
+			"A stream costs money while it runs: always call stop_stream_task when it is no longer needed."
+	}
 	if cfg.Simulated {
 		title += " (simulated)"
 		instructions = "SIMULATED: every answer comes from a built-in simulator, not from ZEGOCLOUD; ids and pictures are made up. " + instructions
@@ -63,13 +85,20 @@ func NewServer(cfg Config) *server.MCPServer {
 		server.WithTitle(title),
 		server.WithInstructions(instructions),
 		server.WithToolCapabilities(false),
+		server.WithPromptCapabilities(false),
+		server.WithResourceCapabilities(false, false),
+		server.WithCompletions(),
+		server.WithPromptCompletionProvider(completions{cfg}),
+		server.WithResourceCompletionProvider(completions{cfg}),
 		server.WithRecovery(),
 	)
 	for _, tool := range all {
-		if slices.Contains(cfg.Toolsets, tool.set()) {
+		if tool.offered(cfg) {
 			s.AddTools(tool.bind(cfg))
 		}
 	}
+	addPrompts(s, cfg)
+	addResources(s, cfg)
 	return s
 }
 
@@ -77,15 +106,17 @@ func NewServer(cfg Config) *server.MCPServer {
 type effect int
 
 const (
-	reads effect = iota // Changes nothing, costs nothing.
+	reads    effect = iota // Changes nothing, costs nothing.
+	acts                   // Each call does something more, which may cost.
+	destroys               // Ends something; twice is as good as once.
 )
 
 func (e effect) annotations(title string) mcp.ToolAnnotation {
 	return mcp.ToolAnnotation{
 		Title:           title,
 		ReadOnlyHint:    new(e == reads),
-		DestructiveHint: new(false),
-		IdempotentHint:  new(e == reads),
+		DestructiveHint: new(e == destroys),
+		IdempotentHint:  new(e != acts),
 		OpenWorldHint:   new(true),
 	}
 }
@@ -95,6 +126,8 @@ type tool[In, Out any] struct {
 	name, title, description string
 	toolset                  Toolset
 	effect                   effect
+	local                    bool // Reads files of this machine.
+	lasting                  bool // Sets its time limit itself, by what it is asked to do.
 	run                      func(ctx context.Context, use resources, in In) (Out, error)
 }
 
@@ -102,10 +135,16 @@ type tool[In, Out any] struct {
 type resources struct {
 	*zego.Client
 	// progress tells the client how far the call is, if it asked to know.
-	progress func(done, total int, message string)
+	progress     func(done, total int, message string)
+	confirmation confirmation
+	streams      *Streams
+	audioDirs    []string
+	timeout      time.Duration // Of one call.
 }
 
-func (t tool[In, Out]) set() Toolset { return t.toolset }
+func (t tool[In, Out]) offered(cfg Config) bool {
+	return slices.Contains(cfg.Toolsets, t.toolset) && (cfg.Local || !t.local)
+}
 
 // bind is the one adapter between a tool and MCP: decode, run, log, encode.
 func (t tool[In, Out]) bind(cfg Config) server.ServerTool {
@@ -122,9 +161,12 @@ func (t tool[In, Out]) bind(cfg Config) server.ServerTool {
 		// The error is always nil: a refused call is a result that the model can read.
 		Handler: func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			start := time.Now()
-			ctx, cancel := context.WithTimeoutCause(ctx, cfg.Timeout,
-				fmt.Errorf("the call's time limit of %v is over: %w", cfg.Timeout, context.DeadlineExceeded))
-			defer cancel()
+			if !t.lasting {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeoutCause(ctx, cfg.Timeout,
+					fmt.Errorf("the call's time limit of %v is over: %w", cfg.Timeout, context.DeadlineExceeded))
+				defer cancel()
+			}
 			var upstream trail
 			ctx = zego.WithTrace(ctx, upstream.add)
 			result, err := t.call(ctx, cfg, input, req)
@@ -132,6 +174,10 @@ func (t tool[In, Out]) bind(cfg Config) server.ServerTool {
 			if off := upstream.clockOff; off != 0 {
 				cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; signing with theirs, but set it right",
 					slog.Duration("behind", off.Round(time.Second)))
+			}
+			if ask, ok := errors.AsType[*askError](err); ok {
+				cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "tool call asks the user", attrs...)
+				return ask.result(), nil
 			}
 			if err != nil {
 				attrs = append(attrs, slog.String("err", summary(err)))
@@ -156,7 +202,10 @@ func (t tool[In, Out]) call(ctx context.Context, cfg Config, input *schema.Schem
 	if cfg.Client == nil {
 		return nil, &unavailableError{cfg.Unavailable}
 	}
-	out, err := t.run(ctx, resources{cfg.Client, progressOf(ctx, req)}, in)
+	out, err := t.run(ctx, resources{
+		Client: cfg.Client, progress: progressOf(ctx, req), confirmation: confirmationOf(ctx, req),
+		streams: cfg.Streams, audioDirs: cfg.AudioDirs, timeout: cfg.Timeout,
+	}, in)
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +256,9 @@ func summary(err error) string {
 	}
 	if refusal, ok := errors.AsType[*zego.Error](err); ok {
 		return refusal.Code.Error() // ZEGO's message may repeat an argument.
+	}
+	if _, ok := errors.AsType[*refusedError](err); ok {
+		return "refused" // Its text may repeat an argument.
 	}
 	return err.Error()
 }

@@ -75,6 +75,7 @@ type StreamTask struct {
 type CreatedStreamTask struct {
 	TaskID    string
 	RequestID string
+	At        time.Time // When ZEGO answered, by its clock.
 	// Found tells that ZEGO's answer was lost and the task found by its StreamID.
 	Found bool
 }
@@ -100,7 +101,7 @@ func (c *Client) CreateStreamTask(ctx context.Context, in CreateStreamTaskReques
 			return found, nil
 		}
 	}
-	return CreatedStreamTask{TaskID: out.TaskID, RequestID: got.RequestID}, err
+	return CreatedStreamTask{TaskID: out.TaskID, RequestID: got.RequestID, At: got.At}, err
 }
 
 // findCreated looks for the task that a create whose answer was lost may have made,
@@ -119,7 +120,7 @@ func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Tim
 			// differ by what ZEGO allows of signatures.
 			old := time.Unix(task.CreateTime, 0).Before(start.Add(-10 * time.Minute))
 			if task.StreamID == want.StreamID && task.RoomID == want.RoomID && !old {
-				return CreatedStreamTask{TaskID: task.ID, RequestID: list.RequestID, Found: true}, true
+				return CreatedStreamTask{TaskID: task.ID, RequestID: list.RequestID, At: time.Unix(task.CreateTime, 0), Found: true}, true
 			}
 		}
 	}

@@ -162,7 +162,7 @@ func TestWire(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(wants[action], got, ignoreAt, cmpopts.IgnoreFields(zego.DigitalHumanInfo{}, "At"), cmpopts.IgnoreFields(zego.TimbrePage{}, "At")); diff != "" {
+			if diff := cmp.Diff(wants[action], got, ignoreAt, cmpopts.IgnoreFields(zego.DigitalHumanInfo{}, "At"), cmpopts.IgnoreFields(zego.TimbrePage{}, "At"), cmpopts.IgnoreFields(zego.CreatedStreamTask{}, "At")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

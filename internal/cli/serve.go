@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"sync"
 	"time"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
@@ -39,7 +42,12 @@ func (c *serveCommand) Run(p *process) error {
 	case b.simulator != "":
 		log.Warn("SIMULATED: answers come from the built-in simulator, not from ZEGOCLOUD", "simulator", b.simulator)
 	}
-	s := tools.NewServer(p.toolsConfig(b, log))
+	cfg := p.toolsConfig(b, log)
+	cfg.Local = c.Transport == "stdio"
+	if slices.Contains(cfg.Toolsets, tools.Streaming) && b.client != nil {
+		defer p.tend(cfg.Streams)()
+	}
+	s := tools.NewServer(cfg)
 	// A call may use its whole time limit before the process ends.
 	grace := p.settings.Timeout + time.Second
 	if c.Transport == "stdio" {
@@ -61,6 +69,21 @@ func (c *serveCommand) Run(p *process) error {
 	return httpserver.Serve(p.ctx, listener, s, httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Grace: grace, Logger: log,
 	})
+}
+
+// tend looks for stream tasks that an earlier process left behind, and returns what
+// ends those of this one.
+func (p *process) tend(streams *tools.Streams) (end func()) {
+	ctx, cancel := context.WithTimeout(p.ctx, p.settings.Timeout)
+	var looking sync.WaitGroup
+	looking.Go(func() { streams.WarnOfOrphans(ctx) })
+	return func() {
+		cancel()
+		looking.Wait()
+		if !p.settings.KeepTasks {
+			streams.StopAll(p.ctx)
+		}
+	}
 }
 
 // withoutListen drops the words that repeat the flag's name.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +37,10 @@ type settings struct {
 	QPS       int           `name:"qps" variable:"ZEGO_QPS" default:"10" help:"Calls per second and action that ZEGO allows the project; 0 for no limit. Default: 10."`
 	CacheTTL  time.Duration `name:"cache-ttl" variable:"ZEGO_CACHE_TTL" default:"5s" help:"How long pages of the asset lists are kept; 0 turns it off. Default: 5s."`
 	RedisURL  string        `name:"redis-url" variable:"ZEGO_REDIS_URL" placeholder:"URL" help:"Redis or Valkey through which several servers share one rate limit and page cache: redis://[user:password@]host:port[/db]."`
+	MaxTTL    time.Duration `name:"max-ttl" variable:"ZEGO_MAX_TTL" default:"1h" help:"Longest life and idle time that agents may give a stream task, 10s to 24h. Default: 1h."`
+	MaxTasks  int           `variable:"ZEGO_MAX_TASKS" default:"3" help:"Stream tasks that this server may run at once. Default: 3."`
+	KeepTasks bool          `variable:"ZEGO_KEEP_TASKS" help:"Leave stream tasks running when this server ends. Default: it stops those that it started."`
+	AudioDir  []string      `variable:"ZEGO_AUDIO_DIR" placeholder:"DIR" help:"Directories whose audio files agents may speak with drive_by_audio_file (over stdio); default: none."`
 }
 
 // Validate refuses values that no command can work with.
@@ -48,6 +53,12 @@ func (s *settings) Validate() error {
 	}
 	if s.CacheTTL < 0 {
 		return fmt.Errorf("--cache-ttl must be 0 or more, got %v", s.CacheTTL)
+	}
+	if s.MaxTTL < 10*time.Second || s.MaxTTL > 24*time.Hour {
+		return fmt.Errorf("--max-ttl must be from 10s to 24h, got %v", s.MaxTTL)
+	}
+	if s.MaxTasks < 1 {
+		return fmt.Errorf("--max-tasks must be 1 or more, got %d", s.MaxTasks)
 	}
 	if s.RedisURL != "" {
 		if _, err := replicas.ParseURL(s.RedisURL); err != nil {
@@ -216,7 +227,30 @@ func (p *process) toolsConfig(b backend, log *slog.Logger) tools.Config {
 	return tools.Config{
 		Client: b.client, Unavailable: b.unavailable, Simulated: b.simulator != "",
 		Toolsets: sets, Timeout: p.settings.Timeout, Logger: log, Version: version(),
+		Streams:   tools.NewStreams(b.client, tools.StreamOptions{MaxTTL: p.settings.MaxTTL, MaxTasks: p.settings.MaxTasks, Logger: log}),
+		Local:     true,
+		AudioDirs: p.audioDirs(log),
 	}
+}
+
+// audioDirs returns the allowed directories as absolute paths, in each form that an
+// agent may know them by.
+func (p *process) audioDirs(log *slog.Logger) []string {
+	var dirs []string
+	for _, dir := range p.settings.AudioDir {
+		absolute, err := filepath.Abs(dir)
+		if err == nil {
+			dirs = append(dirs, absolute)
+			var real string
+			if real, err = filepath.EvalSymlinks(absolute); err == nil && real != absolute {
+				dirs = append(dirs, real)
+			}
+		}
+		if err != nil {
+			log.Warn("--audio-dir cannot be used", "err", err)
+		}
+	}
+	return dirs
 }
 
 // logger returns the log on stderr; level holds unless the user chose one.

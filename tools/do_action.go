@@ -1,0 +1,25 @@
+package tools
+
+import "context"
+
+type doActionInput struct {
+	TaskID string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
+	Action string `json:"Action" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"One of the digital human's own Actions, from get_digital_human"`
+}
+
+type receipt struct {
+	TaskID    string `json:"TaskId"`
+	RequestID string `json:"RequestId"`
+}
+
+var doAction = tool[doActionInput, receipt]{
+	name:        "do_action",
+	title:       "Make a gesture",
+	description: "Make the digital human of a running stream task perform a gesture, such as wave_hand. Each digital human has gestures of its own, or none: see Actions of get_digital_human.",
+	toolset:     Streaming,
+	effect:      acts,
+	run: func(ctx context.Context, use resources, in doActionInput) (receipt, error) {
+		id, err := use.DoAction(ctx, in.TaskID, in.Action)
+		return receipt{TaskID: in.TaskID, RequestID: id}, err
+	},
+}

@@ -1,0 +1,28 @@
+package tools
+
+import (
+	"context"
+	"zego-mcp/zego"
+)
+
+type driveByAudioInput struct {
+	TaskID        string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
+	AudioURL      string `json:"AudioUrl" jsonschema:"minLength=8,maxLength=2048,pattern=^https?://[^ ]+$" jsonschema_description:"http or https URL of an MP3 or WAV file that ZEGO can fetch from the internet"`
+	InterruptMode *int   `json:"InterruptMode,omitempty" jsonschema:"minimum=0,maximum=1,default=0" jsonschema_description:"0: after what is being said (default); 1: cut that off"`
+	VoiceChannel  *int   `json:"VoiceChannel,omitempty" jsonschema:"minimum=0,maximum=2,default=0" jsonschema_description:"Where the voice is in a file of two channels: 0 mixed (default), 1 left, 2 right"`
+}
+
+var driveByAudio = tool[driveByAudioInput, driveOutput]{
+	name:        "drive_by_audio",
+	title:       "Speak an audio file on the web",
+	description: "Make the digital human of a running stream task speak an audio file that ZEGO fetches from a URL. Returns when ZEGO has taken it, before it is spoken. For a file on this machine: drive_by_audio_file.",
+	toolset:     Streaming,
+	effect:      acts,
+	run: func(ctx context.Context, use resources, in driveByAudioInput) (driveOutput, error) {
+		drive, err := use.DriveByAudio(ctx, zego.DriveByAudioRequest{
+			TaskID: in.TaskID, AudioURL: in.AudioURL,
+			InterruptMode: (*zego.InterruptMode)(in.InterruptMode), VoiceChannel: (*zego.VoiceChannel)(in.VoiceChannel),
+		})
+		return driveOutputOf(in.TaskID, drive), err
+	},
+}

@@ -1,0 +1,169 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"zego-mcp/schema"
+	"zego-mcp/zego"
+)
+
+type driveByAudioFileInput struct {
+	TaskID       string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
+	Path         string `json:"Path" jsonschema:"minLength=1,maxLength=4096" jsonschema_description:"WAV file (16-bit PCM, 16000 or 24000 Hz), or raw PCM of that kind in a .pcm file; below a directory that the operator allowed"`
+	SampleRate   *int   `json:"SampleRate,omitempty" jsonschema:"minimum=16000,maximum=24000,default=16000" jsonschema_description:"Of a .pcm file: 16000 (default) or 24000"`
+	Channel      *int   `json:"Channel,omitempty" jsonschema:"minimum=1,maximum=2,default=1" jsonschema_description:"Channels of a .pcm file: 1 (default) or 2"`
+	VoiceChannel *int   `json:"VoiceChannel,omitempty" jsonschema:"minimum=0,maximum=2,default=0" jsonschema_description:"Where the voice is in two channels: 0 mixed (default), 1 left, 2 right"`
+}
+
+type driveByAudioFileOutput struct {
+	driveOutput
+	Seconds float64 `json:"Seconds" jsonschema_description:"How long the audio is"`
+}
+
+// mostAudio bounds one call: it lasts as long as its audio.
+const mostAudio = 10 * time.Minute
+
+var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
+	name:        "drive_by_audio_file",
+	title:       "Speak an audio file of this machine",
+	description: "Make the digital human of a running stream task speak an audio file of this machine, at most 10 minutes. Cuts off what is being said and drops what waits to be said. The call lasts as long as the audio. For a file on the web: drive_by_audio.",
+	toolset:     Streaming,
+	effect:      acts,
+	local:       true,
+	lasting:     true,
+	run: func(ctx context.Context, use resources, in driveByAudioFileInput) (driveByAudioFileOutput, error) {
+		file, err := openBelow(use.audioDirs, in.Path)
+		if err != nil {
+			return driveByAudioFileOutput{}, err
+		}
+		defer func() { _ = file.Close() }()
+		audio, err := in.audio(file)
+		if err != nil {
+			return driveByAudioFileOutput{}, &refusedError{"Path: " + err.Error()}
+		}
+		total, told := int(audio.Length.Seconds()), -1
+		audio.Progress = func(sent time.Duration) {
+			if done := int(sent.Seconds()); done > told {
+				told = done
+				use.progress(done, total, fmt.Sprintf("%d of %d seconds spoken", done, total))
+			}
+		}
+		ctx, cancel := context.WithTimeout(ctx, use.timeout+audio.Length)
+		defer cancel()
+		spoken, err := use.Speak(ctx, in.TaskID, audio)
+		return driveByAudioFileOutput{driveOutputOf(in.TaskID, spoken.Drive), spoken.Length.Seconds()}, err
+	},
+}
+
+// audio checks a file and reads it up to its audio.
+func (in driveByAudioFileInput) audio(file *os.File) (zego.PCM, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return zego.PCM{}, withoutPath(err)
+	}
+	var audio zego.PCM
+	if strings.EqualFold(filepath.Ext(in.Path), ".pcm") {
+		audio = zego.PCM{Reader: file, SampleRate: 16000, Channels: 1}
+		if in.SampleRate != nil {
+			audio.SampleRate = *in.SampleRate
+		}
+		if in.Channel != nil {
+			audio.Channels = *in.Channel
+		}
+		if audio.SampleRate != 16000 && audio.SampleRate != 24000 {
+			return audio, fmt.Errorf("SampleRate must be 16000 or 24000, got %d", audio.SampleRate)
+		}
+	} else if audio, err = zego.ReadWAV(file); err != nil {
+		return audio, withoutPath(err)
+	} else if in.SampleRate != nil || in.Channel != nil {
+		return audio, errors.New("SampleRate and Channel are for .pcm files; a WAV file says them itself")
+	}
+	if in.VoiceChannel != nil {
+		audio.VoiceChannel = zego.VoiceChannel(*in.VoiceChannel)
+	}
+	begin, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return audio, withoutPath(err)
+	}
+	perSecond := int64(audio.SampleRate) * 2 * int64(audio.Channels)
+	there := time.Duration(float64(info.Size()-begin) / float64(perSecond) * float64(time.Second))
+	switch {
+	case there <= 0:
+		return audio, errors.New("there is no audio in the file")
+	case audio.Length > there+time.Millisecond:
+		return audio, fmt.Errorf("the file is cut off: its header promises %v of audio, %v are there", audio.Length.Round(time.Millisecond), there.Round(time.Millisecond))
+	case audio.Length == 0:
+		audio.Length = there
+	}
+	if audio.Length > mostAudio {
+		return audio, fmt.Errorf("the file holds %v of audio; one call takes at most %v, so cut it", audio.Length.Round(time.Second), mostAudio)
+	}
+	return audio, nil
+}
+
+// openBelow opens a regular file that lies below one of dirs, wherever its symbolic
+// links lead. Relative paths are looked for in each.
+func openBelow(dirs []string, path string) (*os.File, error) {
+	if len(dirs) == 0 {
+		return nil, &refusedError{"No directory is allowed for audio files.\nWhat to do: tell the user to start zego-mcp with --audio-dir DIR (or ZEGO_AUDIO_DIR), the directory that holds the audio."}
+	}
+	outside := &schema.ArgumentError{Problems: []string{
+		fmt.Sprintf("Path must lie below a directory that the operator allowed (%s), got %q", strings.Join(dirs, ", "), path),
+	}}
+	var missing error
+	for _, dir := range dirs {
+		below := path
+		if filepath.IsAbs(path) {
+			var err error
+			if below, err = filepath.Rel(dir, path); err != nil {
+				continue
+			}
+		}
+		if !filepath.IsLocal(below) {
+			continue
+		}
+		file, err := openRegular(dir, below)
+		if err == nil {
+			return file, nil
+		}
+		if !errors.Is(err, os.ErrNotExist) || missing == nil {
+			missing = err
+		}
+	}
+	if missing == nil {
+		return nil, outside
+	}
+	return nil, &refusedError{fmt.Sprintf("Path %q cannot be read: %v", path, withoutPath(missing))}
+}
+
+// openRegular lets the operating system hold the path below dir: os.Root follows no
+// symbolic link that leads out.
+func openRegular(dir, path string) (*os.File, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	info, err := root.Stat(path) // First: opening a pipe would wait for its other end.
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is no regular file")
+	}
+	return root.Open(path)
+}
+
+// withoutPath drops the path that the operating system's errors repeat.
+func withoutPath(err error) error {
+	if wrapped, ok := errors.AsType[*os.PathError](err); ok {
+		return wrapped.Err
+	}
+	return err
+}

@@ -1,0 +1,19 @@
+package tools
+
+import "context"
+
+type interruptDriveInput struct {
+	TaskID string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
+}
+
+var interruptDrive = tool[interruptDriveInput, receipt]{
+	name:        "interrupt_drive",
+	title:       "Interrupt the speech",
+	description: "Cut off what the digital human of a stream task is saying, and drop all that waits to be said. The stream goes on, and costs; to end it, call stop_stream_task.",
+	toolset:     Streaming,
+	effect:      destroys,
+	run: func(ctx context.Context, use resources, in interruptDriveInput) (receipt, error) {
+		id, err := use.InterruptDrive(ctx, in.TaskID)
+		return receipt{TaskID: in.TaskID, RequestID: id}, err
+	},
+}
