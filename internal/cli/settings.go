@@ -150,6 +150,7 @@ type backend struct {
 	client      *zego.Client
 	unavailable error           // Why client is nil.
 	simulator   string          // Its URL; empty for ZEGO.
+	stop        func()          // The simulator; nil without one.
 	share       *replicas.Share // Nil without Redis.
 }
 
@@ -161,11 +162,12 @@ func (p *process) connect(httpClient *http.Client, log *slog.Logger) (backend, e
 	var appID uint32
 	var secret string
 	if p.settings.Simulate {
-		url, err := p.simulator()
+		url, stop, err := p.simulator()
 		if err != nil {
 			return b, fmt.Errorf("start the simulator: %w", err)
 		}
-		endpoint, b.simulator, appID, secret = url, url, zegosim.DefaultAppID, zegosim.DefaultSecret
+		b.simulator, b.stop = url, stop
+		endpoint, appID, secret = url, zegosim.DefaultAppID, zegosim.DefaultSecret
 	} else {
 		var problems []error
 		if appID, secret, problems = p.credentials(); len(problems) > 0 {
@@ -200,17 +202,24 @@ func (b backend) close() {
 	if b.share != nil {
 		_ = b.share.Close()
 	}
+	if b.stop != nil {
+		b.stop()
+	}
 }
 
-// simulator starts the simulator beside us; it ends with the process.
-func (p *process) simulator() (url string, err error) {
+// simulator starts the simulator beside us.
+func (p *process) simulator() (url string, stop func(), err error) {
 	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	srv := &http.Server{Handler: &zegosim.Server{}, ReadHeaderTimeout: 10 * time.Second}
+	sim := &zegosim.Server{}
+	srv := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
-	return "http://" + listener.Addr().String(), nil
+	return "http://" + listener.Addr().String(), func() {
+		_ = srv.Close()
+		_ = sim.Close()
+	}, nil
 }
 
 func join(problems []error) string {

@@ -134,11 +134,14 @@ var (
 	fabrics   = []paint{hex(0x34495e), hex(0x2f6f73), hex(0x8a3f55), hex(0x5b4b8a), hex(0xc46a4a), hex(0x3d6b4f), hex(0x2a2f3a), hex(0xd9a441), hex(0xe9e4dc), hex(0x4f7cac)}
 )
 
-// castLooks finds the looks of the default digital humans.
+// castLooks finds the looks of the default digital humans and timbres.
 var castLooks = sync.OnceValue(func() map[string]looks {
-	m := make(map[string]looks, len(cast))
+	m := make(map[string]looks, len(cast)+len(voices))
 	for i, c := range cast {
 		m[castID(i)] = c.looks
+	}
+	for i, v := range voices {
+		m[voiceID(i)] = v.looks
 	}
 	return m
 })

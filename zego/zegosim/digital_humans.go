@@ -62,9 +62,9 @@ func (s *Server) getDigitalHumanInfo(r *request) (any, *refusal) {
 	if r.params.no != nil {
 		return nil, r.params.no
 	}
-	human, ok := s.human(id)
-	if !ok {
-		return nil, refuse(zego.CodeDigitalHumanNotFound, "digital human %q not found", id)
+	human, no := s.human(id)
+	if no != nil {
+		return nil, no
 	}
 	return r.describe(human), nil
 }
@@ -106,13 +106,13 @@ func (s *Server) humans() []zego.DigitalHuman {
 	return s.Humans
 }
 
-func (s *Server) human(id string) (zego.DigitalHuman, bool) {
+func (s *Server) human(id string) (zego.DigitalHuman, *refusal) {
 	for _, human := range s.humans() {
 		if human.ID == id {
-			return human, true
+			return human, nil
 		}
 	}
-	return zego.DigitalHuman{}, false
+	return zego.DigitalHuman{}, refuse(zego.CodeDigitalHumanNotFound, "digital human %q not found", id)
 }
 
 // defaultHumans is shared and must not be changed.
@@ -145,7 +145,12 @@ func castID(i int) string {
 	if cast[i].id != "" {
 		return cast[i].id
 	}
-	h := sha256.Sum256(fmt.Appendf(nil, "zegosim digital human %d", i))
+	return madeUpID(fmt.Sprintf("zegosim digital human %d", i))
+}
+
+// madeUpID returns a UUID that is always the same for the same seed.
+func madeUpID(seed string) string {
+	h := sha256.Sum256([]byte(seed))
 	h[6] = h[6]&0x0f | 0x40
 	h[8] = h[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
@@ -267,7 +272,8 @@ func (s *Server) servePicture(w http.ResponseWriter, r *http.Request) {
 }
 
 // pictureOf finds the picture that path names; action is empty for an avatar.
-// Only pictures of known digital humans exist, which bounds how many are kept.
+// Only pictures of known digital humans and timbres exist, which bounds how many
+// are kept.
 func (s *Server) pictureOf(path string) (id, action, contentType string, ok bool) {
 	for _, human := range s.humans() {
 		if path == "/avatars/"+human.ID+".png" {
@@ -277,6 +283,11 @@ func (s *Server) pictureOf(path string) (id, action, contentType string, ok bool
 			if path == "/previews/"+human.ID+"/"+a.Name+".gif" {
 				return human.ID, a.Name, "image/gif", true
 			}
+		}
+	}
+	for _, timbre := range s.timbres() {
+		if path == "/avatars/"+timbre.ID+".png" {
+			return timbre.ID, "", "image/png", true
 		}
 	}
 	return "", "", "", false

@@ -11,13 +11,14 @@ import (
 // Fault is something that goes wrong with one call. Its zero value changes
 // nothing; what it combines is applied in the order of the fields.
 //
-// ClockOffset and Code change what the simulator does. All else only changes how
-// the answer travels: the call has then been carried out, which is the harder
-// case for a client.
+// ClockOffset, Code and FailDrive change what the simulator does. All else only
+// changes how the answer travels: the call has then been carried out, which is the
+// harder case for a client.
 type Fault struct {
 	ClockOffset time.Duration // how far the server's clock is ahead, for the signature and the Date header
 	Code        zego.Code     // refuse a call that is otherwise in order
 	Message     string        // of Code; default: a text that says it is simulated
+	FailDrive   bool          // the drive that the call asks for fails when its turn comes
 
 	Latency  time.Duration // real time to wait before answering
 	Stall    bool          // never answer: hold the connection until the caller hangs up

@@ -24,6 +24,9 @@ img { width: 100%; display: block; margin-bottom: .4rem }
 <h1>ZEGO simulator</h1>
 <p>This is a test double of ZEGOCLOUD's Digital Human API, not ZEGOCLOUD. Its digital humans are made up and its answers cost nothing.
 It takes signed calls of {{range $i, $a := .Actions}}{{if $i}}, {{end}}<code>{{$a}}</code>{{end}} at this address.</p>
+{{- with .Tasks}}
+<p>Stream tasks that run: {{range $i, $t := .}}{{if $i}}, {{end}}stream <code>{{$t.StreamID}}</code> in room <code>{{$t.RoomID}}</code>{{end}}.</p>
+{{- end}}
 <ul>
 {{- range .Humans}}
 <li><img src="{{.AvatarURL}}" alt="" width="256" height="256" loading="lazy">{{.Name}}
@@ -35,9 +38,11 @@ It takes signed calls of {{range $i, $a := .Actions}}{{if $i}}, {{end}}<code>{{$
 func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 	var data struct {
 		Actions []string
+		Tasks   []streamTask
 		Humans  []zego.DigitalHuman
 	}
 	data.Actions = slices.Sorted(maps.Keys(actions))
+	data.Tasks = s.runningTasks()
 	for _, human := range s.humans() {
 		if human.AvatarURL == "" {
 			human.AvatarURL = avatarPath(human.ID, s.now())

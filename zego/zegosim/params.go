@@ -12,7 +12,9 @@ import (
 // thing wrong in no, so that an action reads all of them and then asks once.
 type params struct {
 	values map[string]json.RawMessage
-	text   bool // values are JSON strings whatever their type: they came in a query
+	text   bool    // values are JSON strings whatever their type: they came in a query
+	outer  *params // whose object this is; nil for the call itself
+	path   string  // to this object, such as "RTCConfig."
 	no     *refusal
 }
 
@@ -69,31 +71,66 @@ func (p *params) number(name string, absent, low, high int) int {
 	n, err := strconv.Atoi(digits)
 	switch {
 	case err != nil:
-		p.wrong("%s must be an integer between %d and %d", name, low, high)
+		p.wrong(name, "must be an integer between %d and %d", low, high)
 	case n < low || n > high:
-		p.wrong("%s must be between %d and %d, got %d", name, low, high, n)
+		p.wrong(name, "must be between %d and %d, got %d", low, high, n)
 	}
 	return n
 }
 
 // required reads a string that must not be empty.
 func (p *params) required(name string) string {
-	v := p.raw(name)
-	if v == nil {
-		p.wrong("%s is required", name)
+	if p.raw(name) == nil {
+		p.wrong(name, "is required")
 		return ""
 	}
-	var s string
-	if err := json.Unmarshal(v, &s); err != nil {
-		p.wrong("%s must be a string", name)
-	} else if s == "" {
-		p.wrong("%s must not be empty", name)
+	s := p.optional(name, "")
+	if s == "" {
+		p.wrong(name, "must not be empty")
 	}
 	return s
 }
 
-func (p *params) wrong(format string, args ...any) {
-	if p.no == nil {
-		p.no = refuse(zego.CodeInvalidParameter, format, args...)
+// optional reads a string.
+func (p *params) optional(name, absent string) string {
+	v := p.raw(name)
+	if v == nil {
+		return absent
+	}
+	var s string
+	if err := json.Unmarshal(v, &s); err != nil {
+		p.wrong(name, "must be a string")
+	}
+	return s
+}
+
+// object reads an object that must be there. What is wrong in it, p remembers.
+//
+// Assumed: a GET carries it as JSON.
+func (p *params) object(name string) *params {
+	in := &params{outer: p, path: p.path + name + "."}
+	v := p.raw(name)
+	if v == nil {
+		p.wrong(name, "is required")
+		return in
+	}
+	if p.text {
+		var s string
+		_ = json.Unmarshal(v, &s) // A string we made ourselves
+		v = json.RawMessage(s)
+	}
+	if err := json.Unmarshal(v, &in.values); err != nil || in.values == nil {
+		p.wrong(name, "must be an object")
+	}
+	return in
+}
+
+func (p *params) wrong(name, format string, args ...any) {
+	first := p
+	for first.outer != nil {
+		first = first.outer
+	}
+	if first.no == nil {
+		first.no = refuse(zego.CodeInvalidParameter, "%s%s "+format, append([]any{p.path, name}, args...)...)
 	}
 }

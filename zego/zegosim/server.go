@@ -35,15 +35,38 @@ const (
 	serverName      = "zego-simulator"
 )
 
-// Server simulates the API for one app: an [http.Handler] and nothing else. Its
-// zero value is ready for use. Set the fields before the first request; the
-// functions among them are called concurrently.
+// Server simulates the API for one app: an [http.Handler]. Its zero value is ready
+// for use. Set the fields before the first request; the functions among them are
+// called concurrently and must not call the Server.
+//
+// Stream tasks and drives follow the clock without a goroutine: they are brought up
+// to date when somebody asks. Only DriveByWsStream, which opens a port, and
+// RunCallbacks need one; Close ends what DriveByWsStream started.
 type Server struct {
 	AppID  uint32              // default: DefaultAppID
 	Secret string              // default: DefaultSecret
 	Now    func() time.Time    // default: time.Now
 	QPS    int                 // calls per second and action; default: DefaultQPS; negative: no limit
 	Humans []zego.DigitalHuman // default: DefaultHumans(); an empty AvatarURL or PreviewURL is filled in when served
+
+	Timbres    []Timbre      // default: DefaultTimbres()
+	MaxTasks   int           // stream tasks at once; default: DefaultMaxTasks; negative: no limit
+	StartDelay time.Duration // from a stream task's creation until it streams; default: DefaultStartDelay; negative: none
+
+	// FailStart, if set, is asked about each stream task when it is created. A text
+	// is the FailReason with which it fails to start, empty: it will start.
+	FailStart func(roomID, streamID string) string
+
+	VoiceListen string // where DriveByWsStream lets callers connect; default: a free port of 127.0.0.1
+
+	// VoiceFault, if set, chooses what goes wrong with a WebSocket connection that
+	// comes for a drive: nil for nothing.
+	VoiceFault func(driveID string) *VoiceFault
+
+	CallbackURL     string       // where RunCallbacks tells of changes; empty: nobody is told
+	CallbackSecret  string       // signs them; default: DefaultCallbackSecret
+	CallbackSeconds bool         // Timestamp is in seconds, as it was before May 2026, not in milliseconds
+	CallbackClient  *http.Client // default: one that follows no redirects
 
 	// RefuseReplay answers a nonce seen before with zego.CodeSignatureWrong.
 	// ZEGO documents no such check: it is for tests of clients that must sign
@@ -65,6 +88,14 @@ type Server struct {
 	recent map[string][]time.Time // calls let through within the last second, by action
 	nonces map[string]int64       // when a nonce's Timestamp stops being valid, in Unix seconds
 	pruned int64                  // when nonces was last rid of such, in Unix seconds
+
+	tasks      []*task // in the order of their creation
+	lastTask   uint64  // id
+	lastDrive  uint64  // id
+	voice      *voiceServer
+	closed     bool
+	changed    chan struct{} // tells RunCallbacks to look; nil before it runs
+	delivering int           // tasks whose callbacks are being delivered
 }
 
 // Call is an API call as it arrived, and the code it was answered with. It holds
@@ -85,6 +116,20 @@ type handler func(*Server, *request) (data any, no *refusal)
 var actions = map[string]handler{
 	"GetDigitalHumanList": (*Server).getDigitalHumanList,
 	"GetDigitalHumanInfo": (*Server).getDigitalHumanInfo,
+	"GetTimbreList":       (*Server).getTimbreList,
+
+	"CreateDigitalHumanStreamTask":    (*Server).createStreamTask,
+	"GetDigitalHumanStreamTaskStatus": (*Server).getStreamTaskStatus,
+	"QueryDigitalHumanStreamTasks":    (*Server).queryStreamTasks,
+	"StopDigitalHumanStreamTask":      (*Server).stopStreamTask,
+
+	"DriveByText":        (*Server).driveByText,
+	"DriveByAudio":       (*Server).driveByAudio,
+	"DriveByWsStream":    (*Server).driveByWSStream,
+	"DriveByRTCStream":   (*Server).driveByRTCStream,
+	"DoAction":           (*Server).doAction,
+	"InterruptDriveTask": (*Server).interruptDriveTask,
+	"GetDriveStatus":     (*Server).getDriveStatus,
 }
 
 // request is a call on its way through the checks.
@@ -92,6 +137,8 @@ type request struct {
 	now    time.Time // the server's clock, wrong by Fault.ClockOffset
 	origin string    // scheme and host under which the caller reached us
 	params params
+
+	failDrive bool // Fault.FailDrive
 }
 
 // refusal is a failure in ZEGO's terms.
@@ -155,7 +202,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, query url.Valu
 		}
 	}
 
-	req := &request{now: now.Add(fault.ClockOffset), origin: origin(r)}
+	req := &request{now: now.Add(fault.ClockOffset), origin: origin(r), failDrive: fault.FailDrive}
 	data, no := s.answer(req, r.Method, query, body, bodyErr, fault, now)
 	out := reply{Message: "success", RequestID: id, Data: data}
 	if no != nil {
