@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -38,7 +40,11 @@ func (c *callCommand) Run(p *process) error {
 		return err
 	}
 	defer b.close()
-	caller, err := client.NewInProcessClient(tools.NewServer(p.toolsConfig(b, log)))
+	var options []client.ClientOption
+	if _, terminal := terminalWidth(p.stderr); terminal && isTerminal(p.stdin) {
+		options = append(options, client.WithElicitationHandler(asker{p.stdin, p.stderr}))
+	}
+	caller, err := client.NewInProcessClientWithOptions(tools.NewServer(p.toolsConfig(b, log)), options...)
 	if err != nil {
 		return err
 	}
@@ -71,6 +77,26 @@ func (c *callCommand) Run(p *process) error {
 	}
 	_, err = fmt.Fprintln(p.stdout, text)
 	return err
+}
+
+// asker asks the person at the terminal what a tool wants confirmed.
+type asker struct {
+	answers io.Reader
+	out     io.Writer
+}
+
+// Elicit shows the question; only a yes is one.
+func (a asker) Elicit(_ context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	_, _ = fmt.Fprintf(a.out, "%s [y/N] ", req.Params.Message)
+	answer, err := bufio.NewReader(a.answers).ReadString('\n')
+	if err != nil && answer == "" {
+		_, _ = fmt.Fprintln(a.out)
+	}
+	result := &mcp.ElicitationResult{ElicitationResponse: mcp.ElicitationResponse{Action: mcp.ElicitationResponseActionDecline}}
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
+		result.Action, result.Content = mcp.ElicitationResponseActionAccept, map[string]any{"Confirm": true}
+	}
+	return result, nil
 }
 
 // findTool begins an MCP session and returns the tool, or a usageError that names
