@@ -15,7 +15,7 @@ type driveByAudioInput struct {
 var driveByAudio = tool[driveByAudioInput, driveOutput]{
 	name:        "drive_by_audio",
 	title:       "Speak an audio file on the web",
-	description: "Make the digital human of a running stream task speak an audio file that ZEGO fetches from a URL. Returns when ZEGO has taken it, before it is spoken. For a file on this machine: drive_by_audio_file.",
+	description: "Make the digital human of a running stream task speak an audio file that ZEGO fetches from a URL. Returns when ZEGO has taken it, before it is spoken.",
 	toolset:     Streaming,
 	effect:      acts,
 	run: func(ctx context.Context, use resources, in driveByAudioInput) (driveOutput, error) {

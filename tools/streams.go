@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -84,21 +85,22 @@ func (s *Streams) reserve(ctx context.Context, room zego.RTCConfig, ttl time.Dur
 	case !errors.Is(err, errTooManyTasks):
 		return nil, err
 	}
-	// Some may have ended by themselves.
+	// Some may have ended by themselves. Those that are created meanwhile are not in
+	// the list, and no less there.
+	s.mu.Lock()
+	settled := maps.Clone(s.started)
+	maps.DeleteFunc(settled, func(_ string, known *startedTask) bool { return known.creating })
+	s.mu.Unlock()
 	list, err := s.client.ListStreamTasks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	for id, known := range s.started {
-		running := slices.ContainsFunc(list.Tasks, func(t zego.StreamTask) bool {
-			return t.ID == known.taskID || known.taskID == "" && t.StreamID == known.streamID
-		})
-		if !known.creating && !running {
-			delete(s.started, id)
+	for _, known := range settled {
+		running := slices.ContainsFunc(list.Tasks, func(t zego.StreamTask) bool { return t.StreamID == known.streamID })
+		if !running {
+			s.release(known)
 		}
 	}
-	s.mu.Unlock()
 	if err := s.add(task); err != nil {
 		return nil, err
 	}
@@ -157,7 +159,9 @@ func (s *Streams) created(task *startedTask, taskID string) {
 func (s *Streams) release(task *startedTask) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.started, task.streamID)
+	if s.started[task.streamID] == task {
+		delete(s.started, task.streamID)
+	}
 }
 
 // releaseID is release for a task that another call stopped.

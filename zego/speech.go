@@ -253,7 +253,7 @@ func (s *speech) write(ctx context.Context, kind websocket.MessageType, message 
 		if cause := context.Cause(writing); cause != nil {
 			return cause
 		}
-		return err
+		return fmt.Errorf("the audio connection broke: %w", err)
 	}
 	return nil
 }
