@@ -325,15 +325,16 @@ func (t *task) turnInto(d *drive, status driveStatus, at time.Time) {
 // Assumed: 5 Chinese or 15 other characters a second; rate 500 is twice as fast,
 // -500 half.
 func speechDuration(text string, rate int) time.Duration {
-	var seconds float64
+	fifteenths := 0 // of a second
 	for _, r := range text {
 		if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul) {
-			seconds += 1. / 5
+			fifteenths += 3
 		} else {
-			seconds += 1. / 15
+			fifteenths++
 		}
 	}
-	return time.Duration(seconds / math.Exp2(float64(rate)/500) * float64(time.Second))
+	usual := time.Duration(fifteenths) * time.Second / 15
+	return time.Duration(float64(usual) / math.Exp2(float64(rate)/500))
 }
 
 func isWebURL(s string) bool {

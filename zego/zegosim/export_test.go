@@ -1,0 +1,4 @@
+package zegosim
+
+// SignCallback is for the published vectors.
+var SignCallback = signCallback

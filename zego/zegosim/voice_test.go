@@ -1,0 +1,484 @@
+package zegosim_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+	"zego-mcp/zego"
+	"zego-mcp/zego/zegosim"
+
+	"github.com/coder/websocket"
+)
+
+// patience is when a test gives up on a connection; nothing waits for it to pass.
+const patience = 30 * time.Second
+
+func dial(t *testing.T, address string) (*websocket.Conn, *http.Response, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	t.Cleanup(transport.CloseIdleConnections)
+	c, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}})
+	if err == nil {
+		t.Cleanup(func() { _ = c.CloseNow() })
+	}
+	return c, resp, err
+}
+
+// caller is a connection to send speech by.
+type caller struct {
+	*testing.T
+	*websocket.Conn
+	drive, address string
+}
+
+// connects asks for an address and connects to it.
+func (w *world) connects() *caller {
+	w.Helper()
+	d := w.must(byVoice, ofTask)
+	c, _, err := dial(w.T, d.WSSAddress)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return &caller{w.T, c, d.DriveID, d.WSSAddress}
+}
+
+func (c *caller) write(kind websocket.MessageType, data string) {
+	c.Helper()
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	if err := c.Write(ctx, kind, []byte(data)); err != nil {
+		c.Fatal(err)
+	}
+}
+
+func (c *caller) text(format string, args ...any) {
+	c.Helper()
+	c.write(websocket.MessageText, fmt.Sprintf(format, args...))
+}
+
+func (c *caller) start(rest string) {
+	c.Helper()
+	c.text(`{"Action":"Start","SequenceID":"seq_1","Payload":{"DriveId":%q%s}}`, c.drive, rest)
+}
+
+func (c *caller) audio(pcm string) { c.Helper(); c.write(websocket.MessageBinary, pcm) }
+
+func (c *caller) stop() {
+	c.Helper()
+	c.text(`{"Action":"Stop","Payload":{"DriveId":%q}}`, c.drive)
+}
+
+// bye closes in order, after which all that was sent has been taken.
+func (c *caller) bye() {
+	c.Helper()
+	if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
+		c.Error(err)
+	}
+}
+
+// taken waits until all that was sent has been taken. It needs CloseRead before.
+func (c *caller) taken() {
+	c.Helper()
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	if err := c.Ping(ctx); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// gone waits until the simulator has noticed that c is closed: only then another may
+// connect.
+func (c *caller) gone() {
+	c.Helper()
+	if _, _, err := dial(c.T, c.address); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// hears reads one frame.
+func (c *caller) hears() (string, error) {
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	_, data, err := c.Read(ctx)
+	return string(data), err
+}
+
+// TestVoice speaks for a second, in frames of many sizes.
+func TestVoice(t *testing.T) {
+	t.Parallel()
+	sim := &zegosim.Server{}
+	w := newWorld(t, sim)
+	w.streams(creating)
+	w.must(byText, speaking)
+	c := w.connects()
+	w.wantDrives(5, 1)
+	if info, ok := sim.Voice(c.drive); !ok || info.Started {
+		t.Errorf("got %+v, %t before the start", info, ok)
+	}
+	c.start(`,"SampleRate":24000,"Channel":2,"VoiceChannel":1`)
+	var all strings.Builder
+	for n := 0; all.Len() < 96000; n = 3*n + 1 {
+		part := strings.Repeat(string(rune(n%128)), min(n, 96000-all.Len()))
+		all.WriteString(part)
+		c.audio(part)
+	}
+	c.stop()
+	c.bye()
+	info, ok := sim.Voice(c.drive)
+	want := zegosim.VoiceInfo{
+		Bytes: 96000, SHA256: sha256.Sum256([]byte(all.String())),
+		SampleRate: 24000, Channels: 2, VoiceChannel: 1, Started: true, Stopped: true,
+	}
+	if !ok || info != want {
+		t.Errorf("got %+v, %t, want %+v", info, ok, want)
+	}
+
+	// It speaks as long as the audio lasts, then what was queued meanwhile.
+	w.must(byText, speaking)
+	w.at(11*time.Second - 1)
+	w.wantDrives(5, 2, 1)
+	w.at(11 * time.Second)
+	w.wantDrives(5, 4, 2)
+
+	for _, id := range []string{"nobody", "00000000-0000-4000-8002-000000000001"} {
+		if info, ok := sim.Voice(id); ok {
+			t.Errorf("%s: got %+v", id, info)
+		}
+	}
+}
+
+// TestVoiceTiming says when a drive ends. Each caller starts 10 seconds after noon
+// and sends 32000 bytes, which last a second.
+func TestVoiceTiming(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		act     func(w *world, c *caller)
+		stopped bool
+		at      time.Duration
+		want    int
+	}{
+		{"still speaking", func(_ *world, c *caller) { c.stop() }, true, 11*time.Second - 1, 2},
+		{"spoken", func(_ *world, c *caller) { c.stop() }, true, 11 * time.Second, 4},
+		{"Stop still missing", func(*world, *caller) {}, false, time.Minute, 2},
+		{"closed without Stop", func(_ *world, c *caller) {
+			c.bye()
+			c.gone()
+		}, false, 11 * time.Second, 4},
+		{"broken without Stop", func(_ *world, c *caller) {
+			_ = c.CloseNow()
+			c.gone()
+		}, false, 11 * time.Second, 4},
+		{"interrupted", func(w *world, c *caller) {
+			w.must(interrupt, ofTask)
+			c.audio("lost")
+			c.stop()
+		}, true, 10 * time.Second, 5},
+		{"stopped late", func(w *world, c *caller) {
+			w.at(15 * time.Second)
+			c.stop()
+		}, true, 15 * time.Second, 4},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			sim := &zegosim.Server{}
+			w := newWorld(t, sim)
+			w.streams(creating)
+			c := w.connects()
+			c.CloseRead(t.Context())
+			c.start("")
+			c.audio(strings.Repeat("x", 32000))
+			c.taken()
+			tt.act(w, c)
+			_ = c.Ping(t.Context()) // like taken, if it is still connected
+			w.at(tt.at)
+			if got := w.driveStatuses()[0]; got != tt.want {
+				t.Errorf("got drive status %d, want %d", got, tt.want)
+			}
+			if info, ok := sim.Voice(c.drive); !ok || info.Bytes != 32000 || info.Stopped != tt.stopped {
+				t.Errorf("got %+v, %t, want 32000 bytes, stopped %t", info, ok, tt.stopped)
+			}
+		})
+	}
+}
+
+// TestVoiceRefuses sends one wrong frame after right ones.
+func TestVoiceRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		act  func(w *world, c *caller)
+		want string
+	}{
+		{"no JSON", func(_ *world, c *caller) { c.text("hello") }, "must be a JSON object"},
+		{"no Action", func(_ *world, c *caller) { c.text(`{"Payload":{"DriveId":"x"}}`) }, "Action is required"},
+		{"another Action", func(_ *world, c *caller) { c.text(`{"Action":"Pause","Payload":{"DriveId":"x"}}`) }, `Action must be Start or Stop, got \"Pause\"`},
+		{"no Payload", func(_ *world, c *caller) { c.text(`{"Action":"Start"}`) }, "Payload is required"},
+		{"no DriveId", func(_ *world, c *caller) { c.text(`{"Action":"Start","Payload":{}}`) }, "Payload.DriveId is required"},
+		{"unknown DriveId", func(_ *world, c *caller) { c.text(`{"Action":"Start","Payload":{"DriveId":"nobody"}}`) }, `Payload.DriveId \"nobody\" is not a drive that waits`},
+		{"SampleRate between", func(_ *world, c *caller) { c.start(`,"SampleRate":20000`) }, "Payload.SampleRate must be 16000 or 24000, got 20000"},
+		{"SampleRate beyond", func(_ *world, c *caller) { c.start(`,"SampleRate":48000`) }, "Payload.SampleRate"},
+		{"SampleRate no number", func(_ *world, c *caller) { c.start(`,"SampleRate":"16000"`) }, "Payload.SampleRate must be an integer"},
+		{"Channel", func(_ *world, c *caller) { c.start(`,"Channel":3`) }, "Payload.Channel"},
+		{"VoiceChannel", func(_ *world, c *caller) { c.start(`,"Channel":2,"VoiceChannel":3`) }, "Payload.VoiceChannel"},
+		{"VoiceChannel of mono", func(_ *world, c *caller) { c.start(`,"VoiceChannel":1`) }, "Payload.VoiceChannel needs Channel 2"},
+		{"audio before Start", func(_ *world, c *caller) { c.audio("x") }, "audio came before Start"},
+		{"Stop before Start", func(_ *world, c *caller) { c.stop() }, "has not been started"},
+		{"Start twice", func(_ *world, c *caller) {
+			c.start("")
+			c.start("")
+		}, "cannot start before"},
+		{"Stop of another", func(_ *world, c *caller) {
+			c.start("")
+			c.text(`{"Action":"Stop","Payload":{"DriveId":"nobody"}}`)
+		}, `Payload.DriveId \"nobody\" has not been started`},
+		{"audio after Stop", func(_ *world, c *caller) {
+			c.start("")
+			c.stop()
+			c.audio("x")
+		}, "audio came before Start"},
+		{"Start again", func(_ *world, c *caller) {
+			c.start("")
+			c.stop()
+			c.start("")
+		}, "is not a drive that waits"},
+		{"Start of what was interrupted", func(w *world, c *caller) {
+			w.must(interrupt, ofTask)
+			c.start("")
+		}, "is not a drive that waits"},
+		{"Start too late", func(w *world, c *caller) {
+			w.at(10*time.Second + 10*time.Minute)
+			c.start("")
+		}, "is not a drive that waits"},
+		{"Start after the end", func(w *world, c *caller) {
+			w.must(stop, ofTask)
+			c.start("")
+		}, "has stopped"},
+		{"audio after the end", func(w *world, c *caller) {
+			c.start("")
+			w.must(stop, ofTask)
+			c.audio("x")
+		}, "has stopped"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, &zegosim.Server{})
+			w.streams(creating)
+			c := w.connects()
+			tt.act(w, c)
+			if got, err := c.hears(); err != nil || !strings.Contains(got, tt.want) {
+				t.Errorf("got %s, %v, want %s", got, err, tt.want)
+			}
+			if got, err := c.hears(); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+				t.Errorf("got %s, %v, want the end with 1008", got, err)
+			}
+		})
+	}
+}
+
+func TestVoiceAdmission(t *testing.T) {
+	t.Parallel()
+	change := func(part func(u *url.URL)) func(*world, string) string {
+		return func(_ *world, address string) string {
+			u, _ := url.Parse(address)
+			part(u)
+			return u.String()
+		}
+	}
+	at := func(since time.Duration) func(*world, string) string {
+		return func(w *world, address string) string { w.at(since); return address }
+	}
+	after := func(action, body string) func(*world, string) string {
+		return func(w *world, address string) string { w.must(action, body); return address }
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(w *world, address string) string
+		want   int
+	}{
+		{"in order", after(query, ""), 101},
+		{"another path", change(func(u *url.URL) { u.Path = "/" }), 404},
+		{"no token", change(func(u *url.URL) { u.RawQuery = "" }), 401},
+		{"wrong token", change(func(u *url.URL) { u.RawQuery = "Token=x" }), 401},
+		{"last moment", at(10*time.Second + 10*time.Minute - 1), 101},
+		{"too late", at(10*time.Second + 10*time.Minute), 401},
+		{"after an interrupt", after(interrupt, ofTask), 101},
+		{"after the end", after(stop, ofTask), 401},
+		{"second connection", func(w *world, address string) string {
+			if _, _, err := dial(w.T, address); err != nil {
+				w.Error(err)
+			}
+			return address
+		}, 409},
+		{"second connection of the task", func(w *world, address string) string {
+			if _, _, err := dial(w.T, address); err != nil {
+				w.Error(err)
+			}
+			return w.must(byVoice, ofTask).WSSAddress
+		}, 409},
+		{"connection after another", func(w *world, address string) string {
+			c, _, err := dial(w.T, address)
+			if err != nil {
+				w.Fatal(err)
+			}
+			_ = c.CloseNow()
+			return address
+		}, 101},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, &zegosim.Server{})
+			w.streams(creating)
+			address := tt.change(w, w.must(byVoice, ofTask).WSSAddress)
+			_, resp, err := dial(t, address)
+			if resp == nil || resp.StatusCode != tt.want {
+				t.Errorf("got %v, %v, want status %d", resp, err, tt.want)
+			}
+		})
+	}
+}
+
+// TestVoiceDoesNotVerify connects as one who knows nothing of ZEGO's certificates.
+func TestVoiceDoesNotVerify(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, &zegosim.Server{})
+	w.streams(creating)
+	address := w.must(byVoice, ofTask).WSSAddress
+	if !strings.HasPrefix(address, "wss://127.0.0.1:") || !strings.Contains(address, "/ws?Token=") {
+		t.Errorf("got %s", address)
+	}
+	if _, _, err := websocket.Dial(t.Context(), address, nil); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v, want a certificate that does not verify", err)
+	}
+}
+
+func TestVoiceListen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, &zegosim.Server{VoiceListen: "0.0.0.0:0"})
+	w.streams(creating)
+	w.connects().bye()
+
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	w = newWorld(t, &zegosim.Server{VoiceListen: taken.Addr().String()})
+	w.streams(creating)
+	w.must(byText, speaking)
+	w.refused(byVoice, ofTask, zego.CodeSystemError)
+	w.wantDrives(2)
+}
+
+func TestVoiceFaults(t *testing.T) {
+	t.Parallel()
+	faulty := func(t *testing.T, fault zegosim.VoiceFault) (*zegosim.Server, *world) {
+		sim := &zegosim.Server{VoiceFault: func(driveID string) *zegosim.VoiceFault {
+			if driveID != "00000000-0000-4000-8002-000000000001" {
+				return nil
+			}
+			return &fault
+		}}
+		w := newWorld(t, sim)
+		w.streams(creating)
+		return sim, w
+	}
+	t.Run("RefuseStatus", func(t *testing.T) {
+		t.Parallel()
+		_, w := faulty(t, zegosim.VoiceFault{RefuseStatus: 503})
+		if _, resp, err := dial(t, w.must(byVoice, ofTask).WSSAddress); resp == nil || resp.StatusCode != 503 {
+			t.Errorf("got %v, %v, want 503", resp, err)
+		}
+		w.connects().bye() // the next drive is spared
+	})
+	t.Run("DropAfter", func(t *testing.T) {
+		t.Parallel()
+		sim, w := faulty(t, zegosim.VoiceFault{DropAfter: 1000})
+		c := w.connects()
+		c.start("")
+		c.audio(strings.Repeat("a", 600))
+		c.audio(strings.Repeat("b", 600))
+		if _, err := c.hears(); err == nil || websocket.CloseStatus(err) != -1 {
+			t.Errorf("got %v, want a broken connection", err)
+		}
+		w.connects().bye() // the first has gone
+		want := zegosim.VoiceInfo{
+			Bytes: 1000, SHA256: sha256.Sum256([]byte(strings.Repeat("a", 600) + strings.Repeat("b", 400))),
+			SampleRate: 16000, Channels: 1, Started: true,
+		}
+		if info, _ := sim.Voice(c.drive); info != want {
+			t.Errorf("got %+v, want %+v", info, want)
+		}
+	})
+	t.Run("Flood", func(t *testing.T) {
+		t.Parallel()
+		sim, w := faulty(t, zegosim.VoiceFault{Flood: true})
+		c := w.connects()
+		c.start("")
+		for range 100 {
+			if got, err := c.hears(); err != nil || got != `{"Action":"Flood"}` {
+				t.Fatalf("got %s, %v", got, err)
+			}
+		}
+		c.audio("x")
+		c.stop()
+		c.bye()
+		if info, _ := sim.Voice(c.drive); info.Bytes != 1 || !info.Stopped {
+			t.Errorf("got %+v, want what was sent", info)
+		}
+	})
+	t.Run("Stall", func(t *testing.T) {
+		t.Parallel()
+		sim, w := faulty(t, zegosim.VoiceFault{Stall: true})
+		c := w.connects()
+		c.start("")
+		if err := sim.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.hears(); err == nil {
+			t.Error("got a frame, want a broken connection")
+		}
+		if info, ok := sim.Voice(c.drive); !ok || info.Started {
+			t.Errorf("got %+v, %t, want nothing read", info, ok)
+		}
+	})
+}
+
+func TestClose(t *testing.T) {
+	t.Parallel()
+	var zero zegosim.Server
+	for range 2 {
+		if err := zero.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+
+	sim := &zegosim.Server{}
+	w := newWorld(t, sim)
+	w.streams(creating)
+	c := w.connects()
+	c.CloseRead(t.Context())
+	c.start("")
+	c.audio("xx")
+	c.taken()
+	for range 2 {
+		if err := sim.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := c.Ping(t.Context()); err == nil {
+		t.Error("got an answer, want a broken connection")
+	}
+	w.at(11 * time.Second)
+	w.wantDrives(4)
+	w.refused(byVoice, ofTask, zego.CodeSystemError)
+}
