@@ -5,6 +5,7 @@ import { check, summary } from './check.mjs';
 import { checkConformance } from './conformance.mjs';
 import { checkGoSDK } from './gosdk.mjs';
 import { checkInspector } from './inspector.mjs';
+import { checkLive } from './live.mjs';
 import { checkProviders } from './providers.mjs';
 import { checkReadme } from './readme.mjs';
 import { checkSDK1 } from './sdk1.mjs';
@@ -22,6 +23,6 @@ await Promise.all([
   checkStdio(binary).then(() => checkReadme(binary)).then(() => checkProviders(binary)),
   checkSDK1(binary).then(() => checkSDK2(binary)),
   checkGoSDK(binary, gosdk).then(() => checkConformance(binary)),
-  checkInspector(binary),
+  checkInspector(binary).then(() => checkLive(binary)),
 ]);
 process.exit(summary() ? 0 : 1);
