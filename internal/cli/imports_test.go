@@ -15,11 +15,12 @@ func TestImports(t *testing.T) {
 		".":                 "internal/cli",
 		"internal/cli":      "internal/httpserver internal/replicas internal/stdio tools zego zego/zegosim",
 		"internal/replicas": "zego",
+		"internal/soak":     "internal/httpserver tools zego zego/zegosim",
 		"tools":             "schema zego",
 		"zego/zegosim":      "zego",
 	}
 	root := filepath.Join("..", "..")
-	for _, dir := range []string{".", "schema", "tools", "zego", "zego/zegosim", "internal/cli", "internal/httpserver", "internal/replicas", "internal/stdio"} {
+	for _, dir := range []string{".", "schema", "tools", "zego", "zego/zegosim", "internal/cli", "internal/httpserver", "internal/replicas", "internal/soak", "internal/stdio"} {
 		pkg, err := build.ImportDir(filepath.Join(root, dir), 0)
 		if err != nil {
 			t.Fatal(err)
