@@ -217,6 +217,47 @@ func TestSimulateCommand(t *testing.T) {
 	}
 }
 
+// TestSimulateCallbacks has the simulator tell of a stream task.
+func TestSimulateCallbacks(t *testing.T) {
+	t.Parallel()
+	bodies := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies <- string(body)
+	}))
+	t.Cleanup(hook.Close)
+	p := start(t, "simulate", "--listen", "127.0.0.1:0", "--callback-url", hook.URL)
+	var endpoint string
+	for told := false; !told; {
+		line, err := p.stdout.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if value, ok := strings.CutPrefix(line, "export ZEGO_ENDPOINT="); ok {
+			endpoint = strings.TrimSpace(value)
+		}
+		told = strings.Contains(line, hook.URL) && strings.Contains(line, zegosim.DefaultCallbackSecret)
+	}
+	now := time.Now().Unix()
+	target := fmt.Sprintf("%s/?Action=CreateDigitalHumanStreamTask&AppId=%d&SignatureNonce=x&Timestamp=%d&SignatureVersion=2.0&Signature=%s",
+		endpoint, zegosim.DefaultAppID, now, zego.Sign(zegosim.DefaultAppID, "x", zegosim.DefaultSecret, now))
+	body := fmt.Sprintf(`{"DigitalHumanConfig":{"DigitalHumanId":%q},"RTCConfig":{"RoomId":"room","StreamId":"stream"}}`, zegosim.DefaultHumans()[0].ID)
+	resp, err := http.Post(target, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if got := <-bodies; !strings.Contains(got, `"Detail":{"Status":1,"RoomId":"room","StreamId":"stream"}`) {
+		t.Errorf("got %s", got)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("got %v, want exit code 0", err)
+	}
+}
+
 // TestReadme holds the README to the program: every flag, variable and tool stands
 // in it.
 func TestReadme(t *testing.T) {

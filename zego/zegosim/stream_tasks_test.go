@@ -496,6 +496,20 @@ func TestDuplicateStreamID(t *testing.T) {
 	w.must(create, creating)
 }
 
+func TestPageOfTasks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, &zegosim.Server{})
+	const text = "stream <code>stream</code> in room <code>room</code>"
+	w.must(create, creating)
+	for _, want := range []bool{true, false} {
+		_, raw, err := send(t, http.MethodGet, w.base+"/", "")
+		if err != nil || strings.Contains(string(raw), text) != want {
+			t.Errorf("%v; want the task there: %t, in %s", err, want, raw)
+		}
+		w.at(24 * time.Hour)
+	}
+}
+
 // TestManyAtOnce creates, drives and stops from many sides, for the race detector.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package zegosim_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -8,6 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
+	"runtime/pprof"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -481,4 +485,52 @@ func TestClose(t *testing.T) {
 	w.at(11 * time.Second)
 	w.wantDrives(4)
 	w.refused(byVoice, ofTask, zego.CodeSystemError)
+}
+
+// TestCloseEndsGoroutines closes with connections in every state. Goroutines inherit
+// the label of who starts them, which tells them from those of other tests.
+func TestCloseEndsGoroutines(t *testing.T) {
+	t.Parallel()
+	const label = "closes"
+	pprof.Do(t.Context(), pprof.Labels("test", label), func(context.Context) {
+		stalls := "00000000-0000-4000-8002-000000000002"
+		sim := &zegosim.Server{VoiceFault: func(driveID string) *zegosim.VoiceFault {
+			return &zegosim.VoiceFault{Stall: driveID == stalls, Flood: driveID == stalls}
+		}}
+		w := newWorld(t, sim)
+		w.must(create, creating)
+		second := w.must(create, named("second")).TaskID
+		w.at(10 * time.Second)
+		c := w.connects()
+		c.CloseRead(t.Context())
+		c.start("")
+		c.taken()
+		d := w.must(byVoice, `{"TaskId":"`+second+`"}`)
+		if _, _, err := dial(t, d.WSSAddress); err != nil || d.DriveID != stalls {
+			t.Fatalf("got %+v, %v", d, err)
+		}
+		silent, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.Split(d.WSSAddress, "/")[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = silent.Close() }()
+		if err := sim.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for began := time.Now(); ; runtime.Gosched() { // net/http does not wait for its own
+		var profile bytes.Buffer
+		if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+			t.Fatal(err)
+		}
+		left := slices.DeleteFunc(strings.Split(profile.String(), "\n\n"), func(stack string) bool {
+			return !strings.Contains(stack, `"`+label+`"`) || !strings.Contains(stack, "zegosim.(*voiceServer)") && !strings.Contains(stack, "tls.(*Conn).serverHandshake")
+		})
+		if len(left) == 0 {
+			return
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("still there: %s", left)
+		}
+	}
 }
