@@ -13,9 +13,11 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"zego-mcp/zego"
+	"zego-mcp/zego/zegosim"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -165,4 +167,62 @@ func TestCallbackHandler(t *testing.T) {
 		}
 	}()
 	zego.CallbackHandler("", nil)
+}
+
+// TestCallbacksOfALife takes the simulator's callbacks of one stream task.
+func TestCallbacksOfALife(t *testing.T) {
+	t.Parallel()
+	events := make(chan zego.Event, 100)
+	failed := false
+	receiver := httptest.NewServer(zego.CallbackHandler(callbackSecret, func(_ context.Context, event zego.Event) error {
+		events <- event
+		return nil
+	}))
+	defer receiver.Close()
+	sim := &zegosim.Server{QPS: -1, StartDelay: time.Millisecond, CallbackURL: receiver.URL, CallbackSecret: callbackSecret}
+	client := newClient(t, sim, zego.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var telling sync.WaitGroup
+	telling.Go(func() { failed = sim.RunCallbacks(ctx) != nil })
+
+	task, err := client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
+		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: zegosim.DefaultHumans()[0].ID}, RTCConfig: zego.RTCConfig{RoomID: "r", StreamID: "s"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	drive, err := client.DriveByText(ctx, zego.DriveByTextRequest{TaskID: task.TaskID, Text: "a", TTSConfig: zego.TTSConfig{TimbreID: zegosim.DefaultTimbres()[0].ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	seen := map[string]bool{}
+	for event := range events {
+		if seen[event.Key()] {
+			t.Errorf("%s came twice", event.Key())
+		}
+		seen[event.Key()] = true
+		if event.AppID != zegosim.DefaultAppID || event.TaskID != task.TaskID || time.Since(event.Time).Abs() > time.Minute {
+			t.Errorf("got %+v", event)
+		}
+		switch {
+		case event.Task != nil:
+			got = append(got, event.Task.Status.String())
+		case event.Drive.DriveID == drive.ID:
+			got = append(got, event.Drive.Status.String())
+		}
+		if event.Drive != nil && event.Drive.Status == zego.DriveEnded {
+			if _, err := client.StopStreamTask(ctx, task.TaskID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if event.Task != nil && event.Task.Status == zego.TaskStopped {
+			break
+		}
+	}
+	cancel()
+	telling.Wait()
+	if diff := cmp.Diff([]string{"initializing", "streaming", "queued", "driving", "ended", "stopping", "stopped"}, got); diff != "" || failed {
+		t.Errorf("failed %t (-want +got):\n%s", failed, diff)
+	}
 }

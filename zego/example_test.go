@@ -60,3 +60,44 @@ func ExampleClient_AllDigitalHumans() {
 	fmt.Println(private, "digital humans of our own")
 	// Output: 16 digital humans of our own
 }
+
+// Puts a digital human on a stream, makes it speak, and stops it.
+func ExampleClient_CreateStreamTask() {
+	simulator := httptest.NewServer(&zegosim.Server{StartDelay: -1})
+	defer simulator.Close()
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: simulator.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	human, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{Limit: new(1)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	voices, err := client.ListTimbres(ctx, zego.ListTimbresRequest{Limit: new(1)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	task, err := client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
+		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: human.DigitalHumans[0].ID},
+		RTCConfig:          zego.RTCConfig{RoomID: "studio", StreamID: "evening-news"},
+		TTL:                new(600),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _, _ = client.StopStreamTask(ctx, task.TaskID) }()
+	running, err := client.WaitStreamTask(ctx, task.TaskID, nil)
+	fmt.Println(running.Status, err)
+	_, err = client.DriveByText(ctx, zego.DriveByTextRequest{
+		TaskID: task.TaskID, Text: "Good evening.", TTSConfig: zego.TTSConfig{TimbreID: voices.Timbres[0].ID},
+	})
+	fmt.Println(err)
+	// Output:
+	// streaming <nil>
+	// <nil>
+}

@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	upstreams := map[string]http.Handler{
 		"SIM":          &zegosim.Server{QPS: -1},
+		"STUDIO":       &zegosim.Server{QPS: -1, StartDelay: time.Millisecond},
 		"CLOCK_BEHIND": &zegosim.Server{Now: func() time.Time { return time.Now().Add(-time.Hour) }},
 		"CLOCK_NEAR":   &zegosim.Server{Now: func() time.Time { return time.Now().Add(90 * time.Second) }},
 		"OTHER_SECRET": &zegosim.Server{Secret: strings.Repeat("x", 32)},
@@ -69,6 +70,14 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// field NAME VARIABLE: keeps a text field of the last result.
+			"field": func(ts *testscript.TestScript, _ bool, args []string) {
+				match := regexp.MustCompile(`"` + args[0] + `":"([^"]*)"`).FindStringSubmatch(ts.ReadFile("stdout"))
+				if match == nil {
+					ts.Fatalf("no %s in the result", args[0])
+				}
+				ts.Setenv(args[1], match[1])
+			},
 			// exits CODE COMMAND…: exec, with the exit code spelt out.
 			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
 				want, err := strconv.Atoi(args[0])
