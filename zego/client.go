@@ -152,10 +152,10 @@ func isLoopback(host string) bool {
 
 // envelope is what each answer is wrapped in. Data is absent in some successes.
 type envelope struct {
-	Code      *Code           `json:"Code"`
-	Message   string          `json:"Message"`
-	RequestID string          `json:"RequestId"`
-	Data      json.RawMessage `json:"Data"`
+	Code      *Code  `json:"Code"`
+	Message   string `json:"Message"`
+	RequestID string `json:"RequestId"`
+	Data      any    `json:"Data"` // Where to decode it to: a page is parsed once, not twice.
 }
 
 // action is one of ZEGO's, and how it may be called.
@@ -176,8 +176,9 @@ type data[T any] interface {
 	clone() T
 }
 
-// decoder turns Data into a value that nobody changes.
-type decoder func(json.RawMessage) (any, error)
+// decoder returns where to decode Data to, a pointer to a nil *T, and a function
+// that then returns the *T, or nil if there was no Data.
+type decoder func() (into any, decoded func() (any, error))
 
 // call carries out an action. The call ends with ctx.
 func call[T any, D data[T]](ctx context.Context, c *Client, act action, in any) (T, answer, error) {
@@ -186,12 +187,14 @@ func call[T any, D data[T]](ctx context.Context, c *Client, act action, in any) 
 		return *new(T), answer{}, fmt.Errorf("zego: %s: encode request: %w", act.name, err)
 	}
 	start := time.Now()
-	got, info, err := c.ask(ctx, act, body, func(text json.RawMessage) (any, error) {
-		out := D(new(T))
-		if err := json.Unmarshal(text, out); err != nil {
-			return nil, err
+	got, info, err := c.ask(ctx, act, body, func() (any, func() (any, error)) {
+		var out D
+		return &out, func() (any, error) {
+			if out == nil {
+				return nil, nil
+			}
+			return out, out.check()
 		}
-		return out, out.check()
 	})
 	if trace, ok := ctx.Value(traceKey{}).(func(CallInfo)); ok {
 		info.Action, info.Took, info.RequestID, info.Err = act.name, time.Since(start), got.RequestID, err
@@ -205,7 +208,7 @@ func call[T any, D data[T]](ctx context.Context, c *Client, act action, in any) 
 	if err != nil {
 		return *new(T), answer{}, err
 	}
-	return got.decoded.(D).clone(), got, nil
+	return got.Data.(D).clone(), got, nil
 }
 
 // ask gets the answer of a call from where it comes soonest: the cache, an equal
@@ -246,14 +249,16 @@ func (c *Client) ask(ctx context.Context, act action, body []byte, decode decode
 }
 
 // recall reads an answer that another process left in the shared cache.
-func (c *Client) recall(ctx context.Context, key string, decode decoder) (got answer, ok bool) {
+func (c *Client) recall(ctx context.Context, key string, decode decoder) (answer, bool) {
 	text, ok := c.cache.Get(ctx, c.prefix+key)
+	into, decoded := decode()
+	got := answer{Data: into}
 	if !ok || json.Unmarshal(text, &got) != nil {
 		return answer{}, false
 	}
-	decoded, err := decode(got.Data)
-	got.decoded = decoded
-	return got, err == nil
+	var err error
+	got.Data, err = decoded()
+	return got, err == nil && got.Data != nil
 }
 
 // attempt waits for its turn and calls once.
@@ -317,8 +322,14 @@ func (c *Client) send(ctx context.Context, act action, body []byte, decode decod
 	case len(text) > maxAnswer:
 		return answer{}, bad("the answer is larger than %d MiB", maxAnswer>>20)
 	}
-	var env envelope
-	if err := json.Unmarshal(text, &env); err != nil || env.Code == nil {
+	into, decoded := decode()
+	env := envelope{Data: into}
+	err = json.Unmarshal(text, &env)
+	var misfit error // Of Data, which does not matter to a refusal.
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && strings.HasPrefix(wrong.Field+".", "Data.") {
+		misfit, err = err, nil
+	}
+	if err != nil || env.Code == nil {
 		return answer{}, bad("%s", whatCame(resp.Header.Get("Content-Type"), text, err))
 	}
 	requestID = oneLine(c.scrub(env.RequestID, query.Get("Signature")), 100)
@@ -334,15 +345,19 @@ func (c *Client) send(ctx context.Context, act action, body []byte, decode decod
 	case resp.StatusCode >= 400:
 		return answer{}, bad("Code 0 (success) with a failing HTTP status")
 	case act.bare:
-		env.Data = json.RawMessage("{}")
-	case len(env.Data) == 0 || string(env.Data) == "null":
+		_ = json.Unmarshal([]byte("{}"), into)
+	}
+	data, err := decoded()
+	switch {
+	case misfit != nil:
+		err = misfit
+	case data == nil:
 		return answer{}, bad("success without Data")
 	}
-	decoded, err := decode(env.Data)
 	if err != nil {
 		return answer{}, bad("Data does not fit ZEGO's documentation: %v", err)
 	}
-	return answer{RequestID: requestID, At: c.clock.now(), Data: env.Data, decoded: decoded}, nil
+	return answer{RequestID: requestID, At: c.clock.now(), Data: data}, nil
 }
 
 // cause says why no answer came, without the URL. The caller's own end of the

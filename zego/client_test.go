@@ -179,6 +179,8 @@ func TestBadAnswers(t *testing.T) {
 		{"dropped", zegosim.Fault{Drop: true}, "closed before an answer"},
 		{"Data absent", zegosim.Fault{Body: `{"Code":0,"Message":"success"}`}, "success without Data"},
 		{"Data null", zegosim.Fault{Body: page + `null}`}, "success without Data [request r]"},
+		{"a refusal with odd Data", zegosim.Fault{Body: `{"Code":400000001,"Message":"no","RequestId":"r","Data":"x"}`}, "code 400000001"},
+		{"no Code, odd Data", zegosim.Fault{Body: `{"Data":"x"}`}, "JSON without ZEGO's Code"},
 		{"Data is a list", zegosim.Fault{Body: page + `[]}`}, "Data does not fit"},
 		{"Total missing", zegosim.Fault{Body: page + `{"DigitalHumans":[]}}`}, "Total is missing"},
 		{"Total is text", zegosim.Fault{Body: page + `{"Total":"1","DigitalHumans":[]}}`}, "Data does not fit"},

@@ -2,7 +2,6 @@ package zego
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -18,11 +17,9 @@ type Cache interface {
 
 // answer is a successful answer, as it is shared and cached.
 type answer struct {
-	RequestID string          `json:"RequestId"`
-	At        time.Time       `json:"At"` // When it came, by ZEGO's clock.
-	Data      json.RawMessage `json:"Data"`
-
-	decoded any // Data as a value that nobody changes; nil until decoded.
+	RequestID string    `json:"RequestId"`
+	At        time.Time `json:"At"`   // When it came, by ZEGO's clock.
+	Data      any       `json:"Data"` // A *T that nobody changes.
 }
 
 // mostCached bounds memory's answers; a page is some ten kilobytes.
