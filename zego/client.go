@@ -345,7 +345,7 @@ func (c *Client) send(ctx context.Context, act action, body []byte, decode decod
 	case resp.StatusCode >= 400:
 		return answer{}, bad("Code 0 (success) with a failing HTTP status")
 	case act.bare:
-		_ = json.Unmarshal([]byte("{}"), into)
+		misfit = json.Unmarshal([]byte("{}"), into) // Whatever came, it is not documented.
 	}
 	data, err := decoded()
 	switch {

@@ -256,9 +256,9 @@ func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestStopTwice(t *testing.T) {
 	t.Parallel()
-	upstream := &script{answers: map[string][]string{"StopDigitalHumanStreamTask": {succeeded(""), "", refused(zego.CodeStreamStopped), refused(zego.CodeTaskNotFound)}}}
+	upstream := &script{answers: map[string][]string{"StopDigitalHumanStreamTask": {succeeded(""), succeeded(`"odd"`), "", refused(zego.CodeStreamStopped), refused(zego.CodeTaskNotFound)}}}
 	client := newClient(t, upstream, zego.Options{})
-	for _, want := range []zego.Stopped{{RequestID: "r"}, {RequestID: "r", Already: true}} { // The second answer is lost first.
+	for _, want := range []zego.Stopped{{RequestID: "r"}, {RequestID: "r"}, {RequestID: "r", Already: true}} { // The last answer is lost first.
 		if got, err := client.StopStreamTask(t.Context(), taskID); err != nil || got != want {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
