@@ -5,6 +5,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as Stdio1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as HTTP1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -95,7 +96,10 @@ async function live(binary, dir, name, connect, version, http) {
   let task;
   await check(`live ${name} lists its tools`, async () => {
     if (connected.version) assert.equal(connected.version, version); // The first SDK tells it over HTTP only.
-    const names = (await client.listTools()).tools.map((tool) => tool.name);
+    const { tools } = await client.listTools();
+    const ajv = new Ajv2020({ strict: true });
+    for (const tool of tools) [tool.inputSchema, tool.outputSchema].forEach((schema) => ajv.compile(schema));
+    const names = tools.map((tool) => tool.name);
     const want = streaming.filter((tool) => !http || tool !== 'drive_by_audio_file');
     assert.deepEqual(names.filter((tool) => streaming.includes(tool)).sort(), want);
   });

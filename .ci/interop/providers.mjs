@@ -57,7 +57,7 @@ export async function checkProviders(binary) {
   for (const [provider, { model, call, done, tools }] of Object.entries(providers)) {
     const upstream = await startUpstream();
     await check(`ai-sdk ${provider}`, async () => {
-      const env = environment(credentials(upstream));
+      const env = environment({ ...credentials(upstream), ZEGO_TOOLSETS: 'all' });
       const mcp = await createMCPClient({ transport: new StdioTransport({ command: binary, env, stderr: 'ignore' }) });
       try {
         // The model errs, reads what is wrong, and does better.
@@ -75,17 +75,25 @@ export async function checkProviders(binary) {
         });
         assert.equal(requests.length, script.length, 'requests to the model');
 
-        const { [name]: parameters } = Object.fromEntries(tools(requests[0].tools));
+        const offered = Object.fromEntries(tools(requests[0].tools));
+        assert.equal(Object.keys(offered).length, 14);
+        for (const [tool, parameters] of Object.entries(offered)) {
+          for (const [property, { type, description }] of Object.entries(parameters?.properties ?? {})) {
+            assert.ok(type && description, `${tool} ${property} reaches the model without type or description`);
+          }
+        }
+        const { [name]: parameters } = offered;
         // Google's converter drops minimum and maximum: the description has to say them.
         const ranges = { FetchMode: /1 .* 2 .* 3 /, Offset: /0 to 1000000/, Limit: /1 to 20/ };
         for (const [property, range] of Object.entries(ranges)) {
           assert.equal(parameters.properties[property].type, 'integer');
           assert.match(parameters.properties[property].description, range);
         }
-        assert.deepEqual(upstream.calls.map(({ body }) => body), ['{"Limit":2}']);
+        const calls = upstream.calls.filter(({ action }) => action === 'GetDigitalHumanList');
+        assert.deepEqual(calls.map(({ body }) => body), ['{"Limit":2}']);
         const [, refused, answered] = requests.map((request) => JSON.stringify(request));
         assert.ok(refused.includes('did you mean'), 'the model cannot read the refusal');
-        assert.ok(answered.includes(upstream.calls[0].RequestId), 'the model cannot read the result');
+        assert.ok(answered.includes(calls[0].RequestId), 'the model cannot read the result');
         assert.deepEqual(upstream.violations, []);
       } finally {
         await mcp.close();

@@ -36,6 +36,7 @@ const actions = {
     if (!human) return { Code: 400000003, Message: 'digital human not exist' };
     return { Code: 0, Message: 'success', Data: human };
   },
+  QueryDigitalHumanStreamTasks: () => ({ Code: 0, Message: 'success', Data: { TaskList: [] } }),
 };
 
 /**
