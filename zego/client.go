@@ -269,11 +269,12 @@ func (c *Client) attempt(ctx context.Context, act action, body []byte, decode de
 	if err != nil {
 		return answer{}, err
 	}
-	defer turn.Done()
 	info.Attempts++
 	got, err := c.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { turn.Sent() },
 	}), act, body, decode)
+	_, unanswered := errors.AsType[*TransportError](err)
+	defer turn.Done(!unanswered)
 	if err != nil && !neverLeft(err) {
 		turn.Sent() // Perhaps: it broke while it was written.
 		if _, refused := errors.AsType[*Error](err); act.once && !refused {

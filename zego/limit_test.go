@@ -37,7 +37,16 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		trace.WroteRequest(httptrace.WroteRequestInfo{})
 	}
 	if w.there != nil {
-		time.Sleep(w.there())
+		travel := w.there()
+		arrival := time.Now().Add(travel)
+		select {
+		case <-time.After(travel):
+		case <-req.Context().Done(): // What is on its way arrives all the same.
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.arrivals = append(w.arrivals, arrival)
+			return nil, req.Context().Err()
+		}
 	}
 	w.mu.Lock()
 	w.arrivals = append(w.arrivals, time.Now())
@@ -121,6 +130,44 @@ func TestLimit(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLimitAfterGivingUp: a call that is given up right after it was sent is counted
+// when it arrives.
+func TestLimitAfterGivingUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		travel := 90 * time.Millisecond
+		w := &wire{handler: &zegosim.Server{}, there: func() time.Duration { return travel }}
+		client := wired(t, w, zego.Options{})
+		call := func(i int, limit time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			_, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{Offset: &i})
+			return err
+		}
+		var calls sync.WaitGroup
+		for i := range 10 {
+			calls.Go(func() {
+				if call(i, time.Millisecond) == nil {
+					t.Error("it was not given up")
+				}
+			})
+		}
+		calls.Wait()
+		travel = 0
+		for i := range 10 {
+			calls.Go(func() {
+				if err := call(10+i, 10*time.Second); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+		if len(w.arrivals) != 20 || w.most() > 10 {
+			t.Errorf("got %d arrivals, up to %d in a second", len(w.arrivals), w.most())
+		}
+	})
 }
 
 // TestLimitIsFair serves callers in the order in which they came.

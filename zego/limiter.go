@@ -21,8 +21,8 @@ type Limiter interface {
 
 // Turn is the permission for one call.
 type Turn interface {
-	Sent() // The request was written.
-	Done() // The call is over, sent or not.
+	Sent()              // The request was written.
+	Done(answered bool) // The call is over: ZEGO has counted it if it answered.
 }
 
 // QueueError says that a call was not sent, since its turn under the rate limit
@@ -125,7 +125,7 @@ func (t *turnstile) acquire(ctx context.Context, action string) (Turn, error) {
 	if i := slices.Index(t.queue, w); i >= 0 {
 		t.queue = slices.Delete(t.queue, i, i+1)
 	} else {
-		(<-w.granted).release() // It came at the same moment.
+		(<-w.granted).release(false) // It came at the same moment.
 	}
 	return nil, &TransportError{Action: action, Err: context.Cause(ctx)}
 }
@@ -195,13 +195,13 @@ func (u *turn) Sent() {
 }
 
 // Done implements Turn.
-func (u *turn) Done() {
+func (u *turn) Done(answered bool) {
 	u.t.mu.Lock()
 	defer u.t.mu.Unlock()
-	u.release()
+	u.release(answered)
 }
 
-func (u *turn) release() {
+func (u *turn) release(answered bool) {
 	if u.done {
 		return
 	}
@@ -210,8 +210,8 @@ func (u *turn) release() {
 	switch {
 	case u.sent.IsZero():
 		u.slot.held, u.slot.free = false, now
-	case now.Sub(u.sent) < mostTravel:
-		u.slot.free = now.Add(window) // Answered, so ZEGO has counted it.
+	case answered && now.Sub(u.sent) < mostTravel:
+		u.slot.free = now.Add(window)
 	default:
 		return // The slot is timed already, and may be someone else's by now.
 	}
@@ -228,4 +228,4 @@ func (noLimit) Acquire(context.Context, string) (Turn, error) { return noLimit{}
 func (noLimit) Sent() {}
 
 // Done implements Turn.
-func (noLimit) Done() {}
+func (noLimit) Done(bool) {}

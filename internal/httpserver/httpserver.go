@@ -46,7 +46,7 @@ func Serve(ctx context.Context, listener net.Listener, s *server.MCPServer, opts
 	mux.Handle("/message", sse.MessageHandler())
 	if !opts.SSEOnly {
 		streamable := server.NewStreamableHTTPServer(s,
-			server.WithSessionIdManager(newSessions(opts.IdleSession, time.Now)),
+			server.WithSessionIdManagerResolver(newSessions(opts.IdleSession, time.Now)),
 			server.WithSessionIdleTTL(opts.IdleSession),
 			server.WithHeartbeatInterval(30*time.Second),
 			server.WithDisableLocalhostProtection(true),

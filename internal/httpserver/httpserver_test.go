@@ -36,7 +36,9 @@ func start(t *testing.T, do func(ctx context.Context), opts httpserver.Options) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.Logger = slog.New(slog.DiscardHandler)
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
 	if opts.Grace == 0 {
 		opts.Grace = time.Minute
 	}
@@ -234,6 +236,35 @@ func TestSessions(t *testing.T) {
 }
 
 // TestShutdown stops the server while a call runs; the call is answered.
+// swept tells of the sweeper's log lines.
+type swept struct {
+	slog.Handler
+	session chan struct{}
+}
+
+func (s swept) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "Sweeping") {
+		s.session <- struct{}{}
+	}
+	return nil
+}
+
+func (s swept) Enabled(context.Context, slog.Level) bool { return true }
+
+// TestIdleSessionGoesOn: what is kept of an idle session is forgotten, but its client
+// may come back, for it may have been busy with another replica.
+func TestIdleSessionGoesOn(t *testing.T) {
+	t.Parallel()
+	sweeper := swept{slog.DiscardHandler, make(chan struct{}, 10)}
+	base, _, _ := start(t, nil, httpserver.Options{IdleSession: time.Millisecond, Logger: slog.New(sweeper)})
+	resp, _ := post(t, base+"/mcp", "", hello, nil)
+	session := resp.Header.Get("Mcp-Session-Id")
+	<-sweeper.session
+	if resp, text := post(t, base+"/mcp", session, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`, nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("got %d %s", resp.StatusCode, text)
+	}
+}
+
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"http", "sse"} {

@@ -2,11 +2,13 @@ package httpserver
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // sessions hands out ids for Streamable HTTP sessions. It remembers only ended
@@ -26,6 +28,24 @@ const mostEnded = 10000
 func newSessions(keep time.Duration, now func() time.Time) *sessions {
 	return &sessions{keep: keep, now: now, ended: map[string]time.Time{}}
 }
+
+// ResolveSessionIdManager returns s for requests. mcp-go's sweeper, which has none,
+// may forget what it keeps of an idle session, but not end it: the session may be
+// in use at another replica, and goes on here when its client comes back.
+//
+//nolint:revive // mcp-go's name.
+func (s *sessions) ResolveSessionIdManager(r *http.Request) server.SessionIdManager {
+	if r == nil {
+		return forgetful{s}
+	}
+	return s
+}
+
+// forgetful ends no sessions.
+type forgetful struct{ *sessions }
+
+// Terminate does nothing.
+func (forgetful) Terminate(string) (isNotAllowed bool, err error) { return false, nil }
 
 const idPrefix = "zego-mcp-"
 

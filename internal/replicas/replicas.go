@@ -153,7 +153,7 @@ type turn struct{}
 func (turn) Sent() {}
 
 // Done implements zego.Turn.
-func (turn) Done() {}
+func (turn) Done(bool) {}
 
 // Get implements zego.Cache.
 func (s *Share) Get(ctx context.Context, key string) ([]byte, bool) {

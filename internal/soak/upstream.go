@@ -78,8 +78,7 @@ func (u *upstream) print(out io.Writer) {
 func (u *upstream) problems() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	// Hardly any: a call that is given up on its way may arrive, and be counted, late.
-	if u.refused > u.calls/100 {
+	if u.refused > 0 {
 		return fmt.Errorf("%d of %d upstream calls were refused for the rate", u.refused, u.calls)
 	}
 	if u.percent > 0 && len(u.faults) == 0 {
