@@ -102,6 +102,12 @@ func NewServer(cfg Config) *server.MCPServer {
 	return s
 }
 
+// Knows reports whether there is a tool of that name in any toolset.
+func Knows(name string) bool {
+	s := NewServer(Config{Toolsets: []Toolset{Assets, Streaming}, Local: true})
+	return s.GetTool(name) != nil
+}
+
 // effect says what a tool does to the world; the four MCP hints follow from it.
 type effect int
 

@@ -50,6 +50,9 @@ func (c *callCommand) Run(p *process) error {
 	}
 	defer func() { _ = caller.Close() }()
 	tool, err := findTool(p.ctx, caller, c.Tool)
+	if unknown := new(usageError); errors.As(err, unknown) && tools.Knows(c.Tool) {
+		return usageError{fmt.Errorf("%s creates, drives or stops streams, which ZEGO bills; to use it, add --toolsets all (or ZEGO_TOOLSETS=all)", c.Tool)}
+	}
 	if err != nil {
 		return err
 	}
