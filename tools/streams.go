@@ -217,6 +217,7 @@ func (s *Streams) abandon(task *startedTask) {
 			return
 		}
 		s.release(task)
+		s.log.Info("stream task stopped: its create call was cancelled", "task", task.name())
 	})
 }
 
