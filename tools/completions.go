@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"strings"
+	"time"
 	"zego-mcp/zego"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -13,12 +14,14 @@ import (
 // cannot look up it does not complete: that is no reason for an error.
 type completions struct{ cfg Config }
 
-// mostCompletions is the protocol's limit.
-const mostCompletions = 100
+const (
+	mostCompletions = 100             // The protocol's limit.
+	typingPause     = 3 * time.Second // Nobody waits longer for a completion.
+)
 
 // CompletePromptArgument completes digital humans and timbres by their names.
 func (c completions) CompletePromptArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, given mcp.CompleteContext) (*mcp.Completion, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, min(c.cfg.Timeout, typingPause))
 	defer cancel()
 	switch {
 	case c.cfg.Client == nil:
@@ -32,7 +35,7 @@ func (c completions) CompletePromptArgument(ctx context.Context, _ string, argum
 
 // CompleteResourceArgument completes the ids of running stream tasks.
 func (c completions) CompleteResourceArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, min(c.cfg.Timeout, typingPause))
 	defer cancel()
 	if c.cfg.Client == nil || argument.Name != "TaskId" {
 		return &mcp.Completion{Values: []string{}}, nil

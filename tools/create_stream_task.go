@@ -73,7 +73,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 				return createStreamTaskOutput{}, err
 			}
 			return createStreamTaskOutput{}, &refusedError{lines(
-				fmt.Sprintf("ZEGO's answer was lost, and no running stream task has the StreamId %s: it may not have been created, or still come. %v", room.StreamID, errors.Unwrap(err)),
+				fmt.Sprintf("ZEGO's answer was lost, and the stream task could not be found by its StreamId %s: it may be there, or not. %v", room.StreamID, errors.Unwrap(err)),
 				"What to do: call list_stream_tasks and look for that StreamId; if it is not there, call again.")}
 		}
 		use.streams.created(mine, created.TaskID)

@@ -33,10 +33,12 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 			case err != nil:
 				return stopStreamTaskOutput{}, err
 			}
-			question := fmt.Sprintf("Stop the stream task %s, which this server did not start? It streams %s into the room %s since %s; its viewers lose the picture.",
-				task.ID, task.StreamID, task.RoomID, unixTime(task.CreateTime))
-			if err := use.confirmation.of(in.TaskID, question, in.Confirm); err != nil {
-				return stopStreamTaskOutput{}, err
+			if use.streams.origin(task) != startedHere {
+				question := fmt.Sprintf("Stop the stream task %s, which this server did not start? It streams %s into the room %s since %s; its viewers lose the picture.",
+					task.ID, task.StreamID, task.RoomID, unixTime(task.CreateTime))
+				if err := use.confirmation.of(in.TaskID, question, in.Confirm); err != nil {
+					return stopStreamTaskOutput{}, err
+				}
 			}
 		}
 		stopped, err := use.StopStreamTask(ctx, in.TaskID)

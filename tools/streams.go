@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -48,7 +49,18 @@ type startedTask struct {
 	taskID   string // Empty while creating, and if that answer was lost.
 	roomID   string
 	streamID string
+	since    time.Time
 	until    time.Time // It has ended by then.
+}
+
+// is reports whether task is this one. Whose id is not known is told by its StreamId:
+// one that we made up nobody else has, and another's was there before.
+func (t *startedTask) is(task zego.StreamTask) bool {
+	if t.taskID != "" {
+		return t.taskID == task.ID
+	}
+	ours := strings.HasPrefix(t.streamID, streamMark) || !time.Unix(task.CreateTime, 0).Before(t.since.Add(-time.Minute))
+	return t.streamID == task.StreamID && t.roomID == task.RoomID && ours
 }
 
 // NewStreams returns the stream tasks of a process that calls ZEGO with client: none
@@ -78,7 +90,8 @@ func newStreamID() string {
 
 // reserve makes room for one more task, until release or the end of its ttl.
 func (s *Streams) reserve(ctx context.Context, room zego.RTCConfig, ttl time.Duration) (*startedTask, error) {
-	task := &startedTask{creating: true, roomID: room.RoomID, streamID: room.StreamID, until: time.Now().Add(ttl + time.Minute)}
+	task := &startedTask{creating: true, roomID: room.RoomID, streamID: room.StreamID, since: time.Now()}
+	task.until = task.since.Add(ttl + time.Minute)
 	switch err := s.add(task); {
 	case err == nil:
 		return task, nil
@@ -175,11 +188,13 @@ func (s *Streams) releaseID(taskID string) {
 	}
 }
 
-// origin says who started a task.
+// origin says who started a task. Of one of ours whose create's answer was lost it
+// learns the id.
 func (s *Streams) origin(task zego.StreamTask) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.started[task.StreamID]; known != nil && (known.taskID == task.ID || known.taskID == "") {
+	if known := s.started[task.StreamID]; known != nil && known.is(task) {
+		known.taskID = task.ID
 		return startedHere
 	}
 	if strings.HasPrefix(task.StreamID, streamMark) {
@@ -274,12 +289,9 @@ func (s *Streams) find(ctx context.Context, task *startedTask) (id string, err e
 		case <-pause.C:
 			pause.Reset(time.Second)
 		case <-ctx.Done():
-			return "", err
+			return "", cmp.Or(err, context.Cause(ctx))
 		}
-		s.mu.Lock()
-		id = task.taskID
-		s.mu.Unlock()
-		if id != "" {
+		if id := s.idOf(task); id != "" {
 			return id, nil
 		}
 		var list zego.StreamTaskList
@@ -287,12 +299,19 @@ func (s *Streams) find(ctx context.Context, task *startedTask) (id string, err e
 			continue
 		}
 		for _, running := range list.Tasks {
-			if running.StreamID == task.streamID && running.RoomID == task.roomID {
-				return running.ID, nil
-			}
+			s.origin(running) // It learns the id.
+		}
+		if id := s.idOf(task); id != "" {
+			return id, nil
 		}
 	}
 	return "", err
+}
+
+func (s *Streams) idOf(task *startedTask) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return task.taskID
 }
 
 // WarnOfOrphans looks for running tasks that an earlier process left behind, and

@@ -1198,3 +1198,47 @@ func TestNothingIsLeft(t *testing.T) {
 	_, _ = io.Copy(&stacks, bytes.NewReader(buf[:runtime.Stack(buf, true)]))
 	t.Errorf("%d goroutines became %d:\n%s", before, runtime.NumGoroutine(), stacks.String())
 }
+
+// TestLostCreate: the server knows its task again by the StreamId, and another's with
+// the same one not.
+func TestLostCreate(t *testing.T) {
+	t.Parallel()
+	lose := true
+	s := onStage(t, &zegosim.Server{Fault: func(action string, call int) *zegosim.Fault {
+		switch {
+		case lose && action == "CreateDigitalHumanStreamTask":
+			return &zegosim.Fault{Drop: true}
+		case lose && action == "QueryDigitalHumanStreamTasks":
+			return &zegosim.Fault{Code: zego.CodeNoPermission}
+		}
+		return nil
+	}}, tools.Config{}, tools.StreamOptions{})
+	s.fails(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"}`, waver), "answer was lost", "StreamId zego-mcp-", "list_stream_tasks")
+	s.fails(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room","StreamId":"chosen"}`, waver), "StreamId chosen")
+	lose = false
+	for _, task := range s.running(t) {
+		// Nobody is asked: it is ours.
+		s.do(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, task.ID))
+	}
+	if got := s.running(t); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+
+	now := time.Now()
+	old := onStage(t, &zegosim.Server{Now: func() time.Time { return now }, Fault: s.sim.Fault}, tools.Config{}, tools.StreamOptions{})
+	now = now.Add(-5 * time.Minute)
+	theirs, err := old.client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{
+		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: waver}, RTCConfig: zego.RTCConfig{RoomID: "room", StreamID: "chosen"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, lose = now.Add(5*time.Minute), true
+	old.fails(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room","StreamId":"chosen"}`, waver), "answer was lost")
+	lose = false
+	old.fails(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, theirs.TaskID), "which this server did not start")
+	old.streams.StopAll(t.Context())
+	if got := old.running(t); len(got) != 1 || got[0].ID != theirs.TaskID {
+		t.Errorf("got %v", got)
+	}
+}

@@ -116,9 +116,8 @@ func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Tim
 			continue
 		}
 		for _, task := range list.Tasks {
-			// An older one is another's, whose StreamID ours collided with. Clocks may
-			// differ by what ZEGO allows of signatures.
-			old := time.Unix(task.CreateTime, 0).Before(start.Add(-10 * time.Minute))
+			// An older one is another's, which had the StreamID before.
+			old := time.Unix(task.CreateTime, 0).Before(start.Add(-time.Minute))
 			if task.StreamID == want.StreamID && task.RoomID == want.RoomID && !old {
 				return CreatedStreamTask{TaskID: task.ID, RequestID: list.RequestID, At: time.Unix(task.CreateTime, 0), Found: true}, true
 			}
