@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +33,7 @@ const (
 //
 // Reading cannot be interrupted: one goroutine outlives Serve until in ends.
 func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer, log *slog.Logger, grace time.Duration) error {
-	c := &conn{out: out, log: log, pending: map[string]int{}, progress: make(chan struct{})}
+	c := &conn{out: out, log: log, pending: map[string]int{}, asked: map[string]json.RawMessage{}, progress: make(chan struct{})}
 	lines := make(chan []byte)
 	stopReading := make(chan struct{})
 	defer close(stopReading)
@@ -45,7 +47,7 @@ func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer
 		// mcp-go cancels what is in flight when its input ends.
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		if !c.wait(ending, func() bool { return len(c.pending) == 0 }) {
+		if !c.finish(ending, fromClient) {
 			log.Warn("ended with requests unanswered", "grace", grace)
 		}
 	})
@@ -67,8 +69,9 @@ type conn struct {
 
 	mu       sync.Mutex // guards what follows
 	out      io.Writer
-	pending  map[string]int // By id: clients may reuse one.
-	progress chan struct{}  // Closed and renewed at each answer.
+	pending  map[string]int             // By id: clients may reuse one.
+	asked    map[string]json.RawMessage // Ids of the requests that the server sent, such as forms.
+	progress chan struct{}              // Closed and renewed at each answer and each such request.
 }
 
 // read hands over the lines of in, the last one with or without a line end, and
@@ -148,6 +151,32 @@ func (c *conn) feed(ctx context.Context, lines <-chan []byte, to io.Writer) {
 	}
 }
 
+// finish waits until ctx is done for the requests already read, and reports whether
+// all were answered. What the server asks meanwhile, or asked before, nobody answers
+// any more: it is refused for the client, so that the call which asked goes on.
+func (c *conn) finish(ctx context.Context, to io.Writer) bool {
+	for {
+		c.mu.Lock()
+		asked := slices.Collect(maps.Values(c.asked))
+		clear(c.asked)
+		c.mu.Unlock()
+		for _, id := range asked {
+			if _, err := fmt.Fprintf(to, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"the client is gone"}}`+"\n", id); err != nil {
+				return false
+			}
+		}
+		if !c.wait(ctx, func() bool { return len(c.pending) == 0 || len(c.asked) > 0 }) {
+			return false
+		}
+		c.mu.Lock()
+		done := len(c.pending) == 0
+		c.mu.Unlock()
+		if done {
+			return true
+		}
+	}
+}
+
 // message is what tells requests, answers and cancellations apart.
 type message struct {
 	Version string          `json:"jsonrpc"`
@@ -160,11 +189,15 @@ type message struct {
 // an answer.
 func (c *conn) note(line []byte) (id, method string) {
 	var m message
-	if json.Unmarshal(line, &m) != nil || m.Version != mcp.JSONRPC_VERSION || m.Method == "" {
+	if json.Unmarshal(line, &m) != nil || m.Version != mcp.JSONRPC_VERSION {
 		return "", ""
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if m.Method == "" {
+		delete(c.asked, key(m.ID))
+		return "", ""
+	}
 	if m.Method == string(mcp.MethodNotificationCancelled) {
 		var params struct {
 			RequestID json.RawMessage `json:"requestId"`
@@ -202,37 +235,47 @@ func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, err := c.out.Write(p)
-	if id := answered(p); id != "" {
-		if c.pending[id]--; c.pending[id] <= 0 {
-			delete(c.pending, id)
+	id, answers := identify(p)
+	switch known := key(id); {
+	case known == "":
+		return n, err
+	case !answers:
+		c.asked[known] = id
+	default:
+		if c.pending[known]--; c.pending[known] <= 0 {
+			delete(c.pending, known)
 		}
-		close(c.progress)
-		c.progress = make(chan struct{})
 	}
+	close(c.progress)
+	c.progress = make(chan struct{})
 	return n, err
 }
 
-// answered returns the id that a message answers. It stops at the id, which
-// mcp-go writes before the result: a page of results is not parsed again.
-func answered(p []byte) string {
+// identify returns the id of an answer or of a request of the server's, and which of
+// both it is; of a notification, nil. It stops where that is clear, which is before
+// mcp-go writes the result: a page of results is not parsed again.
+func identify(p []byte) (id json.RawMessage, answers bool) {
 	dec := json.NewDecoder(bytes.NewReader(p))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return ""
+		return nil, false
 	}
 	for dec.More() {
 		name, err := dec.Token()
-		if err != nil || name == "method" {
-			return ""
+		if err != nil {
+			return nil, false
+		}
+		if name == "result" || name == "error" {
+			return id, true
 		}
 		var value json.RawMessage
 		if dec.Decode(&value) != nil {
-			return ""
+			return nil, false
 		}
 		if name == "id" {
-			return key(value)
+			id = value
 		}
 	}
-	return ""
+	return id, false
 }
 
 // wait reports whether ready, which is asked under the lock after each answer,

@@ -252,3 +252,20 @@ func BenchmarkServe(b *testing.B) {
 	}
 	_ = client.Close()
 }
+
+// TestEndWithAQuestionOpen: a client that is gone answers no question; the call that
+// asked ends all the same, and at once.
+func TestEndWithAQuestionOpen(t *testing.T) {
+	s := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
+	s.AddTool(mcp.NewTool("asks"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return server.NewInputRequestBuilder("").Elicit("q", mcp.ElicitationParams{
+			Message: "Shall I?", RequestedSchema: map[string]any{"type": "object", "properties": map[string]any{}},
+		}).ToolResult(), nil
+	})
+	const able = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"x","version":"1"}}}`
+	// The server counts its own requests from 1, too: that answers nothing.
+	ids := serve(t.Context(), t, s, strings.NewReader(able+"\n"+callOf(1, "asks")+"\n"), time.Hour)
+	if len(ids) != 3 || ids[0] != "hello" || ids[2] != "1!" {
+		t.Errorf("got %s, want the greeting, the question and the end of the call", ids)
+	}
+}
