@@ -49,14 +49,11 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 		if err != nil {
 			return createStreamTaskOutput{}, err
 		}
-		room := zego.RTCConfig{RoomID: in.RoomID, StreamID: in.StreamID}
-		if room.StreamID == "" {
-			room.StreamID = newStreamID()
-		}
-		mine, err := use.streams.reserve(ctx, room, time.Duration(ttl)*time.Second)
+		mine, err := use.streams.reserve(ctx, in.RoomID, in.StreamID, time.Duration(ttl)*time.Second)
 		if err != nil {
 			return createStreamTaskOutput{}, err
 		}
+		room := zego.RTCConfig{RoomID: mine.roomID, StreamID: mine.streamID}
 		use.progress(0, 2, "creating the stream task")
 		created, err := use.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
 			DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: in.DigitalHumanID, BackgroundColor: in.BackgroundColor},

@@ -49,6 +49,7 @@ type startedTask struct {
 	taskID   string // Empty while creating, and if that answer was lost.
 	roomID   string
 	streamID string
+	madeUp   bool // The StreamId, by us.
 	since    time.Time
 	until    time.Time // It has ended by then.
 }
@@ -59,7 +60,7 @@ func (t *startedTask) is(task zego.StreamTask) bool {
 	if t.taskID != "" {
 		return t.taskID == task.ID
 	}
-	ours := strings.HasPrefix(t.streamID, streamMark) || !time.Unix(task.CreateTime, 0).Before(t.since.Add(-time.Minute))
+	ours := t.madeUp || !time.Unix(task.CreateTime, 0).Before(t.since.Add(-time.Minute))
 	return t.streamID == task.StreamID && t.roomID == task.RoomID && ours
 }
 
@@ -88,14 +89,18 @@ func newStreamID() string {
 	return streamMark + hex.EncodeToString(random[:])
 }
 
-// reserve makes room for one more task, until release or the end of its ttl.
-func (s *Streams) reserve(ctx context.Context, room zego.RTCConfig, ttl time.Duration) (*startedTask, error) {
-	task := &startedTask{creating: true, roomID: room.RoomID, streamID: room.StreamID, since: time.Now()}
+// reserve makes room for one more task, until release or the end of its ttl, and
+// makes its StreamId up if it has none.
+func (s *Streams) reserve(ctx context.Context, roomID, streamID string, ttl time.Duration) (*startedTask, error) {
+	task := &startedTask{creating: true, roomID: roomID, streamID: streamID, since: time.Now()}
 	task.until = task.since.Add(ttl + time.Minute)
+	if streamID == "" {
+		task.streamID, task.madeUp = newStreamID(), true
+	}
 	switch err := s.add(task); {
 	case err == nil:
 		return task, nil
-	case !errors.Is(err, errTooManyTasks):
+	case !errors.Is(err, errNoRoom):
 		return nil, err
 	}
 	// Some may have ended by themselves. Those that are created meanwhile are not in
@@ -120,7 +125,8 @@ func (s *Streams) reserve(ctx context.Context, room zego.RTCConfig, ttl time.Dur
 	return task, nil
 }
 
-var errTooManyTasks = errors.New("too many stream tasks")
+// errNoRoom says that there is no room as long as the tasks which are known run.
+var errNoRoom = errors.New("no room")
 
 func (s *Streams) add(task *startedTask) error {
 	s.mu.Lock()
@@ -138,10 +144,10 @@ func (s *Streams) add(task *startedTask) error {
 	case s.ended:
 		return errors.New("this server is ending; nothing was created")
 	case s.started[task.streamID] != nil:
-		return &refusedError{fmt.Sprintf("StreamId %s is in use by a stream task of this server. Choose another, or leave it out.", task.streamID)}
+		return fmt.Errorf("%w: %w", errNoRoom, &refusedError{fmt.Sprintf("StreamId %s is in use by a stream task of this server. Choose another, or leave it out.", task.streamID)})
 	case len(running) >= s.maxTasks:
 		slices.Sort(running)
-		return fmt.Errorf("%w: %w", errTooManyTasks, &refusedError{fmt.Sprintf(
+		return fmt.Errorf("%w: %w", errNoRoom, &refusedError{fmt.Sprintf(
 			"Nothing was created: this server may run %d stream tasks at once (its operator's --max-tasks), and runs %s.\nWhat to do: call stop_stream_task on one that is no longer needed.",
 			s.maxTasks, strings.Join(running, ", "))})
 	}

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"zego-mcp/tools"
@@ -114,6 +115,12 @@ func onStage(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts tools.Str
 	s.MCPServer = tools.NewServer(cfg)
 	return s
 }
+
+// clock is the real one, turned.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) turn(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // do calls a tool that must succeed, and returns its result.
 func (s *stage) do(t *testing.T, tool, arguments string) map[string]any {
@@ -310,8 +317,9 @@ func TestSpendingLimits(t *testing.T) {
 	})
 	t.Run("one StreamId twice", func(t *testing.T) {
 		t.Parallel()
-		s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
-		s.create(t, `,"StreamId":"mine"`)
+		var clock clock
+		s := onStage(t, &zegosim.Server{Now: clock.now}, tools.Config{}, tools.StreamOptions{})
+		mine := s.create(t, `,"StreamId":"mine"`)
 		s.fails(t, "create_stream_task", args(`,"StreamId":"mine"`), "StreamId mine is in use", "leave it out")
 		if _, err := s.client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{
 			DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: waver}, RTCConfig: zego.RTCConfig{RoomID: "r", StreamID: "theirs"},
@@ -319,6 +327,12 @@ func TestSpendingLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.fails(t, "create_stream_task", args(`,"StreamId":"theirs"`), "400000015", "Leave StreamId out")
+		// Ours ends behind our back: its StreamId can be had again.
+		if _, err := s.client.StopStreamTask(t.Context(), mine); err != nil {
+			t.Fatal(err)
+		}
+		clock.turn(time.Minute)
+		s.create(t, `,"StreamId":"mine"`)
 	})
 }
 
@@ -1203,19 +1217,20 @@ func TestNothingIsLeft(t *testing.T) {
 // the same one not.
 func TestLostCreate(t *testing.T) {
 	t.Parallel()
-	lose := true
+	var lose atomic.Bool
+	lose.Store(true)
 	s := onStage(t, &zegosim.Server{Fault: func(action string, call int) *zegosim.Fault {
 		switch {
-		case lose && action == "CreateDigitalHumanStreamTask":
+		case lose.Load() && action == "CreateDigitalHumanStreamTask":
 			return &zegosim.Fault{Drop: true}
-		case lose && action == "QueryDigitalHumanStreamTasks":
+		case lose.Load() && action == "QueryDigitalHumanStreamTasks":
 			return &zegosim.Fault{Code: zego.CodeNoPermission}
 		}
 		return nil
 	}}, tools.Config{}, tools.StreamOptions{})
 	s.fails(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"}`, waver), "answer was lost", "StreamId zego-mcp-", "list_stream_tasks")
 	s.fails(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room","StreamId":"chosen"}`, waver), "StreamId chosen")
-	lose = false
+	lose.Store(false)
 	for _, task := range s.running(t) {
 		// Nobody is asked: it is ours.
 		s.do(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, task.ID))
@@ -1224,18 +1239,19 @@ func TestLostCreate(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 
-	now := time.Now()
-	old := onStage(t, &zegosim.Server{Now: func() time.Time { return now }, Fault: s.sim.Fault}, tools.Config{}, tools.StreamOptions{})
-	now = now.Add(-5 * time.Minute)
+	var clock clock
+	old := onStage(t, &zegosim.Server{Now: clock.now, Fault: s.sim.Fault}, tools.Config{}, tools.StreamOptions{})
+	clock.turn(-5 * time.Minute)
 	theirs, err := old.client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{
 		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: waver}, RTCConfig: zego.RTCConfig{RoomID: "room", StreamID: "chosen"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, lose = now.Add(5*time.Minute), true
+	clock.turn(5 * time.Minute)
+	lose.Store(true)
 	old.fails(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room","StreamId":"chosen"}`, waver), "answer was lost")
-	lose = false
+	lose.Store(false)
 	old.fails(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, theirs.TaskID), "which this server did not start")
 	old.streams.StopAll(t.Context())
 	if got := old.running(t); len(got) != 1 || got[0].ID != theirs.TaskID {
