@@ -132,13 +132,15 @@ func (s *speech) speak(ctx context.Context, address WSSAddress, frame []byte, n 
 	}
 	defer func() { _ = s.conn.CloseNow() }()
 	// What the server says is not documented: it is read, so that its close is noticed,
-	// and dropped.
+	// and dropped. It is read on after ctx ends, for that would close the connection
+	// before the Stop.
+	reading, endReading := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, broken := context.WithCancelCause(ctx)
 	read := make(chan struct{})
-	defer func() { broken(nil); <-read }()
+	defer func() { endReading(); <-read }()
 	go func() {
 		defer close(read)
-		broken(s.drain(ctx))
+		broken(s.drain(reading))
 	}()
 
 	if err := s.tell(ctx, "Start", true); err != nil {

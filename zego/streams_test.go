@@ -468,6 +468,30 @@ func TestSpeakingPace(t *testing.T) {
 	}
 }
 
+// TestSpeechIsCancelled: the server is told that nothing more comes.
+func TestSpeechIsCancelled(t *testing.T) {
+	t.Parallel()
+	v := &voice{}
+	client, _ := speakTo(t, v)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := client.Speak(ctx, taskID, zego.PCM{
+		Reader: bytes.NewReader(make([]byte, 10<<20)), Progress: func(sent time.Duration) {
+			if sent > time.Second {
+				cancel()
+			}
+		},
+	})
+	if broken := new(zego.SpeechError); !errors.As(err, &broken) || !errors.Is(err, context.Canceled) || broken.Sent < time.Second {
+		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{`"Start"`, `"Stop"`} {
+		if got := <-v.texts; !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestSpeechBreaks(t *testing.T) {
 	t.Parallel()
 	long := bytes.NewReader(make([]byte, 10<<20)) // Minutes: it must break off before.
