@@ -713,3 +713,50 @@ func FuzzReadWAV(f *testing.F) {
 		}
 	})
 }
+
+// FuzzStreamAnswers feeds any answer to the streaming actions: an error or a sound
+// value, never a panic.
+func FuzzStreamAnswers(f *testing.F) {
+	for _, data := range []string{
+		`{"Total":1,"Timbres":[{"TimbreId":"x"}]}`, `{"TaskId":"t"}`, `{"TaskList":[{"TaskId":"t","Status":3,"CreateTime":1}]}`, `{"TaskList":null}`,
+		`{"Status":9,"CreateTime":-1}`, `{"DriveId":"d","WssAddress":"wss://x/?Token=y"}`, `{"DriveList":[{"DriveId":"d"}]}`, `"odd"`, `null`,
+	} {
+		f.Add([]byte(succeeded(data)))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		client, err := zego.New(1, secret, zego.Options{
+			Endpoint: "http://127.0.0.1:1", Pause: time.Nanosecond, QPS: -1,
+			HTTPClient: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
+			})},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		timbres, err := client.ListTimbres(ctx, zego.ListTimbresRequest{})
+		if err == nil && (timbres.Total < 0 || timbres.Timbres == nil) {
+			t.Errorf("%q: got %+v", body, timbres)
+		}
+		if created, err := client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{}); err == nil && created.TaskID == "" {
+			t.Errorf("%q: got %+v", body, created)
+		}
+		list, err := client.ListStreamTasks(ctx)
+		if err == nil && list.Tasks == nil {
+			t.Errorf("%q: got %+v", body, list)
+		}
+		if task, err := client.GetStreamTask(ctx, "t"); err == nil && (task.Status == 0 || task.ID != "t") {
+			t.Errorf("%q: got %+v", body, task)
+		}
+		if drive, err := client.DriveByWSStream(ctx, "t"); err == nil && (drive.ID == "" || drive.Address == "") {
+			t.Errorf("%q: got %+v", body, drive)
+		}
+		if drives, err := client.GetDriveStatus(ctx, "t", ""); err == nil && drives == nil {
+			t.Errorf("%q: got %+v", body, drives)
+		}
+		if stopped, err := client.StopStreamTask(ctx, "t"); err != nil && stopped.Already {
+			t.Errorf("%q: got %+v, %v", body, stopped, err)
+		}
+	})
+}
