@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"zego-mcp/tools"
 
 	"github.com/mark3labs/mcp-go/client"
@@ -67,7 +68,15 @@ func (c *callCommand) Run(p *process) error {
 
 	var req mcp.CallToolRequest
 	req.Params.Name, req.Params.Arguments = c.Tool, arguments
+	clearProgress := func() {}
+	if _, terminal := terminalWidth(p.stderr); terminal {
+		shown := &progressLine{out: p.stderr}
+		caller.OnNotification(shown.show)
+		req.Params.Meta = &mcp.Meta{ProgressToken: c.Tool}
+		clearProgress = shown.clear
+	}
 	result, err := caller.CallTool(p.ctx, req)
+	clearProgress()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Tool, err)
 	}
@@ -80,6 +89,32 @@ func (c *callCommand) Run(p *process) error {
 	}
 	_, err = fmt.Fprintln(p.stdout, text)
 	return err
+}
+
+// progressLine shows how far a call is, in one line of a terminal.
+type progressLine struct {
+	mu      sync.Mutex // guards what follows
+	out     io.Writer
+	cleared bool
+}
+
+const clearLine = "\r\x1b[K"
+
+func (l *progressLine) show(n mcp.JSONRPCNotification) {
+	message, ok := n.Params.AdditionalFields["message"].(string)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ok && n.Method == "notifications/progress" && !l.cleared {
+		_, _ = fmt.Fprint(l.out, clearLine, printable(message))
+	}
+}
+
+// clear makes room for the result; what comes later is not shown.
+func (l *progressLine) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = fmt.Fprint(l.out, clearLine)
+	l.cleared = true
 }
 
 // asker asks the person at the terminal what a tool wants confirmed.
