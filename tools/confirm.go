@@ -47,13 +47,13 @@ func (c confirmation) of(about, question string, given bool) error {
 	case !c.canAsk && given:
 		return nil
 	case !c.canAsk:
-		return &refusedError{question + "\nNothing was done. What to do: ask the user; if they agree, call again with Confirm=true."}
+		return &refusedError{"not confirmed", question + "\nNothing was done. What to do: ask the user; if they agree, call again with Confirm=true."}
 	case c.answer == nil || c.about != about:
 		return &askError{about: about, question: question}
 	case c.answer.Action == mcp.ElicitationResponseActionAccept && agrees(c.answer.Content):
 		return nil
 	}
-	return &refusedError{"The user did not agree; nothing was done. Do not call again unless they ask for it."}
+	return &refusedError{"the user did not agree", "The user did not agree; nothing was done. Do not call again unless they ask for it."}
 }
 
 // agrees reports whether the form came back with its box ticked.
@@ -82,6 +82,9 @@ func (e *askError) result() *mcp.CallToolResult {
 }
 
 // refusedError is a tool's own refusal, complete as the model reads it.
-type refusedError struct{ text string }
+type refusedError struct {
+	why  string // For the log, where arguments do not belong.
+	text string
+}
 
 func (e *refusedError) Error() string { return e.text }

@@ -69,7 +69,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 				use.streams.abandon(mine) // Nobody learns of it.
 				return createStreamTaskOutput{}, err
 			}
-			return createStreamTaskOutput{}, &refusedError{lines(
+			return createStreamTaskOutput{}, &refusedError{"ZEGO's answer was lost", lines(
 				fmt.Sprintf("ZEGO's answer was lost, and the stream task could not be found by its StreamId %s: it may be there, or not. %v", room.StreamID, errors.Unwrap(err)),
 				"What to do: call list_stream_tasks and look for that StreamId; if it is not there, call again.")}
 		}
@@ -91,7 +91,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 			return createStreamTaskOutput{}, context.Cause(ctx)
 		case err != nil && (errors.Is(err, zego.CodeStreamStopped) || errors.Is(err, zego.CodeTaskNotFound)):
 			use.streams.release(mine)
-			return createStreamTaskOutput{}, &refusedError{fmt.Sprintf("The stream task %s ended while it was starting: %v", created.TaskID, err)}
+			return createStreamTaskOutput{}, &refusedError{"the task ended while it was starting", fmt.Sprintf("The stream task %s ended while it was starting: %v", created.TaskID, err)}
 		case err != nil:
 			return out, nil // It was created, and time is up or the status not to be had for now.
 		case task.Status != zego.TaskStreaming:
@@ -99,7 +99,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 			return createStreamTaskOutput{}, failedToStart(task)
 		}
 		out.Status, out.StatusName = int(task.Status), task.Status.String()
-		out.NextCalls = "drive_by_text, drive_by_audio or do_action with this TaskId; stop_stream_task when done."
+		out.NextCalls = "drive_by_text (or another drive_by tool) or do_action with this TaskId; stop_stream_task when done."
 		return out, nil
 	},
 }
@@ -122,7 +122,7 @@ func failedToStart(task zego.StreamTask) error {
 	if reason == "" {
 		reason = "ZEGO gave no reason"
 	}
-	return &refusedError{lines(
+	return &refusedError{"the task did not start", lines(
 		fmt.Sprintf("The stream task %s did not start (%s): %s.", task.ID, task.Status, reason),
 		"What to do: call create_stream_task again, perhaps with another digital human.", again(true))}
 }

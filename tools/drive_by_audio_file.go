@@ -45,7 +45,7 @@ var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 		defer func() { _ = file.Close() }()
 		audio, err := in.audio(file)
 		if err != nil {
-			return driveByAudioFileOutput{}, &refusedError{"Path: " + err.Error()}
+			return driveByAudioFileOutput{}, &refusedError{"audio file", "Path: " + err.Error()}
 		}
 		total, told := int(audio.Length.Seconds()), -1
 		audio.Progress = func(sent time.Duration) {
@@ -111,7 +111,7 @@ func (in driveByAudioFileInput) audio(file *os.File) (zego.PCM, error) {
 // links lead. Relative paths are looked for in each.
 func openBelow(dirs []string, path string) (*os.File, error) {
 	if len(dirs) == 0 {
-		return nil, &refusedError{"No directory is allowed for audio files.\nWhat to do: tell the user to start zego-mcp with --audio-dir DIR (or ZEGO_AUDIO_DIR), the directory that holds the audio."}
+		return nil, &refusedError{"no audio directory", "No directory is allowed for audio files.\nWhat to do: tell the user to start zego-mcp with --audio-dir DIR (or ZEGO_AUDIO_DIR), the directory that holds the audio."}
 	}
 	outside := &schema.ArgumentError{Problems: []string{
 		fmt.Sprintf("Path must lie below a directory that the operator allowed (%s), got %q", strings.Join(dirs, ", "), path),
@@ -129,17 +129,18 @@ func openBelow(dirs []string, path string) (*os.File, error) {
 			continue
 		}
 		file, err := openRegular(dir, below)
-		if err == nil {
+		switch {
+		case err == nil:
 			return file, nil
-		}
-		if !errors.Is(err, os.ErrNotExist) || missing == nil {
+		case strings.Contains(err.Error(), "escapes from parent"): // os does not export it.
+		case missing == nil || !errors.Is(err, os.ErrNotExist):
 			missing = err
 		}
 	}
 	if missing == nil {
 		return nil, outside
 	}
-	return nil, &refusedError{fmt.Sprintf("Path %q cannot be read: %v", path, withoutPath(missing))}
+	return nil, &refusedError{"audio file", fmt.Sprintf("Path %q cannot be read (the allowed directories: %s): %v", path, strings.Join(dirs, ", "), withoutPath(missing))}
 }
 
 // openRegular lets the operating system hold the path below dir: os.Root follows no
@@ -147,7 +148,7 @@ func openBelow(dirs []string, path string) (*os.File, error) {
 func openRegular(dir, path string) (*os.File, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the directory %s: %w", dir, withoutPath(err))
 	}
 	defer func() { _ = root.Close() }()
 	info, err := root.Stat(path) // First: opening a pipe would wait for its other end.

@@ -2,6 +2,8 @@ package tools
 
 import (
 	"context"
+	"strings"
+	"zego-mcp/schema"
 	"zego-mcp/zego"
 )
 
@@ -32,6 +34,9 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 	toolset:     Streaming,
 	effect:      acts,
 	run: func(ctx context.Context, use resources, in driveByTextInput) (driveOutput, error) {
+		if strings.TrimSpace(in.Text) == "" {
+			return driveOutput{}, &schema.ArgumentError{Problems: []string{"Text must not be blank"}}
+		}
 		drive, err := use.DriveByText(ctx, zego.DriveByTextRequest{
 			TaskID: in.TaskID, Text: in.Text, InterruptMode: (*zego.InterruptMode)(in.InterruptMode),
 			TTSConfig: zego.TTSConfig{TimbreID: in.TimbreID, SpeechRate: in.SpeechRate, PitchRate: in.PitchRate, Volume: in.Volume},

@@ -59,7 +59,7 @@ var listStreamTasks = tool[listStreamTasksInput, listStreamTasksOutput]{
 			out.StreamTasks = append(out.StreamTasks, described)
 		}
 		if orphans > 0 {
-			out.Advice = fmt.Sprintf("%d of these were started by a zego-mcp that is not this one. If it is gone, they cost for nothing: ask the user, then call stop_stream_task.", orphans)
+			out.Advice = fmt.Sprintf("Orphans: %d. A zego-mcp that is not this one started them, or zego-mcp call did. What is no longer needed costs for nothing: ask the user, then call stop_stream_task.", orphans)
 		}
 		return out, nil
 	},

@@ -144,10 +144,10 @@ func (s *Streams) add(task *startedTask) error {
 	case s.ended:
 		return errors.New("this server is ending; nothing was created")
 	case s.started[task.streamID] != nil:
-		return fmt.Errorf("%w: %w", errNoRoom, &refusedError{fmt.Sprintf("StreamId %s is in use by a stream task of this server. Choose another, or leave it out.", task.streamID)})
+		return fmt.Errorf("%w: %w", errNoRoom, &refusedError{"StreamId in use", fmt.Sprintf("StreamId %s is in use by a stream task of this server. Choose another, or leave it out.", task.streamID)})
 	case len(running) >= s.maxTasks:
 		slices.Sort(running)
-		return fmt.Errorf("%w: %w", errNoRoom, &refusedError{fmt.Sprintf(
+		return fmt.Errorf("%w: %w", errNoRoom, &refusedError{"too many stream tasks", fmt.Sprintf(
 			"Nothing was created: this server may run %d stream tasks at once (its operator's --max-tasks), and runs %s.\nWhat to do: call stop_stream_task on one that is no longer needed.",
 			s.maxTasks, strings.Join(running, ", "))})
 	}

@@ -263,8 +263,8 @@ func summary(err error) string {
 	if refusal, ok := errors.AsType[*zego.Error](err); ok {
 		return refusal.Code.Error() // ZEGO's message may repeat an argument.
 	}
-	if _, ok := errors.AsType[*refusedError](err); ok {
-		return "refused" // Its text may repeat an argument.
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		return refused.why
 	}
 	return err.Error()
 }

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 	"zego-mcp/zego"
@@ -14,7 +15,7 @@ type trail struct {
 	calls, attempts   int
 	cached, shared    int
 	code              zego.Code
-	action, requestID string // Of the last call.
+	action, requestID string // Of the last call that did something, or else of the last.
 	waited            time.Duration
 	clockOff          time.Duration
 }
@@ -30,7 +31,10 @@ func (t *trail) add(call zego.CallInfo) {
 	if call.Shared {
 		t.shared++
 	}
-	t.action, t.requestID = call.Action, call.RequestID
+	// What a tool does tells more than what it looks up for that.
+	if !looksUp(call.Action) || looksUp(t.action) {
+		t.action, t.requestID = call.Action, call.RequestID
+	}
 	t.waited += call.Waited
 	if call.Code != 0 {
 		t.code = call.Code
@@ -38,6 +42,11 @@ func (t *trail) add(call zego.CallInfo) {
 	if call.ClockOff != 0 {
 		t.clockOff = call.ClockOff
 	}
+}
+
+// looksUp reports whether an action of ZEGO's only reads.
+func looksUp(action string) bool {
+	return action == "" || strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "Query")
 }
 
 // attrs is called when all calls are over.

@@ -63,7 +63,7 @@ func ReadWAV(r io.Reader) (PCM, error) {
 		return PCM{}, wavEnd(err, "is too short")
 	}
 	if string(riff[:4]) != "RIFF" || string(riff[8:]) != "WAVE" {
-		return PCM{}, errors.New("not a WAV file: it does not begin with RIFF and WAVE")
+		return PCM{}, errors.New("not a WAV file: it does not begin with RIFF and WAVE" + convert)
 	}
 	var pcm PCM
 	for {
@@ -103,6 +103,9 @@ func ReadWAV(r io.Reader) (PCM, error) {
 	}
 }
 
+// convert is what to do about audio that ZEGO does not take.
+const convert = "; convert it: ffmpeg -i IN -ar 24000 -ac 1 -c:a pcm_s16le out.wav"
+
 // setFormat takes over a format block of at least 16 bytes.
 func (p *PCM) setFormat(format []byte) error {
 	number := func(at int) int { return int(binary.LittleEndian.Uint16(format[at:])) }
@@ -114,7 +117,6 @@ func (p *PCM) setFormat(format []byte) error {
 			kind = number(24)
 		}
 	}
-	const convert = "; convert it: ffmpeg -i in.wav -ar 24000 -ac 1 -c:a pcm_s16le out.wav"
 	switch {
 	case kind != 1:
 		return fmt.Errorf("the WAV file's audio is compressed or not of integers (format %d); ZEGO takes PCM%s", kind, convert)

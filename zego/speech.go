@@ -255,6 +255,10 @@ func (s *speech) write(ctx context.Context, kind websocket.MessageType, message 
 		if cause := context.Cause(writing); cause != nil {
 			return cause
 		}
+		// Whoever reads learns why, perhaps a moment later.
+		if !sleep(ctx, 200*time.Millisecond) {
+			return context.Cause(ctx)
+		}
 		return fmt.Errorf("the audio connection broke: %w", err)
 	}
 	return nil

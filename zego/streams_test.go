@@ -677,7 +677,7 @@ func TestReadWAV(t *testing.T) {
 		{"format too large", wav(make([]byte, 5000), second, 48000), 0, 0, "format block has 5000 bytes"},
 		{"compressed", wav(pcmFormat(85, 1, 24000, 16), second, 48000), 0, 0, "(format 85)"},
 		{"floats", wav(pcmFormat(3, 1, 24000, 32), second, 48000), 0, 0, "(format 3)"},
-		{"8 bits", wav(pcmFormat(1, 1, 24000, 8), second, 48000), 0, 0, "8 bits; ZEGO takes 16; convert it: ffmpeg"},
+		{"8 bits", wav(pcmFormat(1, 1, 24000, 8), second, 48000), 0, 0, "8 bits; ZEGO takes 16; convert it: ffmpeg -i IN"},
 		{"44100 Hz", wav(pcmFormat(1, 2, 44100, 16), second, 48000), 0, 0, "44100 Hz; ZEGO takes 16000 or 24000"},
 		{"six channels", wav(pcmFormat(1, 6, 24000, 16), second, 48000), 0, 0, "6 channels"},
 		{"no channels", wav(pcmFormat(1, 0, 24000, 16), second, 48000), 0, 0, "0 channels"},

@@ -42,7 +42,9 @@ func (c *callCommand) Run(p *process) error {
 	}
 	defer b.close()
 	var options []client.ClientOption
-	if _, terminal := terminalWidth(p.stderr); terminal && isTerminal(p.stdin) {
+	// Who typed the confirmation is not asked again.
+	confirmed := slices.ContainsFunc(c.Arguments, func(argument string) bool { return strings.EqualFold(argument, "Confirm=true") })
+	if _, terminal := terminalWidth(p.stderr); terminal && isTerminal(p.stdin) && !confirmed {
 		options = append(options, client.WithElicitationHandler(asker{p.stdin, p.stderr}))
 	}
 	caller, err := client.NewInProcessClientWithOptions(tools.NewServer(p.toolsConfig(b, log)), options...)
@@ -62,7 +64,7 @@ func (c *callCommand) Run(p *process) error {
 		return usageError{err}
 	}
 	width, terminal := terminalWidth(p.stdout)
-	if b.simulator != "" && (terminal || c.Output == "table") {
+	if b.simulator != "" {
 		_, _ = fmt.Fprintln(p.stderr, "SIMULATED: made-up answers of the built-in simulator, not ZEGOCLOUD's.")
 	}
 

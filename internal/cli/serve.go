@@ -44,6 +44,12 @@ func (c *serveCommand) Run(p *process) error {
 	}
 	cfg := p.toolsConfig(b, log)
 	cfg.Local = c.Transport == "stdio"
+	var listener net.Listener
+	if c.Transport != "stdio" {
+		if listener, err = (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen); err != nil {
+			return fmt.Errorf("--listen: %w; choose HOST:PORT, with port 0 for any that is free", withoutListen(err))
+		}
+	}
 	if slices.Contains(cfg.Toolsets, tools.Streaming) && b.client != nil {
 		defer p.tend(cfg.Streams)()
 	}
@@ -57,10 +63,6 @@ func (c *serveCommand) Run(p *process) error {
 		return stdio.Serve(p.ctx, s, p.stdin, p.stdout, log, grace)
 	}
 
-	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
-	if err != nil {
-		return fmt.Errorf("--listen: %w", withoutListen(err))
-	}
 	path := map[string]string{"http": "/mcp", "sse": "/sse"}[c.Transport]
 	log.Info("serving MCP", "transport", c.Transport, "url", "http://"+listener.Addr().String()+path)
 	if address, err := netip.ParseAddrPort(listener.Addr().String()); err == nil && !address.Addr().IsLoopback() {

@@ -38,7 +38,7 @@ type settings struct {
 	CacheTTL  time.Duration `name:"cache-ttl" variable:"ZEGO_CACHE_TTL" default:"5s" help:"How long pages of the asset lists are kept; 0 turns it off. Default: 5s."`
 	RedisURL  string        `name:"redis-url" variable:"ZEGO_REDIS_URL" placeholder:"URL" help:"Redis or Valkey through which several servers share one rate limit and page cache: redis://[user:password@]host:port[/db]."`
 	MaxTTL    time.Duration `name:"max-ttl" variable:"ZEGO_MAX_TTL" default:"1h" help:"Longest life and idle time that agents may give a stream task, 10s to 24h. Default: 1h."`
-	MaxTasks  int           `variable:"ZEGO_MAX_TASKS" default:"3" help:"Stream tasks that this server may run at once. Default: 3."`
+	MaxTasks  int           `variable:"ZEGO_MAX_TASKS" default:"3" help:"Stream tasks that one server may run at once; call keeps no count. Default: 3."`
 	KeepTasks bool          `variable:"ZEGO_KEEP_TASKS" help:"Leave stream tasks running when this server ends. Default: it stops those that it started."`
 	AudioDir  []string      `variable:"ZEGO_AUDIO_DIR" placeholder:"DIR" help:"Directories whose audio files agents may speak with drive_by_audio_file (over stdio); default: none."`
 }

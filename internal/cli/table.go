@@ -41,7 +41,11 @@ func writeTable(w io.Writer, result []byte, width int) error {
 			writeRows(w, rows, width)
 			continue
 		}
-		rest = append(rest, []string{f.name, cell(f.value)})
+		text := cell(f.value)
+		if rows, ok := f.value.([]any); ok && len(rows) == 0 {
+			text = "none"
+		}
+		rest = append(rest, []string{f.name, text})
 	}
 	nameWidth := 0
 	for _, pair := range rest {
@@ -87,6 +91,12 @@ func writeRows(w io.Writer, list []any, width int) {
 		rows = append(rows, row)
 	}
 	widths := fit(rows, width)
+	for i, name := range head {
+		if widths[i] < runewidth.StringWidth(name) {
+			writeRecords(w, rows)
+			return
+		}
+	}
 	for _, row := range rows {
 		var line strings.Builder
 		for i, text := range row {
@@ -96,6 +106,21 @@ func writeRows(w io.Writer, list []any, width int) {
 		_, _ = fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
 	}
 	_, _ = fmt.Fprintln(w)
+}
+
+// writeRecords shows rows, whose first one holds the names, below each other: they
+// are too wide for a table.
+func writeRecords(w io.Writer, rows [][]string) {
+	longest := 0
+	for _, name := range rows[0] {
+		longest = max(longest, runewidth.StringWidth(name))
+	}
+	for _, row := range rows[1:] {
+		for i, text := range row {
+			_, _ = fmt.Fprintf(w, "%s  %s\n", runewidth.FillRight(rows[0][i], longest), text)
+		}
+		_, _ = fmt.Fprintln(w)
+	}
 }
 
 // fit returns the width of each column. The widest give way first, but never ids:

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"text/tabwriter"
 	"zego-mcp/tools"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mattn/go-runewidth"
 )
 
 type toolsCommand struct {
@@ -38,10 +38,20 @@ func (c *toolsCommand) Run(p *process) error {
 	if err := json.Unmarshal(text.Bytes(), &list); err != nil {
 		return err
 	}
-	columns := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	longest := 0
+	for _, tool := range list.Tools {
+		longest = max(longest, len(tool.Name))
+	}
+	width, terminal := terminalWidth(p.stdout)
 	for _, tool := range list.Tools {
 		first, _, _ := strings.Cut(tool.Description, ". ")
-		_, _ = fmt.Fprintf(columns, "%s\t%s.\n", tool.Name, strings.TrimSuffix(first, "."))
+		line := fmt.Sprintf("%-*s  %s.", longest, tool.Name, strings.TrimSuffix(first, "."))
+		if terminal {
+			line = runewidth.Truncate(line, width, "…")
+		}
+		if _, err := fmt.Fprintln(p.stdout, line); err != nil {
+			return err
+		}
 	}
-	return columns.Flush()
+	return nil
 }
