@@ -55,7 +55,10 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 		}
 		room := zego.RTCConfig{RoomID: mine.roomID, StreamID: mine.streamID}
 		use.progress(0, 2, "creating the stream task")
-		created, err := use.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
+		// Not cut off when the caller leaves: only the answer tells which task to stop.
+		creating, cancel := context.WithTimeout(context.WithoutCancel(ctx), use.timeout)
+		defer cancel()
+		created, err := use.CreateStreamTask(creating, zego.CreateStreamTaskRequest{
 			DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: in.DigitalHumanID, BackgroundColor: in.BackgroundColor},
 			RTCConfig:          room, TTL: &ttl, MaxIdleTime: &idle,
 		})
@@ -74,6 +77,10 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 				"What to do: call list_stream_tasks and look for that StreamId; if it is not there, call again.")}
 		}
 		use.streams.created(mine, created.TaskID)
+		if errors.Is(context.Cause(ctx), context.Canceled) {
+			use.streams.abandon(mine) // Nobody learns its id.
+			return createStreamTaskOutput{}, context.Cause(ctx)
+		}
 
 		out := createStreamTaskOutput{
 			TaskID: created.TaskID, RoomID: room.RoomID, StreamID: room.StreamID, RequestID: created.RequestID,
@@ -87,15 +94,15 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 		task, err := use.waitUntilStreaming(ctx, created.TaskID)
 		switch {
 		case errors.Is(context.Cause(ctx), context.Canceled):
-			use.streams.abandon(mine) // Nobody learns its id.
+			use.streams.abandon(mine)
 			return createStreamTaskOutput{}, context.Cause(ctx)
 		case err != nil && (errors.Is(err, zego.CodeStreamStopped) || errors.Is(err, zego.CodeTaskNotFound)):
-			use.streams.release(mine)
+			use.streams.abandon(mine) // Perhaps it is there all the same.
 			return createStreamTaskOutput{}, &refusedError{"the task ended while it was starting", fmt.Sprintf("The stream task %s ended while it was starting: %v", created.TaskID, err)}
 		case err != nil:
 			return out, nil // It was created, and time is up or the status not to be had for now.
 		case task.Status != zego.TaskStreaming:
-			use.streams.release(mine)
+			use.streams.abandon(mine)
 			return createStreamTaskOutput{}, failedToStart(task)
 		}
 		out.Status, out.StatusName = int(task.Status), task.Status.String()

@@ -28,7 +28,7 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 		if !use.streams.owns(in.TaskID) {
 			task, err := use.GetStreamTask(ctx, in.TaskID)
 			switch {
-			case errors.Is(err, zego.CodeStreamStopped) || err == nil && task.Status >= zego.TaskStopping:
+			case errors.Is(err, zego.CodeStreamStopped) || err == nil && (task.Status == zego.TaskStopping || task.Status == zego.TaskStopped):
 				return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: true}, nil
 			case err != nil:
 				return stopStreamTaskOutput{}, err

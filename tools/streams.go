@@ -115,7 +115,8 @@ func (s *Streams) reserve(ctx context.Context, roomID, streamID string, ttl time
 	}
 	for _, known := range settled {
 		running := slices.ContainsFunc(list.Tasks, func(t zego.StreamTask) bool { return t.StreamID == known.streamID })
-		if !running {
+		// What may still come is kept for a while.
+		if lost := s.idOf(known) == ""; !running && (!lost || time.Since(known.since) > time.Minute) {
 			s.release(known)
 		}
 	}
@@ -134,7 +135,7 @@ func (s *Streams) add(task *startedTask) error {
 	now := time.Now()
 	var running []string
 	for id, known := range s.started {
-		if now.After(known.until) {
+		if now.After(known.until) && !known.creating {
 			delete(s.started, id)
 			continue
 		}
@@ -178,6 +179,7 @@ func (s *Streams) created(task *startedTask, taskID string) {
 func (s *Streams) release(task *startedTask) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	task.creating = false
 	if s.started[task.streamID] == task {
 		delete(s.started, task.streamID)
 	}
@@ -233,14 +235,21 @@ func (s *Streams) abandon(task *startedTask) {
 	s.closing.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 		defer cancel()
-		if err := s.stop(ctx, task); err != nil {
-			s.log.Warn("a stream task whose create call was cancelled may go on, and cost", "task", task.name(), "err", summary(err))
+		found, err := s.stop(ctx, task)
+		if err != nil {
+			s.log.Warn("a stream task whose create call failed or was cancelled may go on, and cost", "task", task.name(), "err", summary(err))
 			return
 		}
 		s.release(task)
-		s.log.Info("stream task stopped: its create call was cancelled", "task", task.name())
+		if found {
+			s.log.Info("stream task stopped: its create call failed or was cancelled", "task", s.idOf(task))
+		}
 	})
 }
+
+// Wait waits until the tasks that are being stopped without anybody waiting for them
+// have been, for 15 seconds at most.
+func (s *Streams) Wait() { s.closing.Wait() }
 
 // stopLimit bounds how long StopAll and abandon take.
 const stopLimit = 15 * time.Second
@@ -259,38 +268,44 @@ func (s *Streams) StopAll(ctx context.Context) {
 	defer cancel()
 	for _, task := range tasks {
 		s.closing.Go(func() {
-			if err := s.stop(ctx, task); err != nil {
+			found, err := s.stop(ctx, task)
+			if err != nil {
 				s.log.Error("a stream task could not be stopped, and costs until it ends by itself",
 					"task", task.name(), "ends_by", task.until.UTC().Format(time.RFC3339), "err", summary(err))
 				return
 			}
 			s.release(task)
-			s.log.Info("stream task stopped", "task", task.name())
+			if found {
+				s.log.Info("stream task stopped", "task", s.idOf(task))
+			}
 		})
 	}
 	s.closing.Wait()
 }
 
-// stop stops a task, and finds it first if its id is not known. One that is not there
-// is stopped.
-func (s *Streams) stop(ctx context.Context, task *startedTask) error {
+// stop stops a task, and finds it first if its id is not known. It reports whether
+// there was one.
+func (s *Streams) stop(ctx context.Context, task *startedTask) (found bool, err error) {
 	id, err := s.find(ctx, task)
 	if err != nil || id == "" {
-		return err
+		return false, err
 	}
 	_, err = s.client.StopStreamTask(ctx, id)
 	if errors.Is(err, zego.CodeTaskNotFound) {
-		return nil
+		return false, nil
 	}
-	return err
+	return true, err
 }
 
-// find returns the id of a task, or "" if ZEGO does not have it. It looks more than
-// once: ZEGO may be creating it.
+// find returns the id of a task, or "" if ZEGO does not have it. It looks as long as
+// its create is not answered, and a few times after that.
 func (s *Streams) find(ctx context.Context, task *startedTask) (id string, err error) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
-	for range 3 {
+	for looks := 0; looks < 3; {
+		if !s.isCreating(task) {
+			looks++
+		}
 		select {
 		case <-pause.C:
 			pause.Reset(time.Second)
@@ -312,6 +327,12 @@ func (s *Streams) find(ctx context.Context, task *startedTask) (id string, err e
 		}
 	}
 	return "", err
+}
+
+func (s *Streams) isCreating(task *startedTask) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return task.creating
 }
 
 func (s *Streams) idOf(task *startedTask) string {

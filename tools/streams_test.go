@@ -104,7 +104,7 @@ func onStage(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts tools.Str
 	srv := httptest.NewServer(sim)
 	t.Cleanup(func() { srv.Close(); _ = sim.Close() })
 	var err error
-	s.client, err = zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, Pause: time.Microsecond, QPS: -1})
+	s.client, err = zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, Pause: time.Microsecond, QPS: -1, Timeout: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -406,7 +406,7 @@ func TestCreateIsCancelled(t *testing.T) {
 	for name, sim := range map[string]*zegosim.Server{
 		"while it is created": {Fault: func(action string, _ int) *zegosim.Fault {
 			if action == "CreateDigitalHumanStreamTask" {
-				return &zegosim.Fault{Stall: true}
+				return &zegosim.Fault{Latency: 100 * time.Millisecond}
 			}
 			return nil
 		}},
@@ -1255,6 +1255,41 @@ func TestLostCreate(t *testing.T) {
 	old.fails(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, theirs.TaskID), "which this server did not start")
 	old.streams.StopAll(t.Context())
 	if got := old.running(t); len(got) != 1 || got[0].ID != theirs.TaskID {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestLateCreate: the caller leaves and the server ends before ZEGO begins with a
+// create; the task that comes of it is stopped all the same.
+func TestLateCreate(t *testing.T) {
+	t.Parallel()
+	arrived, begin := make(chan struct{}), make(chan struct{})
+	var looks atomic.Int32
+	s := onStage(t, &zegosim.Server{
+		Fault: func(action string, _ int) *zegosim.Fault {
+			if action == "CreateDigitalHumanStreamTask" {
+				close(arrived)
+				<-begin
+			}
+			return nil
+		},
+		Observe: func(call zegosim.Call) {
+			if call.Action == "QueryDigitalHumanStreamTasks" && looks.Add(1) == 2 {
+				close(begin)
+			}
+		},
+	}, tools.Config{}, tools.StreamOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		call(ctx, t, s.MCPServer, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"}`, waver))
+	})
+	<-arrived
+	cancel()
+	s.streams.StopAll(t.Context())
+	asking.Wait()
+	s.streams.Wait()
+	if got := s.running(t); len(got) != 0 || len(s.sent("CreateDigitalHumanStreamTask")) != 1 {
 		t.Errorf("got %v", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 )
 
@@ -158,7 +159,7 @@ func checkTotal(total *int) error {
 	if total == nil {
 		return errors.New("field Total is missing")
 	}
-	if *total < 0 {
+	if *total < 0 || *total > math.MaxInt32 {
 		return fmt.Errorf("field Total is %d", *total)
 	}
 	return nil

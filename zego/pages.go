@@ -82,6 +82,9 @@ func allPages[P page](ctx context.Context, fetch func(ctx context.Context, offse
 			if !yield(got.page, nil) {
 				return
 			}
+			if len(got.page.ids()) == 0 && len(seen) < total {
+				break // Nothing comes any more.
+			}
 		}
 		if len(seen) != total {
 			fail(&ListChangedError{Was: total, Is: len(seen)})

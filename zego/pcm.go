@@ -66,7 +66,7 @@ func ReadWAV(r io.Reader) (PCM, error) {
 		return PCM{}, errors.New("not a WAV file: it does not begin with RIFF and WAVE" + convert)
 	}
 	var pcm PCM
-	for {
+	for range mostBlocks {
 		var head [8]byte
 		if _, err := io.ReadFull(r, head[:]); err != nil {
 			return PCM{}, wavEnd(err, "has no audio in it")
@@ -101,7 +101,11 @@ func ReadWAV(r io.Reader) (PCM, error) {
 			}
 		}
 	}
+	return PCM{}, errors.New("not a WAV file: it has no audio in it" + convert)
 }
+
+// mostBlocks bounds how far audio is looked for.
+const mostBlocks = 1000
 
 // convert is what to do about audio that ZEGO does not take.
 const convert = "; convert it: ffmpeg -i IN -ar 24000 -ac 1 -c:a pcm_s16le out.wav"

@@ -167,6 +167,8 @@ func (s *speech) speak(ctx context.Context, address WSSAddress, frame []byte, n 
 	if err := s.tell(ctx, "Stop", false); err != nil {
 		return err
 	}
+	// A server that does not answer the goodbye holds nobody up who has left.
+	defer context.AfterFunc(ctx, func() { _ = s.conn.CloseNow() })()
 	_ = s.conn.Close(websocket.StatusNormalClosure, "")
 	return nil
 }

@@ -47,7 +47,9 @@ func (c *callCommand) Run(p *process) error {
 	if _, terminal := terminalWidth(p.stderr); terminal && isTerminal(p.stdin) && !confirmed {
 		options = append(options, client.WithElicitationHandler(asker{p.stdin, p.stderr}))
 	}
-	caller, err := client.NewInProcessClientWithOptions(tools.NewServer(p.toolsConfig(b, log)), options...)
+	cfg := p.toolsConfig(b, log)
+	defer cfg.Streams.Wait()
+	caller, err := client.NewInProcessClientWithOptions(tools.NewServer(cfg), options...)
 	if err != nil {
 		return err
 	}

@@ -51,10 +51,12 @@ type usageError struct{ error }
 // silentError ends the process with exitError; all was said before.
 type silentError struct{ error }
 
-// Main runs the command line of this process and returns its exit code. SIGINT and
-// SIGTERM end a command in order; a second one ends the process at once.
+// Main runs the command line of this process and returns its exit code. SIGINT,
+// SIGTERM and SIGHUP end a command in order; a second one ends the process at once.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A client that is gone must not keep streams from being stopped.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	return Run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)

@@ -304,3 +304,60 @@ func TestReadme(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamsEndWithTheServer ends a server in every way that leaves it time, and
+// looks for its stream.
+func TestStreamsEndWithTheServer(t *testing.T) {
+	t.Parallel()
+	const hello = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}` + "\n"
+	for name, end := range map[string]func(cmd *exec.Cmd, stdin, stdout, stderr io.Closer){
+		"end of input": func(_ *exec.Cmd, stdin, _, _ io.Closer) { _ = stdin.Close() },
+		"SIGTERM":      func(cmd *exec.Cmd, _, _, _ io.Closer) { _ = cmd.Process.Signal(syscall.SIGTERM) },
+		"the terminal is closed": func(cmd *exec.Cmd, _, _, _ io.Closer) {
+			_ = cmd.Process.Signal(syscall.SIGHUP)
+		},
+		"the client has crashed": func(_ *exec.Cmd, stdin, stdout, stderr io.Closer) {
+			_, _, _ = stdout.Close(), stderr.Close(), stdin.Close()
+		},
+		"a client that does not read": func(cmd *exec.Cmd, stdin, _, _ io.Closer) {
+			for range 300 {
+				_, _ = io.WriteString(stdin.(io.Writer), `{"jsonrpc":"2.0","id":3,"method":"tools/list"}`+"\n")
+			}
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sim := httptest.NewServer(&zegosim.Server{QPS: -1, StartDelay: -1})
+			defer sim.Close()
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "--toolsets", "all", "--timeout", "1s")
+			cmd.Env = append(os.Environ(), asProgram+"=1", "ZEGO_ENDPOINT="+sim.URL, fmt.Sprint("ZEGO_APP_ID=", zegosim.DefaultAppID), "ZEGO_SERVER_SECRET="+zegosim.DefaultSecret)
+			stdin, _ := cmd.StdinPipe()
+			stdout, _ := cmd.StdoutPipe()
+			stderr, _ := cmd.StderrPipe()
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			answers := bufio.NewReader(stdout)
+			for _, message := range []string{hello, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"create_stream_task","arguments":{"RoomId":"r","DigitalHumanId":"` +
+				zegosim.DefaultHumans()[0].ID + `"}}}` + "\n"} {
+				_, _ = io.WriteString(stdin, message)
+				if line, err := answers.ReadString('\n'); err != nil || strings.Contains(line, `"isError":true`) {
+					t.Fatalf("got %s, %v", line, err)
+				}
+			}
+			end(cmd, stdin, stdout, stderr)
+			state, err := cmd.Process.Wait()
+			if err != nil || state.ExitCode() != 0 {
+				t.Errorf("got %v, %v", state, err)
+			}
+			client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: sim.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if list, err := client.ListStreamTasks(t.Context()); err != nil || len(list.Tasks) != 0 {
+				t.Errorf("got %+v, %v", list, err)
+			}
+		})
+	}
+}

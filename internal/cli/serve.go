@@ -77,11 +77,31 @@ func (c *serveCommand) Run(p *process) error {
 // ends those of this one.
 func (p *process) tend(streams *tools.Streams) (end func()) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.settings.Timeout)
-	var looking sync.WaitGroup
-	looking.Go(func() { streams.WarnOfOrphans(ctx) })
+	var tending sync.WaitGroup
+	tending.Go(func() { streams.WarnOfOrphans(ctx) })
+	ended := make(chan struct{})
+	if !p.settings.KeepTasks {
+		tending.Go(func() {
+			select {
+			case <-ended:
+				return
+			case <-p.ctx.Done():
+			}
+			// Clients soon kill a server that a signal does not end: a long call must not
+			// keep the streams on air until then.
+			timer := time.NewTimer(time.Second)
+			defer timer.Stop()
+			select {
+			case <-ended:
+			case <-timer.C:
+				streams.StopAll(p.ctx)
+			}
+		})
+	}
 	return func() {
 		cancel()
-		looking.Wait()
+		close(ended)
+		tending.Wait()
 		if !p.settings.KeepTasks {
 			streams.StopAll(p.ctx)
 		}

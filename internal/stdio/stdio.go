@@ -26,12 +26,15 @@ const MaxMessage = 4 << 20
 const (
 	workers = 100   // mcp-go's most; its default runs 5 calls at a time.
 	queue   = 10000 // mcp-go's most; past it, a call holds up the reading.
+
+	lastWords = time.Second // For what is cancelled when the grace is over.
 )
 
 // Serve answers the messages of in on out until in ends or ctx is done, then
 // waits up to grace for the requests already read. It returns nil after both.
 //
-// Reading cannot be interrupted: one goroutine outlives Serve until in ends.
+// Reading cannot be interrupted: one goroutine outlives Serve until in ends; and so
+// do those that write to a client which does not read.
 func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer, log *slog.Logger, grace time.Duration) error {
 	c := &conn{out: out, log: log, pending: map[string]int{}, asked: map[string]json.RawMessage{}, progress: make(chan struct{})}
 	lines := make(chan []byte)
@@ -40,6 +43,7 @@ func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer
 	go c.read(bufio.NewReaderSize(in, 64<<10), lines, stopReading)
 
 	toServer, fromClient := io.Pipe()
+	givenUp := make(chan struct{})
 	var feeding sync.WaitGroup
 	feeding.Go(func() {
 		defer func() { _ = fromClient.Close() }()
@@ -49,6 +53,7 @@ func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer
 		defer cancel()
 		if !c.finish(ending, fromClient) {
 			log.Warn("ended with requests unanswered", "grace", grace)
+			close(givenUp)
 		}
 	})
 
@@ -56,7 +61,18 @@ func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer
 	stdio.SetErrorLogger(slog.NewLogLogger(log.Handler(), slog.LevelWarn))
 	server.WithWorkerPoolSize(workers)(stdio)
 	server.WithQueueSize(queue)(stdio)
-	err := stdio.Listen(context.WithoutCancel(ctx), toServer, c)
+	listened := make(chan error, 1)
+	go func() { listened <- stdio.Listen(context.WithoutCancel(ctx), toServer, c) }()
+	var err error
+	select {
+	case err = <-listened:
+	case <-givenUp:
+		// mcp-go may hang for good in writing to a client that does not read.
+		select {
+		case err = <-listened:
+		case <-time.After(lastWords):
+		}
+	}
 	_ = toServer.Close()
 	feeding.Wait()
 	return err
@@ -67,8 +83,10 @@ func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer
 type conn struct {
 	log *slog.Logger
 
-	mu       sync.Mutex // guards what follows
-	out      io.Writer
+	writing sync.Mutex // guards out; not mu, as a client may not read
+	out     io.Writer
+
+	mu       sync.Mutex                 // guards what follows
 	pending  map[string]int             // By id: clients may reuse one.
 	asked    map[string]json.RawMessage // Ids of the requests that the server sent, such as forms.
 	progress chan struct{}              // Closed and renewed at each answer and each such request.
@@ -232,9 +250,11 @@ func key(id json.RawMessage) string {
 // Write passes one message on to the client. mcp-go writes each message with
 // one call, but not all of them under one lock.
 func (c *conn) Write(p []byte) (int, error) {
+	c.writing.Lock()
+	n, err := c.out.Write(p)
+	c.writing.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n, err := c.out.Write(p)
 	id, answers := identify(p)
 	switch known := key(id); {
 	case known == "":
