@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 	"zego-mcp/internal/cli"
-	"zego-mcp/internal/replicas/redistest"
+	"zego-mcp/internal/redisshare/redistest"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 

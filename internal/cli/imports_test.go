@@ -12,15 +12,15 @@ import (
 func TestImports(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]string{
-		".":                 "internal/cli",
-		"internal/cli":      "internal/httpserver internal/replicas internal/stdio tools zego zego/zegosim",
-		"internal/replicas": "zego",
-		"internal/soak":     "internal/httpserver tools zego zego/zegosim",
-		"tools":             "schema zego",
-		"zego/zegosim":      "zego",
+		".":                   "internal/cli",
+		"internal/cli":        "internal/httpserver internal/redisshare internal/stdio tools zego zego/zegosim",
+		"internal/redisshare": "zego",
+		"internal/cmd/soak":   "internal/httpserver tools zego zego/zegosim",
+		"tools":               "schema zego",
+		"zego/zegosim":        "zego",
 	}
 	root := filepath.Join("..", "..")
-	for _, dir := range []string{".", "schema", "tools", "zego", "zego/zegosim", "internal/cli", "internal/httpserver", "internal/replicas", "internal/soak", "internal/stdio"} {
+	for _, dir := range []string{".", "schema", "tools", "zego", "zego/zegosim", "internal/cli", "internal/httpserver", "internal/redisshare", "internal/cmd/soak", "internal/stdio"} {
 		pkg, err := build.ImportDir(filepath.Join(root, dir), 0)
 		if err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"zego-mcp/internal/replicas"
+	"zego-mcp/internal/redisshare"
 	"zego-mcp/tools"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
@@ -61,7 +61,7 @@ func (s *settings) Validate() error {
 		return fmt.Errorf("--max-tasks must be 1 or more, got %d", s.MaxTasks)
 	}
 	if s.RedisURL != "" {
-		if _, err := replicas.ParseURL(s.RedisURL); err != nil {
+		if _, err := redisshare.ParseURL(s.RedisURL); err != nil {
 			return fmt.Errorf("--redis-url %w", err)
 		}
 	}
@@ -148,10 +148,10 @@ const whatToSet = "Set ZEGO_APP_ID and ZEGO_SERVER_SECRET in the server's enviro
 // backend is where the answers come from.
 type backend struct {
 	client      *zego.Client
-	unavailable error           // Why client is nil.
-	simulator   string          // Its URL; empty for ZEGO.
-	stop        func()          // The simulator; nil without one.
-	share       *replicas.Share // Nil without Redis.
+	unavailable error              // Why client is nil.
+	simulator   string             // Its URL; empty for ZEGO.
+	stop        func()             // The simulator; nil without one.
+	share       *redisshare.Client // Nil without Redis.
 }
 
 // connect makes the client that the settings describe. Bad settings are no error
@@ -180,7 +180,7 @@ func (p *process) connect(httpClient *http.Client, log *slog.Logger) (backend, e
 		opts.QPS = -1
 	}
 	if p.settings.RedisURL != "" {
-		share, err := replicas.Open(p.settings.RedisURL, replicas.Options{AppID: appID, QPS: p.settings.QPS, Logger: log})
+		share, err := redisshare.Open(p.settings.RedisURL, redisshare.Options{AppID: appID, QPS: p.settings.QPS, Logger: log})
 		if err != nil {
 			return b, fmt.Errorf("--redis-url %w", err)
 		}

@@ -1,6 +1,6 @@
-// Package replicas lets several processes share one rate limit and one cache of
+// Package redisshare lets several processes share one rate limit and one cache of
 // answers through Redis or Valkey.
-package replicas
+package redisshare
 
 import (
 	"context"
@@ -23,9 +23,9 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Share implements zego.Limiter and zego.Cache. While Redis does not answer, each
+// Client implements zego.Limiter and zego.Cache. While Redis does not answer, each
 // process keeps to a limit of its own and to its own cache.
-type Share struct {
+type Client struct {
 	redis  *redis.Client
 	prefix string
 	qps    int
@@ -63,7 +63,7 @@ func ParseURL(url string) (*redis.Options, error) {
 
 // Open returns a Share over Redis at url. It does not fail when Redis cannot be
 // reached, only when url is malformed.
-func Open(url string, opts Options) (*Share, error) {
+func Open(url string, opts Options) (*Client, error) {
 	to, err := ParseURL(url)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func Open(url string, opts Options) (*Share, error) {
 	to.MaxRetries = -1 // A repeated reservation would waste a turn; the fallback is at hand.
 	to.ContextTimeoutEnabled = true
 	redis.SetLogger(quiet{})
-	return &Share{
+	return &Client{
 		redis:  redis.NewClient(to),
 		prefix: "zego-mcp:" + strconv.FormatUint(uint64(opts.AppID), 10) + ":",
 		qps:    opts.QPS,
@@ -88,14 +88,14 @@ type quiet struct{}
 func (quiet) Printf(context.Context, string, ...any) {}
 
 // Ping reports whether Redis answers and lets us in.
-func (s *Share) Ping(ctx context.Context) error {
+func (s *Client) Ping(ctx context.Context) error {
 	err := s.redis.Ping(ctx).Err()
 	s.heard(err)
 	return err
 }
 
 // Close closes the connections.
-func (s *Share) Close() error { return s.redis.Close() }
+func (s *Client) Close() error { return s.redis.Close() }
 
 // reserve takes the next free turn. Turns are at least a window apart from the one
 // that lies QPS turns before: the list holds the last QPS of them, in microseconds
@@ -108,7 +108,7 @@ var reserve = redis.NewScript(reserveScript)
 
 // Acquire implements zego.Limiter. Turns go by the order of asking, over all
 // processes. One that its caller gives up stays unused.
-func (s *Share) Acquire(ctx context.Context, action string) (zego.Turn, error) {
+func (s *Client) Acquire(ctx context.Context, action string) (zego.Permit, error) {
 	for tries := 1; ; tries++ {
 		if !s.there() {
 			return s.alone.Acquire(ctx, action)
@@ -156,7 +156,7 @@ func (turn) Sent() {}
 func (turn) Done(bool) {}
 
 // Get implements zego.Cache.
-func (s *Share) Get(ctx context.Context, key string) ([]byte, bool) {
+func (s *Client) Get(ctx context.Context, key string) ([]byte, bool) {
 	if !s.there() {
 		return nil, false
 	}
@@ -172,7 +172,7 @@ func (s *Share) Get(ctx context.Context, key string) ([]byte, bool) {
 }
 
 // Set implements zego.Cache.
-func (s *Share) Set(ctx context.Context, key string, answer []byte, ttl time.Duration) {
+func (s *Client) Set(ctx context.Context, key string, answer []byte, ttl time.Duration) {
 	if s.there() {
 		if err := s.redis.Set(ctx, key, answer, ttl).Err(); ctx.Err() == nil {
 			s.heard(err)
@@ -182,7 +182,7 @@ func (s *Share) Set(ctx context.Context, key string, answer []byte, ttl time.Dur
 
 // there reports whether Redis is to be asked. One caller at a time asks a Redis
 // that was gone.
-func (s *Share) there() bool {
+func (s *Client) there() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.gone {
@@ -197,7 +197,7 @@ func (s *Share) there() bool {
 }
 
 // heard notes how Redis answered, and tells the log when that changes.
-func (s *Share) heard(err error) {
+func (s *Client) heard(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

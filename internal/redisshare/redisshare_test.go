@@ -1,4 +1,4 @@
-package replicas_test
+package redisshare_test
 
 import (
 	"bytes"
@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"zego-mcp/internal/replicas"
-	"zego-mcp/internal/replicas/redistest"
+	"zego-mcp/internal/redisshare"
+	"zego-mcp/internal/redisshare/redistest"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 )
@@ -36,10 +36,10 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-func open(t *testing.T, url string) (*replicas.Share, *safeBuffer) {
+func open(t *testing.T, url string) (*redisshare.Client, *safeBuffer) {
 	t.Helper()
 	log := &safeBuffer{}
-	share, err := replicas.Open(url, replicas.Options{AppID: 1, QPS: 10, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	share, err := redisshare.Open(url, redisshare.Options{AppID: 1, QPS: 10, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func open(t *testing.T, url string) (*replicas.Share, *safeBuffer) {
 	return share, log
 }
 
-func newClient(t *testing.T, endpoint string, share *replicas.Share, ttl time.Duration) *zego.Client {
+func newClient(t *testing.T, endpoint string, share *redisshare.Client, ttl time.Duration) *zego.Client {
 	t.Helper()
 	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{
 		Endpoint: endpoint, Limiter: share, Cache: share, CacheTTL: ttl,
@@ -215,7 +215,7 @@ func TestWrongPassword(t *testing.T) {
 func TestMalformedURL(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"localhost:6379", "http://:hunter2@x", "redis://:hunter2@host:port", "redis://x/db", "::hunter2"} {
-		_, err := replicas.Open(url, replicas.Options{Logger: slog.New(slog.DiscardHandler)})
+		_, err := redisshare.Open(url, redisshare.Options{Logger: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), "must look like redis://") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v", url, err)
 		}

@@ -75,7 +75,7 @@ func build(b *testing.B) (plain, ours product) {
 		}
 		return binary
 	}
-	plain = product{name: "plain", binary: compile("plain", "./internal/bench/plain"), http: []string{"%s"}}
+	plain = product{name: "plain", binary: compile("plain", "./internal/benchmarks/plain"), http: []string{"%s"}}
 	ours = product{name: "zego-mcp", binary: compile("zego-mcp", "."), http: []string{"serve", "--transport", "http", "--listen", "%s"}}
 	return plain, ours
 }
