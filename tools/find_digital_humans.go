@@ -139,7 +139,7 @@ func (s *search) walk(ctx context.Context, use resources, mode zego.FetchMode) e
 // score says how well a digital human matches: every word must be somewhere, and
 // the name counts most.
 func (s *search) score(human zego.DigitalHuman) (score int, ok bool) {
-	if s.hasAction != nil && *s.hasAction != (len(human.Actions) > 0) {
+	if s.hasAction != nil && *s.hasAction != (len(human.Gestures) > 0) {
 		return 0, false
 	}
 	name, id := fold(human.Name), fold(human.ID)
@@ -161,7 +161,7 @@ func (s *search) score(human zego.DigitalHuman) (score int, ok bool) {
 		case strings.Contains(id, word):
 			best = max(best, 10)
 		}
-		for _, a := range human.Actions {
+		for _, a := range human.Gestures {
 			switch action := fold(a.Name); {
 			case action == word:
 				best = max(best, 30)

@@ -39,10 +39,10 @@ func decodeFound(t *testing.T, text string) (f found, names []string) {
 func TestFindDigitalHumans(t *testing.T) {
 	t.Parallel()
 	humans := []zego.DigitalHuman{
-		{ID: "id-1", Name: "Joanna Smith", IsPublic: true, Actions: []zego.Action{{Name: "wave_hand"}}},
+		{ID: "id-1", Name: "Joanna Smith", IsPublic: true, Gestures: []zego.Gesture{{Name: "wave_hand"}}},
 		{ID: "id-2", Name: "Anna", IsPublic: true},
-		{ID: "id-3", Name: "Mary Anna", Actions: []zego.Action{{Name: "Anna_bow"}, {Name: "nod"}}},
-		{ID: "id-4", Name: "知小白", IsPublic: true, Actions: []zego.Action{{Name: "nod"}}},
+		{ID: "id-3", Name: "Mary Anna", Gestures: []zego.Gesture{{Name: "Anna_bow"}, {Name: "nod"}}},
+		{ID: "id-4", Name: "知小白", IsPublic: true, Gestures: []zego.Gesture{{Name: "nod"}}},
 		{ID: "id-5", Name: "Ｓｏｐｈｉａ"},
 		{ID: "id-6", Name: "小白"},
 		{ID: "anna", Name: "Nobody"},

@@ -68,8 +68,8 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 }
 
 func digitalHumanOf(human zego.DigitalHuman) digitalHuman {
-	actions := make([]action, 0, len(human.Actions))
-	for _, a := range human.Actions {
+	actions := make([]action, 0, len(human.Gestures))
+	for _, a := range human.Gestures {
 		actions = append(actions, action{Action: a.Name, PreviewURL: a.PreviewURL})
 	}
 	return digitalHuman{

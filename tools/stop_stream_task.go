@@ -45,6 +45,6 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 		if err == nil || errors.Is(err, zego.CodeTaskNotFound) {
 			use.streams.releaseID(in.TaskID)
 		}
-		return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: stopped.Already, RequestID: stopped.RequestID}, err
+		return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: stopped.AlreadyStopped, RequestID: stopped.RequestID}, err
 	},
 }

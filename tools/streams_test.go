@@ -104,7 +104,7 @@ func onStage(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts tools.Str
 	srv := httptest.NewServer(sim)
 	t.Cleanup(func() { srv.Close(); _ = sim.Close() })
 	var err error
-	s.client, err = zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, Pause: time.Microsecond, QPS: -1, Timeout: 2 * time.Second})
+	s.client, err = zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, RetryInterval: time.Microsecond, QPS: -1, Timeout: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ var (
 
 func humanWith(action string) string {
 	for _, human := range zegosim.DefaultHumans() {
-		for _, a := range human.Actions {
+		for _, a := range human.Gestures {
 			if a.Name == action {
 				return human.ID
 			}

@@ -174,7 +174,7 @@ func (t tool[In, Out]) bind(cfg Config) server.ServerTool {
 				defer cancel()
 			}
 			var upstream trail
-			ctx = zego.WithTrace(ctx, upstream.add)
+			ctx = zego.WithObserver(ctx, zego.Observer{Call: upstream.add})
 			result, err := t.call(ctx, cfg, input, req)
 			attrs := append([]slog.Attr{slog.String("tool", t.name), slog.Duration("took", time.Since(start))}, upstream.attrs()...)
 			if off := upstream.clockOff; off != 0 {

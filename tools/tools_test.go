@@ -36,7 +36,7 @@ func start(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*server.MCPServ
 	srv := httptest.NewServer(sim)
 	t.Cleanup(srv.Close)
 	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{
-		Endpoint: srv.URL, Now: sim.Now, Pause: time.Microsecond, QPS: -1,
+		Endpoint: srv.URL, Now: sim.Now, RetryInterval: time.Microsecond, QPS: -1,
 	})
 	if err != nil {
 		t.Fatal(err)

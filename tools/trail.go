@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ type trail struct {
 	clockOff          time.Duration
 }
 
-func (t *trail) add(call zego.CallInfo) {
+func (t *trail) add(_ context.Context, call zego.CallInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.calls++
@@ -35,12 +36,12 @@ func (t *trail) add(call zego.CallInfo) {
 	if !looksUp(call.Action) || looksUp(t.action) {
 		t.action, t.requestID = call.Action, call.RequestID
 	}
-	t.waited += call.Waited
+	t.waited += call.QueueTime
 	if call.Code != 0 {
 		t.code = call.Code
 	}
-	if call.ClockOff != 0 {
-		t.clockOff = call.ClockOff
+	if call.ClockOffset != 0 {
+		t.clockOff = call.ClockOffset
 	}
 }
 

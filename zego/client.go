@@ -35,16 +35,18 @@ const maxAnswer = 8 << 20
 
 // Options changes how a Client works. The zero value means the defaults.
 type Options struct {
-	Endpoint   string           // Base URL, https (http only for loopback); default DefaultEndpoint.
-	HTTPClient *http.Client     // Default: one of its own with keep-alive. Redirects are never followed.
-	Timeout    time.Duration    // Limit of one attempt, connection and answer included; default 15 s.
-	Pause      time.Duration    // Before the first retry or look at a status, longer before later ones; default 200 ms.
-	Now        func() time.Time // Clock of the signatures; default time.Now.
+	Endpoint      string           // Base URL, https (http only for loopback); default DefaultEndpoint.
+	HTTPClient    *http.Client     // Default: one of its own with keep-alive. Redirects are never followed.
+	Timeout       time.Duration    // Limit of one attempt, connection and answer included; default 15 s.
+	RetryInterval time.Duration    // Before the first retry or look at a status, longer before later ones; default 200 ms.
+	Now           func() time.Time // Clock of the signatures; default time.Now.
 
 	QPS      int           // Calls per second and action; default DefaultQPS, below 0 no limit.
 	Limiter  Limiter       // In place of QPS, for a limit that processes share.
 	CacheTTL time.Duration // How long pages of the asset lists are kept; default 0, not at all.
 	Cache    Cache         // Besides the client's own memory, one that processes share; default none.
+
+	Observer Observer // Is told of every call and every request to ZEGO; default none.
 }
 
 // Client calls the Digital Human API for one AppId.
@@ -63,6 +65,7 @@ type Client struct {
 	cache    Cache
 	cacheTTL time.Duration
 	prefix   string // Of keys in cache.
+	observer Observer
 }
 
 // New returns a Client for the project appID. The serverSecret is the
@@ -83,8 +86,8 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	if opts.Timeout <= 0 {
 		opts.Timeout = 15 * time.Second
 	}
-	if opts.Pause <= 0 {
-		opts.Pause = 200 * time.Millisecond
+	if opts.RetryInterval <= 0 {
+		opts.RetryInterval = 200 * time.Millisecond
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -111,7 +114,7 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 		endpoint: strings.TrimSuffix(opts.Endpoint, "/") + "/",
 		http:     &httpClient,
 		timeout:  opts.Timeout,
-		pause:    opts.Pause,
+		pause:    opts.RetryInterval,
 		clock:    clock,
 		sign:     signer(appID, serverSecret, clock.now),
 		scrub: func(text, signature string) string {
@@ -121,6 +124,7 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 		cache:    opts.Cache,
 		cacheTTL: opts.CacheTTL,
 		prefix:   "zego-mcp:" + strconv.FormatUint(uint64(appID), 10) + ":",
+		observer: opts.Observer,
 	}, nil
 }
 
@@ -196,15 +200,8 @@ func call[T any, D data[T]](ctx context.Context, c *Client, act action, in any) 
 			return out, out.check()
 		}
 	})
-	if trace, ok := ctx.Value(traceKey{}).(func(CallInfo)); ok {
-		info.Action, info.Took, info.RequestID, info.Err = act.name, time.Since(start), got.RequestID, err
-		if refusal, ok := errors.AsType[*Error](err); ok {
-			info.Code, info.RequestID = refusal.Code, refusal.RequestID
-		} else if bad, ok := errors.AsType[*ResponseError](err); ok {
-			info.RequestID = bad.RequestID
-		}
-		trace(info)
-	}
+	info.Action, info.Start, info.Duration, info.RequestID, info.Err = act.name, start, time.Since(start), got.RequestID, err
+	c.observeCall(ctx, info)
 	if err != nil {
 		return *new(T), answer{}, err
 	}
@@ -263,9 +260,10 @@ func (c *Client) recall(ctx context.Context, key string, decode decoder) (answer
 
 // attempt waits for its turn and calls once.
 func (c *Client) attempt(ctx context.Context, act action, body []byte, decode decoder, info *CallInfo) (answer, error) {
-	start := time.Now()
+	queued := time.Now()
 	turn, err := c.limiter.Acquire(ctx, act.name)
-	info.Waited += time.Since(start)
+	start := time.Now()
+	info.QueueTime += start.Sub(queued)
 	if err != nil {
 		return answer{}, err
 	}
@@ -273,6 +271,10 @@ func (c *Client) attempt(ctx context.Context, act action, body []byte, decode de
 	got, err := c.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { turn.Sent() },
 	}), act, body, decode)
+	c.observeAttempt(ctx, AttemptInfo{
+		Action: act.name, Number: info.Attempts, Start: start, Duration: time.Since(start), QueueTime: start.Sub(queued),
+		HTTPStatus: got.httpStatus, RequestID: got.RequestID, Err: err,
+	})
 	_, unanswered := errors.AsType[*TransportError](err)
 	defer turn.Done(!unanswered)
 	if err != nil && !neverLeft(err) {
@@ -358,7 +360,7 @@ func (c *Client) send(ctx context.Context, act action, body []byte, decode decod
 	if err != nil {
 		return answer{}, bad("Data does not fit ZEGO's documentation: %v", err)
 	}
-	return answer{RequestID: requestID, At: c.clock.now(), Data: data}, nil
+	return answer{RequestID: requestID, At: c.clock.now(), Data: data, httpStatus: resp.StatusCode}, nil
 }
 
 // cause says why no answer came, without the URL. The caller's own end of the
@@ -414,26 +416,4 @@ func oneLine(text string, most int) string {
 		return string(runes[:most]) + "…"
 	}
 	return text
-}
-
-// CallInfo tells how one call of a Client went.
-type CallInfo struct {
-	Action    string
-	Attempts  int           // Requests sent to ZEGO; 0 if none was needed.
-	Cached    bool          // The answer was kept from an earlier call.
-	Shared    bool          // The answer is that of an equal call in flight.
-	Waited    time.Duration // For turns under the rate limit.
-	Took      time.Duration // In all.
-	ClockOff  time.Duration // How far this machine's clock is behind ZEGO's, when that was learnt in this call.
-	Code      Code          // What ZEGO refused with; 0 otherwise.
-	RequestID string        // Empty when no answer came.
-	Err       error
-}
-
-type traceKey struct{}
-
-// WithTrace returns a context under which each finished call is told to trace.
-// Calls made side by side tell it side by side.
-func WithTrace(ctx context.Context, trace func(CallInfo)) context.Context {
-	return context.WithValue(ctx, traceKey{}, trace)
 }

@@ -32,8 +32,8 @@ func newClient(t *testing.T, handler http.Handler, opts zego.Options) *zego.Clie
 	srv := httptest.NewServer(handler)
 	t.Cleanup(srv.Close)
 	opts.Endpoint = srv.URL
-	if opts.Pause == 0 {
-		opts.Pause = time.Microsecond
+	if opts.RetryInterval == 0 {
+		opts.RetryInterval = time.Microsecond
 	}
 	if opts.QPS == 0 {
 		opts.QPS = -1
@@ -54,7 +54,7 @@ func always(fault zegosim.Fault) *zegosim.Server {
 func traced(t *testing.T) (context.Context, *zego.CallInfo) {
 	t.Helper()
 	var info zego.CallInfo
-	return zego.WithTrace(t.Context(), func(call zego.CallInfo) { info = call }), &info
+	return zego.WithObserver(t.Context(), zego.Observer{Call: func(_ context.Context, call zego.CallInfo) { info = call }}), &info
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -131,7 +131,7 @@ func TestEveryCode(t *testing.T) {
 			// So short a time that nothing is repeated after a pause.
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			client := newClient(t, always(zegosim.Fault{Code: code, Message: "why\nit failed"}), zego.Options{Pause: time.Minute})
+			client := newClient(t, always(zegosim.Fault{Code: code, Message: "why\nit failed"}), zego.Options{RetryInterval: time.Minute})
 			_, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{})
 			var refusal *zego.Error
 			if !errors.Is(err, code) || !errors.As(err, &refusal) {
@@ -218,7 +218,7 @@ func TestNoAnswer(t *testing.T) {
 		t.Parallel()
 		srv := httptest.NewServer(http.NotFoundHandler())
 		srv.Close()
-		client, err := zego.New(1, secret, zego.Options{Endpoint: srv.URL, Pause: time.Microsecond})
+		client, err := zego.New(1, secret, zego.Options{Endpoint: srv.URL, RetryInterval: time.Microsecond})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,8 +323,8 @@ func TestWrongClock(t *testing.T) {
 				if _, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{}); err != nil || info.Attempts != attempts {
 					t.Errorf("call %d: got %v after %d attempts, want %d", i, err, info.Attempts, attempts)
 				}
-				if learnt := info.ClockOff != 0; learnt != (i == 0) || learnt && (info.ClockOff+off).Abs() > 5*time.Second {
-					t.Errorf("call %d: got ClockOff %v, want %v once", i, info.ClockOff, -off)
+				if learnt := info.ClockOffset != 0; learnt != (i == 0) || learnt && (info.ClockOffset+off).Abs() > 5*time.Second {
+					t.Errorf("call %d: got ClockOff %v, want %v once", i, info.ClockOffset, -off)
 				}
 			}
 		})
@@ -449,7 +449,7 @@ func FuzzEnvelope(f *testing.F) {
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
 		}
 		client, err := zego.New(1, secret, zego.Options{
-			Endpoint: "http://127.0.0.1:1", HTTPClient: &http.Client{Transport: roundTripper(answer)}, Pause: time.Nanosecond,
+			Endpoint: "http://127.0.0.1:1", HTTPClient: &http.Client{Transport: roundTripper(answer)}, RetryInterval: time.Nanosecond,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -467,7 +467,7 @@ func FuzzEnvelope(f *testing.F) {
 			t.Errorf("%d %q: got %+v", status, body, page)
 		}
 		for _, human := range page.DigitalHumans {
-			if human.ID == "" || human.Actions == nil {
+			if human.ID == "" || human.Gestures == nil {
 				t.Errorf("%q: got %+v", body, human)
 			}
 		}

@@ -36,15 +36,15 @@ type ListDigitalHumansRequest struct {
 
 // DigitalHuman is an avatar that the project can put on a stream.
 type DigitalHuman struct {
-	ID        string   `json:"DigitalHumanId"`
-	Name      string   `json:"Name"`
-	AvatarURL string   `json:"AvatarUrl"` // Image; see AvatarURLLifetime.
-	IsPublic  bool     `json:"IsPublic"`  // Open to every project; otherwise this project's own.
-	Actions   []Action `json:"Actions"`   // Gestures; never nil.
+	ID        string    `json:"DigitalHumanId"`
+	Name      string    `json:"Name"`
+	AvatarURL string    `json:"AvatarUrl"` // Image; see AvatarURLLifetime.
+	IsPublic  bool      `json:"IsPublic"`  // Open to every project; otherwise this project's own.
+	Gestures  []Gesture `json:"Actions"`   // Gestures; never nil.
 }
 
-// Action is a gesture of a digital human.
-type Action struct {
+// Gesture is a gesture of a digital human.
+type Gesture struct {
 	Name       string `json:"Action"`
 	PreviewURL string `json:"PreviewUrl"` // Video.
 }
@@ -177,7 +177,7 @@ type humanData DigitalHuman
 
 func (d *humanData) clone() humanData {
 	copied := *d
-	copied.Actions = append(make([]Action, 0, len(d.Actions)), d.Actions...)
+	copied.Gestures = append(make([]Gesture, 0, len(d.Gestures)), d.Gestures...)
 	return copied
 }
 
@@ -185,8 +185,8 @@ func (d *humanData) check() error {
 	if d.ID == "" {
 		return errors.New("field DigitalHumanId is missing")
 	}
-	if d.Actions == nil {
-		d.Actions = []Action{}
+	if d.Gestures == nil {
+		d.Gestures = []Gesture{}
 	}
 	return nil
 }

@@ -293,8 +293,8 @@ func TestRateLimited(t *testing.T) {
 		if _, err := wired(t, &wire{handler: sim}, zego.Options{}).ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{}); err != nil || info.Attempts != 2 {
 			t.Errorf("got %v after %d attempts", err, info.Attempts)
 		}
-		if info.Took < time.Second || info.Took > 2*time.Second {
-			t.Errorf("took %v", info.Took)
+		if info.Duration < time.Second || info.Duration > 2*time.Second {
+			t.Errorf("took %v", info.Duration)
 		}
 	})
 }
@@ -307,11 +307,11 @@ func TestSharing(t *testing.T) {
 		client := wired(t, w, zego.Options{})
 		var calls sync.WaitGroup
 		var shared atomic.Int64
-		ctx := zego.WithTrace(t.Context(), func(info zego.CallInfo) {
+		ctx := zego.WithObserver(t.Context(), zego.Observer{Call: func(_ context.Context, info zego.CallInfo) {
 			if info.Shared {
 				shared.Add(1)
 			}
-		})
+		}})
 		for range 100 {
 			calls.Go(func() {
 				page, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{})
@@ -320,7 +320,7 @@ func TestSharing(t *testing.T) {
 					return
 				}
 				page.DigitalHumans[0].Name = "mine" // Nobody else's.
-				page.DigitalHumans[0].Actions[0].Name = "mine"
+				page.DigitalHumans[0].Gestures[0].Name = "mine"
 			})
 		}
 		calls.Wait()
@@ -329,7 +329,7 @@ func TestSharing(t *testing.T) {
 		}
 		// Without a cache the next one asks again, and sees no one's change.
 		page, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{})
-		if err != nil || page.DigitalHumans[0].Name == "mine" || page.DigitalHumans[0].Actions[0].Name == "mine" || len(w.arrivals) != 2 {
+		if err != nil || page.DigitalHumans[0].Name == "mine" || page.DigitalHumans[0].Gestures[0].Name == "mine" || len(w.arrivals) != 2 {
 			t.Errorf("got %v, %v, %d upstream", page.DigitalHumans[0], err, len(w.arrivals))
 		}
 	})
@@ -462,7 +462,7 @@ func TestCache(t *testing.T) {
 func crowd(n int) []zego.DigitalHuman {
 	humans := make([]zego.DigitalHuman, n)
 	for i := range humans {
-		humans[i] = zego.DigitalHuman{ID: fmt.Sprint("id-", i), Name: fmt.Sprint("Human ", i), IsPublic: true, Actions: []zego.Action{}}
+		humans[i] = zego.DigitalHuman{ID: fmt.Sprint("id-", i), Name: fmt.Sprint("Human ", i), IsPublic: true, Gestures: []zego.Gesture{}}
 	}
 	return humans
 }

@@ -16,11 +16,11 @@ const DefaultQPS = 10
 type Limiter interface {
 	// Acquire waits for a turn to call action. It fails when ctx ends, and at once
 	// with a *QueueError when the turn would come after ctx's deadline.
-	Acquire(ctx context.Context, action string) (Turn, error)
+	Acquire(ctx context.Context, action string) (Permit, error)
 }
 
-// Turn is the permission for one call.
-type Turn interface {
+// Permit is the permission for one call.
+type Permit interface {
 	Sent()              // The request was written.
 	Done(answered bool) // The call is over: ZEGO has counted it if it answered.
 }
@@ -53,7 +53,7 @@ type limiter struct {
 }
 
 // Acquire implements Limiter.
-func (l *limiter) Acquire(ctx context.Context, action string) (Turn, error) {
+func (l *limiter) Acquire(ctx context.Context, action string) (Permit, error) {
 	l.mu.Lock()
 	t := l.actions[action]
 	if t == nil {
@@ -100,7 +100,7 @@ type turn struct {
 	done bool
 }
 
-func (t *turnstile) acquire(ctx context.Context, action string) (Turn, error) {
+func (t *turnstile) acquire(ctx context.Context, action string) (Permit, error) {
 	if ctx.Err() != nil {
 		return nil, &TransportError{Action: action, Err: context.Cause(ctx)}
 	}
@@ -222,7 +222,7 @@ func (u *turn) release(answered bool) {
 type noLimit struct{}
 
 // Acquire implements Limiter.
-func (noLimit) Acquire(context.Context, string) (Turn, error) { return noLimit{}, nil }
+func (noLimit) Acquire(context.Context, string) (Permit, error) { return noLimit{}, nil }
 
 // Sent implements Turn.
 func (noLimit) Sent() {}

@@ -36,7 +36,7 @@ func (c *Client) retry(ctx context.Context, act action, body []byte, decode deco
 			// A fresh timestamp helps at once, or never.
 			expired, pause = true, 0
 			if off := c.clock.off(); off != before {
-				info.ClockOff = off
+				info.ClockOffset = off
 			}
 		case refused && refusal.Code == CodeRateLimited:
 			pause += rateLimitPause

@@ -20,6 +20,8 @@ type answer struct {
 	RequestID string    `json:"RequestId"`
 	At        time.Time `json:"At"`   // When it came, by ZEGO's clock.
 	Data      any       `json:"Data"` // A *T that nobody changes.
+
+	httpStatus int // Of the answer as it came from ZEGO; not kept in a shared cache.
 }
 
 // mostCached bounds memory's answers; a page is some ten kilobytes.

@@ -174,8 +174,8 @@ func (c *Client) ListStreamTasks(ctx context.Context) (StreamTaskList, error) {
 
 // Stopped is the answer to StopStreamTask.
 type Stopped struct {
-	RequestID string
-	Already   bool // It had stopped before, by itself or by an earlier call.
+	RequestID      string
+	AlreadyStopped bool // It had stopped before, by itself or by an earlier call.
 }
 
 // StopStreamTask ends a stream task. That it had already stopped is no error.
@@ -184,7 +184,7 @@ type Stopped struct {
 func (c *Client) StopStreamTask(ctx context.Context, taskID string) (Stopped, error) {
 	_, got, err := call[nothing](ctx, c, stopStreamTask, taskRequest{taskID})
 	if refusal, ok := errors.AsType[*Error](err); ok && refusal.Code == CodeStreamStopped {
-		return Stopped{RequestID: refusal.RequestID, Already: true}, nil
+		return Stopped{RequestID: refusal.RequestID, AlreadyStopped: true}, nil
 	}
 	return Stopped{RequestID: got.RequestID}, err
 }

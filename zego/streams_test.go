@@ -178,7 +178,7 @@ func TestNeverTwice(t *testing.T) {
 	}
 	dead := httptest.NewServer(http.NotFoundHandler())
 	dead.Close()
-	client, err := zego.New(zegosim.DefaultAppID, secret, zego.Options{Endpoint: dead.URL, QPS: -1, Pause: time.Microsecond})
+	client, err := zego.New(zegosim.DefaultAppID, secret, zego.Options{Endpoint: dead.URL, QPS: -1, RetryInterval: time.Microsecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	upstream := &script{answers: map[string][]string{"StopDigitalHumanStreamTask": {succeeded(""), succeeded(`"odd"`), "", refused(zego.CodeStreamStopped), refused(zego.CodeTaskNotFound)}}}
 	client := newClient(t, upstream, zego.Options{})
-	for _, want := range []zego.Stopped{{RequestID: "r"}, {RequestID: "r"}, {RequestID: "r", Already: true}} { // The last answer is lost first.
+	for _, want := range []zego.Stopped{{RequestID: "r"}, {RequestID: "r"}, {RequestID: "r", AlreadyStopped: true}} { // The last answer is lost first.
 		if got, err := client.StopStreamTask(t.Context(), taskID); err != nil || got != want {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
@@ -725,7 +725,7 @@ func FuzzStreamAnswers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		client, err := zego.New(1, secret, zego.Options{
-			Endpoint: "http://127.0.0.1:1", Pause: time.Nanosecond, QPS: -1,
+			Endpoint: "http://127.0.0.1:1", RetryInterval: time.Nanosecond, QPS: -1,
 			HTTPClient: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
 			})},
@@ -755,7 +755,7 @@ func FuzzStreamAnswers(f *testing.F) {
 		if drives, err := client.GetDriveStatus(ctx, "t", ""); err == nil && drives == nil {
 			t.Errorf("%q: got %+v", body, drives)
 		}
-		if stopped, err := client.StopStreamTask(ctx, "t"); err != nil && stopped.Already {
+		if stopped, err := client.StopStreamTask(ctx, "t"); err != nil && stopped.AlreadyStopped {
 			t.Errorf("%q: got %+v, %v", body, stopped, err)
 		}
 	})

@@ -105,14 +105,14 @@ func TestWire(t *testing.T) {
 		"GetDigitalHumanList": zego.DigitalHumanPage{
 			Total: 1, RequestID: "aa62cf9f-2797-4bd0-9cbf-e461b82d75a5",
 			DigitalHumans: []zego.DigitalHuman{{
-				ID: "077f52b8-1513-49f8-af14-54a57dadda2e", Name: "xxx", AvatarURL: "https://xxx.com/xxx.png", Actions: []zego.Action{},
+				ID: "077f52b8-1513-49f8-af14-54a57dadda2e", Name: "xxx", AvatarURL: "https://xxx.com/xxx.png", Gestures: []zego.Gesture{},
 			}},
 		},
 		"GetDigitalHumanInfo": zego.DigitalHumanInfo{
 			RequestID: "52ef286e-0ee5-4cbb-ba93-45c4f89c5d00",
 			DigitalHuman: zego.DigitalHuman{
 				ID: "fa592895-d988-4584-b27b-97b8f4b921ad", Name: "xxx", AvatarURL: "https://xxx.com/xxx.png", IsPublic: true,
-				Actions: []zego.Action{
+				Gestures: []zego.Gesture{
 					{Name: "802_921474", PreviewURL: "https://xxx.com/preview/xxx/xxx.mp4"},
 					{Name: "idle_action", PreviewURL: "https://xxx.com/preview/xxx/xxx.mp4"},
 				},

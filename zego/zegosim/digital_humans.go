@@ -75,13 +75,13 @@ func (r *request) describe(human zego.DigitalHuman) digitalHuman {
 		DigitalHumanID: human.ID,
 		Name:           human.Name,
 		AvatarURL:      human.AvatarURL,
-		Actions:        make([]action, len(human.Actions)),
+		Actions:        make([]action, len(human.Gestures)),
 		IsPublic:       human.IsPublic,
 	}
 	if out.AvatarURL == "" {
 		out.AvatarURL = r.origin + avatarPath(human.ID, r.now)
 	}
-	for i, a := range human.Actions {
+	for i, a := range human.Gestures {
 		out.Actions[i] = action{a.Name, a.PreviewURL}
 		if a.PreviewURL == "" {
 			out.Actions[i].PreviewURL = r.origin + previewPath(human.ID, a.Name)
@@ -124,17 +124,17 @@ var defaultHumans = sync.OnceValue(DefaultHumans)
 func DefaultHumans() []zego.DigitalHuman {
 	humans := make([]zego.DigitalHuman, len(cast))
 	for i, c := range cast {
-		actions := []zego.Action{}
+		actions := []zego.Gesture{}
 		if i%2 == 0 {
 			for _, name := range gestures[i/2%len(gestures)] {
-				actions = append(actions, zego.Action{Name: name})
+				actions = append(actions, zego.Gesture{Name: name})
 			}
 		}
 		humans[i] = zego.DigitalHuman{
 			ID:       castID(i),
 			Name:     c.name,
 			IsPublic: i%4 != 3,
-			Actions:  actions,
+			Gestures: actions,
 		}
 	}
 	return humans
@@ -279,7 +279,7 @@ func (s *Server) pictureOf(path string) (id, action, contentType string, ok bool
 		if path == "/avatars/"+human.ID+".png" {
 			return human.ID, "", "image/png", true
 		}
-		for _, a := range human.Actions {
+		for _, a := range human.Gestures {
 			if path == "/previews/"+human.ID+"/"+a.Name+".gif" {
 				return human.ID, a.Name, "image/gif", true
 			}

@@ -149,7 +149,7 @@ func (s *Server) doAction(r *request) (any, *refusal) {
 		return nil, no
 	}
 	var names []string
-	for _, a := range t.human.Actions {
+	for _, a := range t.human.Gestures {
 		names = append(names, a.Name)
 	}
 	switch {

@@ -337,10 +337,10 @@ func TestDefaultHumans(t *testing.T) {
 			t.Errorf("%s %s: not a UUID, or not unique", h.ID, h.Name)
 		}
 		ids[h.ID], names[h.Name] = true, true
-		if h.Actions == nil {
+		if h.Gestures == nil {
 			t.Errorf("%s: Actions is nil", h.Name)
 		}
-		if len(h.Actions) > 0 {
+		if len(h.Gestures) > 0 {
 			withActions++
 		}
 	}

@@ -1,0 +1,98 @@
+package zego
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// Observer is told how calls to ZEGO go: for logs, metrics and traces. Each function may
+// be nil. Calls that run side by side tell it side by side, so its functions must be safe
+// for concurrent use; they should return soon, because the call waits for them.
+//
+// An observer is set for all calls of a client in [Options], or for the calls under a
+// context with [WithObserver]. All that are set are told.
+type Observer struct {
+	// Attempt is called after each request to ZEGO. Several calls that share one request
+	// (see CallInfo.Shared) report it once, under the context of the call that began it.
+	Attempt func(context.Context, AttemptInfo)
+	// Call is called once after each call of a Client's method that talks to ZEGO, also
+	// when the answer came from a cache or the call failed before anything was sent. A
+	// method that makes several calls, as WaitStreamTask does, reports each.
+	Call func(context.Context, CallInfo)
+}
+
+// AttemptInfo describes one request to ZEGO.
+type AttemptInfo struct {
+	Action     string        // The name of ZEGO's action.
+	Number     int           // 1 for the first request of a call, 2 for its first repetition.
+	Start      time.Time     // When the request was begun, after it had waited for the rate limit.
+	Duration   time.Duration // From Start to the end of the answer.
+	QueueTime  time.Duration // How long the request waited for the rate limit, before Start.
+	HTTPStatus int           // 0 if no answer came.
+	Code       Code          // What ZEGO refused with; 0 if it did not refuse.
+	RequestID  string        // Empty if no answer came.
+	Err        error         // Nil on success.
+}
+
+// CallInfo describes one call of a Client's method.
+type CallInfo struct {
+	Action      string        // The name of ZEGO's action.
+	Attempts    int           // Requests sent to ZEGO; 0 if none was needed or allowed.
+	Cached      bool          // The answer was kept from an earlier call.
+	Shared      bool          // The answer is that of an equal call that was already running.
+	Start       time.Time     // When the call was made.
+	Duration    time.Duration // From Start to the end of the call, waits and repetitions included.
+	QueueTime   time.Duration // How long the call waited for the rate limit.
+	ClockOffset time.Duration // How far this machine's clock is behind ZEGO's, if that was learnt in this call.
+	Code        Code          // What ZEGO refused with; 0 if it did not refuse.
+	RequestID   string        // Empty if no answer came.
+	Err         error         // Nil on success.
+}
+
+type observersKey struct{}
+
+// WithObserver returns a context under which calls are reported to observer, besides the
+// observers that ctx already has.
+func WithObserver(ctx context.Context, observer Observer) context.Context {
+	outer, _ := ctx.Value(observersKey{}).([]Observer)
+	return context.WithValue(ctx, observersKey{}, append(slices.Clip(outer), observer))
+}
+
+// observeAttempt reports attempt to the client's observer and to those of ctx.
+func (c *Client) observeAttempt(ctx context.Context, attempt AttemptInfo) {
+	attempt.Code, attempt.RequestID, attempt.HTTPStatus = refusalOf(attempt.Err, attempt.RequestID, attempt.HTTPStatus)
+	for _, o := range c.observers(ctx) {
+		if o.Attempt != nil {
+			o.Attempt(ctx, attempt)
+		}
+	}
+}
+
+// observeCall reports call to the client's observer and to those of ctx.
+func (c *Client) observeCall(ctx context.Context, call CallInfo) {
+	call.Code, call.RequestID, _ = refusalOf(call.Err, call.RequestID, 0)
+	for _, o := range c.observers(ctx) {
+		if o.Call != nil {
+			o.Call(ctx, call)
+		}
+	}
+}
+
+func (c *Client) observers(ctx context.Context) []Observer {
+	inner, _ := ctx.Value(observersKey{}).([]Observer)
+	return append([]Observer{c.observer}, inner...)
+}
+
+// refusalOf returns the code, request id and HTTP status that err carries, or the given
+// ones where it carries none.
+func refusalOf(err error, requestID string, httpStatus int) (Code, string, int) {
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		return refusal.Code, refusal.RequestID, refusal.HTTPStatus
+	}
+	if bad, ok := errors.AsType[*ResponseError](err); ok {
+		return 0, bad.RequestID, bad.HTTPStatus
+	}
+	return 0, requestID, httpStatus
+}
