@@ -20,7 +20,7 @@ func BenchmarkCachedPage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := tools.NewServer(tools.Config{Client: client})
+	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client})})
 	request := json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_digital_humans","arguments":{"Limit":20}}}`)
 	for b.Loop() {
 		answer, err := json.Marshal(s.HandleMessage(b.Context(), request))

@@ -10,71 +10,78 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// completions completes the arguments of prompts and resource templates. What it
-// cannot look up it does not complete: that is no reason for an error.
-type completions struct{ cfg Config }
+// completions completes the arguments of prompts and resource templates while a user
+// types. When names cannot be looked up it answers what it has, without an error.
+type completions struct{ a adapter }
 
 const (
-	mostCompletions = 100             // The protocol's limit.
-	typingPause     = 3 * time.Second // Nobody waits longer for a completion.
+	maxCompletions    = 100             // The protocol's limit.
+	completionTimeout = 3 * time.Second // A user who types does not wait longer.
 )
 
 // CompletePromptArgument completes digital humans and timbres by their names.
-func (c completions) CompletePromptArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, given mcp.CompleteContext) (*mcp.Completion, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(c.cfg.Timeout, typingPause))
-	defer cancel()
-	switch {
-	case c.cfg.Client == nil:
-	case argument.Name == "DigitalHuman":
-		return matching(argument.Value, c.humans(ctx)), nil
-	case argument.Name == "Timbre":
-		return matching(argument.Value, c.timbres(ctx, given.Arguments["DigitalHuman"])), nil
-	}
-	return &mcp.Completion{Values: []string{}}, nil
+func (c completions) CompletePromptArgument(ctx context.Context, promptName string, argument mcp.CompleteArgument, given mcp.CompleteContext) (*mcp.Completion, error) {
+	return c.complete(ctx, promptName, argument, func(ctx context.Context, client *zego.Client) iter.Seq[string] {
+		switch argument.Name {
+		case "DigitalHuman":
+			return humanNames(ctx, client)
+		case "Timbre":
+			return timbreNames(ctx, client, given.Arguments["DigitalHuman"])
+		}
+		return nil
+	})
 }
 
 // CompleteResourceArgument completes the ids of running stream tasks.
-func (c completions) CompleteResourceArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(c.cfg.Timeout, typingPause))
-	defer cancel()
-	if c.cfg.Client == nil || argument.Name != "TaskId" {
-		return &mcp.Completion{Values: []string{}}, nil
-	}
-	list, _ := c.cfg.Client.ListStreamTasks(ctx)
-	return matching(argument.Value, func(yield func(string) bool) {
-		for _, task := range list.Tasks {
-			if !yield(task.ID) {
-				return
-			}
+func (c completions) CompleteResourceArgument(ctx context.Context, uri string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+	return c.complete(ctx, uri, argument, func(ctx context.Context, client *zego.Client) iter.Seq[string] {
+		if argument.Name != "TaskId" {
+			return nil
 		}
-	}), nil
+		return taskIDs(ctx, client)
+	})
 }
 
-// matching returns the values that contain typed, those first that begin with it.
+// complete returns the values that match what was typed. Values may be nil.
+func (c completions) complete(ctx context.Context, name string, argument mcp.CompleteArgument, values func(context.Context, *zego.Client) iter.Seq[string]) (*mcp.Completion, error) {
+	completion := &mcp.Completion{Values: []string{}}
+	err := c.a.do(ctx, request{kind: kindCompletion, name: name}, func(ctx context.Context, d deps) error {
+		if d.project.Client == nil {
+			return nil
+		}
+		if found := values(ctx, d.project.Client); found != nil {
+			completion = matching(argument.Value, found)
+		}
+		return nil
+	})
+	return completion, err
+}
+
+// matching returns the values that contain typed, and those first that begin with it.
 func matching(typed string, values iter.Seq[string]) *mcp.Completion {
-	typed = fold(typed)
+	typed = normalize(typed)
 	seen := map[string]bool{}
 	var begin, contain []string
 	for value := range values {
-		folded := fold(value)
+		normalized := normalize(value)
 		switch {
 		case seen[value]:
-		case strings.HasPrefix(folded, typed):
+		case strings.HasPrefix(normalized, typed):
 			begin = append(begin, value)
-		case strings.Contains(folded, typed):
+		case strings.Contains(normalized, typed):
 			contain = append(contain, value)
 		}
 		seen[value] = true
 	}
 	all := append(begin, contain...)
-	shown := append([]string{}, all[:min(len(all), mostCompletions)]...)
+	shown := append([]string{}, all[:min(len(all), maxCompletions)]...)
 	return &mcp.Completion{Values: shown, Total: len(all), HasMore: len(all) > len(shown)}
 }
 
-// humans yields the names of all digital humans that can be had.
-func (c completions) humans(ctx context.Context) iter.Seq[string] {
+// humanNames yields the names of all digital humans. It stops at the first error.
+func humanNames(ctx context.Context, client *zego.Client) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for human, err := range c.cfg.Client.AllDigitalHumans(ctx, zego.FetchAll) {
+		for human, err := range client.AllDigitalHumans(ctx, zego.FetchAll) {
 			if err != nil || !yield(human.Name) {
 				return
 			}
@@ -82,20 +89,21 @@ func (c completions) humans(ctx context.Context) iter.Seq[string] {
 	}
 }
 
-// timbres yields the names of the voices of the digital human with a name, or of the
-// public ones.
-func (c completions) timbres(ctx context.Context, humanName string) iter.Seq[string] {
+// timbreNames yields the names of the private voices of the digital humans that have a
+// name, and then those of the public voices.
+func timbreNames(ctx context.Context, client *zego.Client, humanName string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		owners := []string{}
 		if humanName != "" {
-			for human, err := range c.cfg.Client.AllDigitalHumans(ctx, zego.FetchAll) {
-				if err == nil && fold(human.Name) == fold(humanName) {
+			for human, err := range client.AllDigitalHumans(ctx, zego.FetchAll) {
+				if err == nil && normalize(human.Name) == normalize(humanName) {
 					owners = append(owners, human.ID)
 				}
 			}
 		}
-		for _, owner := range append(owners, "") {
-			for page, err := range c.cfg.Client.TimbrePages(ctx, owner) {
+		public := "" // No owner.
+		for _, owner := range append(owners, public) {
+			for page, err := range client.TimbrePages(ctx, owner) {
 				if err != nil {
 					break
 				}
@@ -104,6 +112,21 @@ func (c completions) timbres(ctx context.Context, humanName string) iter.Seq[str
 						return
 					}
 				}
+			}
+		}
+	}
+}
+
+// taskIDs yields the ids of the running stream tasks.
+func taskIDs(ctx context.Context, client *zego.Client) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		list, err := client.ListStreamTasks(ctx)
+		if err != nil {
+			return
+		}
+		for _, task := range list.Tasks {
+			if !yield(task.ID) {
+				return
 			}
 		}
 	}

@@ -7,70 +7,67 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// confirmation asks the user whether a tool may go on, where the client can ask.
+// confirmation is how a tool gets the user's consent. A client that can show forms asks the
+// user itself; the answer comes with a second call of the tool.
 type confirmation struct {
-	canAsk bool
-	about  string // What the user was asked about, on the call that brings the answer.
-	answer *mcp.ElicitationResult
+	showsForms bool
+	subject    string // What the user was asked about; empty on the first call.
+	answer     *mcp.ElicitationResult
 }
 
-const confirmID = "confirm"
+const confirmationID = "confirm"
 
-// confirmationOf returns what a call brings of it.
+// confirmationOf returns the part of a call that concerns a confirmation.
 func confirmationOf(ctx context.Context, req mcp.CallToolRequest) confirmation {
 	return confirmation{
-		canAsk: canElicit(ctx),
-		about:  req.Params.RequestState,
-		answer: server.ElicitationResponse(req.Params.InputResponses, confirmID),
+		showsForms: clientShowsForms(ctx),
+		subject:    req.Params.RequestState,
+		answer:     server.ElicitationResponse(req.Params.InputResponses, confirmationID),
 	}
 }
 
-// canElicit reports whether the client can show its user a form.
-func canElicit(ctx context.Context) bool {
-	var capability *mcp.ElicitationCapability
-	if info := server.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
-		if info.ClientCapabilities != nil {
-			capability = info.ClientCapabilities.Elicitation
-		}
-	} else if session, ok := server.ClientSessionFromContext(ctx).(server.SessionWithClientInfo); ok {
-		if _, asks := session.(server.SessionWithElicitation); asks {
-			capability = session.GetClientCapabilities().Elicitation
-		}
-	}
-	return capability != nil && (capability.Form != nil || capability.URL == nil)
-}
-
-// of returns nil when the user agreed to what concerns about. Until then its error
-// asks: the user, or a model whose client cannot ask, which must then pass given.
-func (c confirmation) of(about, question string, given bool) error {
+// require returns nil if the user has agreed to what question asks about subject. It is the
+// whole check; there are three cases:
+//   - The client cannot show forms: the model asks the user, and says with confirmed that
+//     the user agreed. Until then the error tells the model to ask.
+//   - The client shows forms, and this call brings no answer about subject: the error is an
+//     *elicitation, which makes the client ask.
+//   - The client brings an answer about subject: only a ticked box counts as consent.
+func (c confirmation) require(subject, question string, confirmed bool) error {
 	switch {
-	case !c.canAsk && given:
+	case !c.showsForms && confirmed:
 		return nil
-	case !c.canAsk:
-		return &refusedError{"not confirmed", question + "\nNothing was done. What to do: ask the user; if they agree, call again with Confirm=true."}
-	case c.answer == nil || c.about != about:
-		return &askError{about: about, question: question}
-	case c.answer.Action == mcp.ElicitationResponseActionAccept && agrees(c.answer.Content):
+	case !c.showsForms:
+		return &toolError{
+			reason: "not confirmed",
+			text:   question + "\nNothing was done. What to do: ask the user; if they agree, call again with Confirm=true.",
+		}
+	case c.answer == nil || c.subject != subject:
+		return &elicitation{subject: subject, question: question}
+	case c.answer.Action == mcp.ElicitationResponseActionAccept && isTicked(c.answer.Content):
 		return nil
 	}
-	return &refusedError{"the user did not agree", "The user did not agree; nothing was done. Do not call again unless they ask for it."}
+	return &toolError{
+		reason: "the user did not agree",
+		text:   "The user did not agree; nothing was done. Do not call again unless they ask for it.",
+	}
 }
 
-// agrees reports whether the form came back with its box ticked.
-func agrees(content any) bool {
+// isTicked reports whether the form came back with its box ticked.
+func isTicked(content any) bool {
 	fields, ok := content.(map[string]any)
 	return ok && fields["Confirm"] == true
 }
 
-// askError makes the call end with a question to the user.
-type askError struct{ about, question string }
+// elicitation is the error that ends a call with a question to the user.
+type elicitation struct{ subject, question string }
 
-func (e *askError) Error() string { return "the user is asked: " + e.question }
+func (e *elicitation) Error() string { return "the user is asked: " + e.question }
 
-// result asks in either protocol era: mcp-go turns it into a request to clients
-// that know no results which ask.
-func (e *askError) result() *mcp.CallToolResult {
-	return server.NewInputRequestBuilder(e.about).Elicit(confirmID, mcp.ElicitationParams{
+// result returns the question as a result. For clients of protocol versions that know no
+// such results, mcp-go turns it into a request to the client.
+func (e *elicitation) result() *mcp.CallToolResult {
+	return server.NewInputRequestBuilder(e.subject).Elicit(confirmationID, mcp.ElicitationParams{
 		Mode:    mcp.ElicitationModeForm,
 		Message: e.question,
 		RequestedSchema: map[string]any{
@@ -80,11 +77,3 @@ func (e *askError) result() *mcp.CallToolResult {
 		},
 	}).ToolResult()
 }
-
-// refusedError is a tool's own refusal, complete as the model reads it.
-type refusedError struct {
-	why  string // For the log, where arguments do not belong.
-	text string
-}
-
-func (e *refusedError) Error() string { return e.text }

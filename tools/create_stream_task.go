@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"zego-mcp/schema"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 )
 
@@ -32,10 +34,10 @@ type createStreamTaskOutput struct {
 }
 
 const (
-	defaultTTL         = 600 // seconds; ZEGO's own default is a day
-	defaultMaxIdleTime = 120 // seconds; ZEGO's own default is 900
-	leastTTL           = 10  // seconds
-	leastMaxIdleTime   = 30  // seconds
+	defaultTTL         = 600 // Seconds; ZEGO's own default is a day.
+	defaultMaxIdleTime = 120 // Seconds; ZEGO's own default is 900.
+	minTTL             = 10  // Seconds.
+	minMaxIdleTime     = 30  // Seconds.
 )
 
 var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
@@ -43,115 +45,110 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 	title:       "Create a stream task",
 	description: "Put a digital human on a live video stream in a ZEGO room. ZEGO bills it while it runs: always call stop_stream_task when done. Waits until it streams, then drive it with drive_by_text (voices: list_timbres) or do_action. It ends by itself after TTL, or MaxIdleTime without a drive.",
 	toolset:     Streaming,
-	effect:      acts,
-	run: func(ctx context.Context, use resources, in createStreamTaskInput) (createStreamTaskOutput, error) {
-		ttl, idle, err := use.streams.limits(in.TTL, in.MaxIdleTime)
+	effect:      additive,
+	advice: humanAdvice.with(advice{
+		zego.CodeDigitalHumanConfig:  "Choose another digital human from list_digital_humans; tell ZEGOCLOUD support the RequestId.",
+		zego.CodeModelVersion:        "Choose another digital human from list_digital_humans; tell ZEGOCLOUD support the RequestId.",
+		zego.CodeConcurrencyExceeded: "Call list_stream_tasks, and stop_stream_task on one that is no longer needed.",
+		zego.CodeStreamIDExists:      "Leave StreamId out, or choose another; or stop the task that has it (list_stream_tasks, stop_stream_task).",
+	}),
+	run: func(ctx context.Context, d deps, in createStreamTaskInput) (createStreamTaskOutput, error) {
+		ttl, idle, err := in.limits(d.streams.MaxTTL())
 		if err != nil {
 			return createStreamTaskOutput{}, err
 		}
-		mine, err := use.streams.reserve(ctx, in.RoomID, in.StreamID, time.Duration(ttl)*time.Second)
+		req := streams.StartRequest{
+			DigitalHumanID: in.DigitalHumanID, BackgroundColor: in.BackgroundColor,
+			RoomID: in.RoomID, StreamID: in.StreamID, TTL: ttl, MaxIdleTime: idle,
+			Timeout: d.timeout,
+		}
+		if in.WaitUntilStreaming == nil || *in.WaitUntilStreaming {
+			req.Wait = d.waitUntilStreaming
+		}
+		d.progress(0, 2, "creating the stream task")
+		started, err := d.streams.Start(ctx, req)
 		if err != nil {
-			return createStreamTaskOutput{}, err
+			return createStreamTaskOutput{}, explainStart(err)
 		}
-		room := zego.RTCConfig{RoomID: mine.roomID, StreamID: mine.streamID}
-		use.progress(0, 2, "creating the stream task")
-		// Not cut off when the caller leaves: only the answer tells which task to stop.
-		creating, cancel := context.WithTimeout(context.WithoutCancel(ctx), use.timeout)
-		defer cancel()
-		created, err := use.CreateStreamTask(creating, zego.CreateStreamTaskRequest{
-			DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: in.DigitalHumanID, BackgroundColor: in.BackgroundColor},
-			RTCConfig:          room, TTL: &ttl, MaxIdleTime: &idle,
-		})
-		if err != nil {
-			if lost := new(zego.LostAnswerError); !errors.As(err, &lost) {
-				use.streams.release(mine)
-				return createStreamTaskOutput{}, err
-			}
-			use.streams.created(mine, "")
-			if errors.Is(context.Cause(ctx), context.Canceled) {
-				use.streams.abandon(mine) // Nobody learns of it.
-				return createStreamTaskOutput{}, err
-			}
-			return createStreamTaskOutput{}, &refusedError{"ZEGO's answer was lost", lines(
-				fmt.Sprintf("ZEGO's answer was lost, and the stream task could not be found by its StreamId %s: it may be there, or not. %v", room.StreamID, errors.Unwrap(err)),
-				"What to do: call list_stream_tasks and look for that StreamId; if it is not there, call again.")}
-		}
-		use.streams.created(mine, created.TaskID)
-		if errors.Is(context.Cause(ctx), context.Canceled) {
-			use.streams.abandon(mine) // Nobody learns its id.
-			return createStreamTaskOutput{}, context.Cause(ctx)
-		}
-
 		out := createStreamTaskOutput{
-			TaskID: created.TaskID, RoomID: room.RoomID, StreamID: room.StreamID, RequestID: created.RequestID,
-			Status: int(zego.TaskInitializing), StatusName: zego.TaskInitializing.String(), MaxIdleTime: idle,
-			EndsAt:    created.At.Add(time.Duration(ttl) * time.Second).UTC().Format(time.RFC3339),
+			TaskID: started.TaskID, RoomID: started.RoomID, StreamID: started.StreamID, RequestID: started.RequestID,
+			Status: int(started.Status), StatusName: started.Status.String(), MaxIdleTime: int(idle / time.Second),
+			EndsAt:    started.CreatedAt.Add(ttl).UTC().Format(time.RFC3339),
 			NextCalls: "get_stream_task until Status is 3 (streaming), then drive_by_text or do_action; stop_stream_task when done.",
 		}
-		if in.WaitUntilStreaming != nil && !*in.WaitUntilStreaming {
-			return out, nil
+		if started.Status == zego.TaskStreaming {
+			out.NextCalls = "drive_by_text (or another drive_by tool) or do_action with this TaskId; stop_stream_task when done."
 		}
-		task, err := use.waitUntilStreaming(ctx, created.TaskID)
-		switch {
-		case errors.Is(context.Cause(ctx), context.Canceled):
-			use.streams.abandon(mine)
-			return createStreamTaskOutput{}, context.Cause(ctx)
-		case err != nil && (errors.Is(err, zego.CodeStreamStopped) || errors.Is(err, zego.CodeTaskNotFound)):
-			use.streams.abandon(mine) // Perhaps it is there all the same.
-			return createStreamTaskOutput{}, &refusedError{"the task ended while it was starting", fmt.Sprintf("The stream task %s ended while it was starting: %v", created.TaskID, err)}
-		case err != nil:
-			return out, nil // It was created, and time is up or the status not to be had for now.
-		case task.Status != zego.TaskStreaming:
-			use.streams.abandon(mine)
-			return createStreamTaskOutput{}, failedToStart(task)
-		}
-		out.Status, out.StatusName = int(task.Status), task.Status.String()
-		out.NextCalls = "drive_by_text (or another drive_by tool) or do_action with this TaskId; stop_stream_task when done."
 		return out, nil
 	},
 }
 
-// waitUntilStreaming waits for a task's start, and leaves time to tell of it.
-func (use resources) waitUntilStreaming(ctx context.Context, taskID string) (zego.StreamTask, error) {
+// waitUntilStreaming waits until a task is no longer initializing. It gives up a little
+// before ctx ends, so that the TaskId can still be answered.
+func (d deps) waitUntilStreaming(ctx context.Context, taskID string) (zego.StreamTask, error) {
 	waiting, cancel := leavingTimeToAnswer(ctx)
 	defer cancel()
-	return use.WaitStreamTask(waiting, taskID, func(task zego.StreamTask) {
+	return d.client.WaitStreamTask(waiting, taskID, func(task zego.StreamTask) {
 		done := 1
 		if task.Status == zego.TaskStreaming {
 			done = 2
 		}
-		use.progress(done, 2, "the stream is "+task.Status.String())
+		d.progress(done, 2, "the stream is "+task.Status.String())
 	})
 }
 
-func failedToStart(task zego.StreamTask) error {
-	reason := task.FailReason
-	if reason == "" {
-		reason = "ZEGO gave no reason"
+// explainStart puts the errors of package streams into words. It returns others as they are.
+func explainStart(err error) error {
+	if full, ok := errors.AsType[*streams.LimitError](err); ok {
+		return &toolError{reason: "too many stream tasks", text: lines(
+			fmt.Sprintf("Nothing was created: this server may run %d stream tasks at once (its operator's --max-tasks), and runs %s.", full.MaxTasks, strings.Join(full.Running, ", ")),
+			"What to do: call stop_stream_task on one that is no longer needed.")}
 	}
-	return &refusedError{"the task did not start", lines(
-		fmt.Sprintf("The stream task %s did not start (%s): %s.", task.ID, task.Status, reason),
-		"What to do: call create_stream_task again, perhaps with another digital human.", again(true))}
+	if used, ok := errors.AsType[*streams.StreamIDInUseError](err); ok {
+		return &toolError{reason: "StreamId in use", text: fmt.Sprintf("StreamId %s is in use by a stream task of this server. Choose another, or leave it out.", used.StreamID)}
+	}
+	if lost, ok := errors.AsType[*streams.LostCreateError](err); ok {
+		return &toolError{reason: "ZEGO's answer was lost", text: lines(
+			fmt.Sprintf("ZEGO's answer was lost, and the stream task could not be found by its StreamId %s: it may be there, or not. %v", lost.StreamID, errors.Unwrap(lost.Err)),
+			"What to do: call list_stream_tasks and look for that StreamId; if it is not there, call again.")}
+	}
+	if ended, ok := errors.AsType[*streams.EndedEarlyError](err); ok {
+		return &toolError{
+			reason: "the task ended while it was starting",
+			text:   fmt.Sprintf("The stream task %s ended while it was starting: %v", ended.TaskID, ended.Err),
+		}
+	}
+	if failed, ok := errors.AsType[*streams.StartFailedError](err); ok {
+		reason := failed.Task.FailReason
+		if reason == "" {
+			reason = "ZEGO gave no reason"
+		}
+		return &toolError{reason: "the task did not start", text: lines(
+			fmt.Sprintf("The stream task %s did not start (%s): %s.", failed.Task.ID, failed.Task.Status, reason),
+			"What to do: call create_stream_task again, perhaps with another digital human.", tryAgain(true))}
+	}
+	return err
 }
 
-// limits returns TTL and MaxIdleTime in seconds: those given, or the defaults, which
-// give way to what the operator allows.
-func (s *Streams) limits(ttl, idle *int) (int, int, error) {
-	most := int(s.maxTTL / time.Second)
+// limits returns TTL and MaxIdleTime: those given, or the defaults, which are cut to what
+// the operator allows.
+func (in createStreamTaskInput) limits(maxTTL time.Duration) (ttl, idle time.Duration, err error) {
 	var problems []string
-	choose := func(name string, given *int, least, usual int) int {
-		if given == nil {
-			return max(least, min(usual, most))
+	choose := func(name string, given *int, shortest, usual int) time.Duration {
+		longest := max(shortest, int(maxTTL/time.Second))
+		seconds := min(usual, longest)
+		if given != nil {
+			seconds = *given
 		}
-		if *given > most && *given > least {
-			problems = append(problems, fmt.Sprintf("%s must be an integer from %d to %d (this server's operator allows no more: --max-ttl), got %d", name, least, max(least, most), *given))
+		if seconds > longest {
+			problems = append(problems, fmt.Sprintf("%s must be an integer from %d to %d (this server's operator allows no more: --max-ttl), got %d", name, shortest, longest, seconds))
 		}
-		return *given
+		return time.Duration(seconds) * time.Second
 	}
-	chosenTTL := choose("TTL", ttl, leastTTL, defaultTTL)
-	chosenIdle := choose("MaxIdleTime", idle, leastMaxIdleTime, defaultMaxIdleTime)
+	ttl = choose("TTL", in.TTL, minTTL, defaultTTL)
+	idle = choose("MaxIdleTime", in.MaxIdleTime, minMaxIdleTime, defaultMaxIdleTime)
 	if len(problems) > 0 {
 		return 0, 0, &schema.ArgumentError{Problems: problems}
 	}
-	return chosenTTL, chosenIdle, nil
+	return ttl, idle, nil
 }

@@ -1,6 +1,9 @@
 package tools
 
-import "context"
+import (
+	"context"
+	"zego-mcp/zego"
+)
 
 type doActionInput struct {
 	TaskID string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
@@ -17,9 +20,12 @@ var doAction = tool[doActionInput, receipt]{
 	title:       "Make a gesture",
 	description: "Make the digital human of a running stream task perform a gesture, such as wave_hand. Each digital human has gestures of its own, or none: see Actions of get_digital_human.",
 	toolset:     Streaming,
-	effect:      acts,
-	run: func(ctx context.Context, use resources, in doActionInput) (receipt, error) {
-		id, err := use.DoAction(ctx, in.TaskID, in.Action)
+	effect:      additive,
+	advice: taskAdvice.with(advice{
+		zego.CodeInvalidParameter: "Pass one of the Actions that get_digital_human lists for this stream's digital human.",
+	}),
+	run: func(ctx context.Context, d deps, in doActionInput) (receipt, error) {
+		id, err := d.client.DoAction(ctx, in.TaskID, in.Action)
 		return receipt{TaskID: in.TaskID, RequestID: id}, err
 	},
 }

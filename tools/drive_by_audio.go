@@ -17,9 +17,10 @@ var driveByAudio = tool[driveByAudioInput, driveOutput]{
 	title:       "Speak an audio file on the web",
 	description: "Make the digital human of a running stream task speak an audio file that ZEGO fetches from a URL. Returns when ZEGO has taken it, before it is spoken.",
 	toolset:     Streaming,
-	effect:      acts,
-	run: func(ctx context.Context, use resources, in driveByAudioInput) (driveOutput, error) {
-		drive, err := use.DriveByAudio(ctx, zego.DriveByAudioRequest{
+	effect:      additive,
+	advice:      taskAdvice,
+	run: func(ctx context.Context, d deps, in driveByAudioInput) (driveOutput, error) {
+		drive, err := d.client.DriveByAudio(ctx, zego.DriveByAudioRequest{
 			TaskID: in.TaskID, AudioURL: in.AudioURL,
 			InterruptMode: (*zego.InterruptMode)(in.InterruptMode), VoiceChannel: (*zego.VoiceChannel)(in.VoiceChannel),
 		})

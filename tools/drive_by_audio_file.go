@@ -26,37 +26,38 @@ type driveByAudioFileOutput struct {
 	Seconds float64 `json:"Seconds" jsonschema_description:"How long the audio is"`
 }
 
-// mostAudio bounds one call: it lasts as long as its audio.
-const mostAudio = 10 * time.Minute
+// maxAudio is the longest audio of one call, because the call lasts as long as its audio.
+const maxAudio = 10 * time.Minute
 
 var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 	name:        "drive_by_audio_file",
 	title:       "Speak an audio file of this machine",
 	description: "Make the digital human of a running stream task speak an audio file of this machine, at most 10 minutes. Cuts off what is being said and drops what waits to be said. The call lasts as long as the audio. For a file on the web: drive_by_audio.",
 	toolset:     Streaming,
-	effect:      acts,
+	effect:      additive,
+	advice:      taskAdvice,
 	local:       true,
-	lasting:     true,
-	run: func(ctx context.Context, use resources, in driveByAudioFileInput) (driveByAudioFileOutput, error) {
-		file, err := openBelow(use.audioDirs, in.Path)
+	ownTimeout:  true,
+	run: func(ctx context.Context, d deps, in driveByAudioFileInput) (driveByAudioFileOutput, error) {
+		file, err := openBelow(d.audioDirs, in.Path)
 		if err != nil {
 			return driveByAudioFileOutput{}, err
 		}
 		defer func() { _ = file.Close() }()
 		audio, err := in.audio(file)
 		if err != nil {
-			return driveByAudioFileOutput{}, &refusedError{"audio file", "Path: " + err.Error()}
+			return driveByAudioFileOutput{}, &toolError{reason: "audio file", text: "Path: " + err.Error()}
 		}
 		total, told := int(audio.Length.Seconds()), -1
 		audio.Progress = func(sent time.Duration) {
 			if done := int(sent.Seconds()); done > told {
 				told = done
-				use.progress(done, total, fmt.Sprintf("%d of %d seconds spoken", done, total))
+				d.progress(done, total, fmt.Sprintf("%d of %d seconds spoken", done, total))
 			}
 		}
-		ctx, cancel := context.WithTimeout(ctx, use.timeout+audio.Length)
+		ctx, cancel := context.WithTimeout(ctx, d.timeout+audio.Length)
 		defer cancel()
-		spoken, err := use.Speak(ctx, in.TaskID, audio)
+		spoken, err := d.client.Speak(ctx, in.TaskID, audio)
 		return driveByAudioFileOutput{driveOutputOf(in.TaskID, spoken.Drive), spoken.Length.Seconds()}, err
 	},
 }
@@ -101,8 +102,8 @@ func (in driveByAudioFileInput) audio(file *os.File) (zego.PCM, error) {
 	case audio.Length == 0:
 		audio.Length = there
 	}
-	if audio.Length > mostAudio {
-		return audio, fmt.Errorf("the file holds %v of audio; one call takes at most %v, so cut it", audio.Length.Round(time.Second), mostAudio)
+	if audio.Length > maxAudio {
+		return audio, fmt.Errorf("the file holds %v of audio; one call takes at most %v, so cut it", audio.Length.Round(time.Second), maxAudio)
 	}
 	return audio, nil
 }
@@ -111,7 +112,7 @@ func (in driveByAudioFileInput) audio(file *os.File) (zego.PCM, error) {
 // links lead. Relative paths are looked for in each.
 func openBelow(dirs []string, path string) (*os.File, error) {
 	if len(dirs) == 0 {
-		return nil, &refusedError{"no audio directory", "No directory is allowed for audio files.\nWhat to do: tell the user to start zego-mcp with --audio-dir DIR (or ZEGO_AUDIO_DIR), the directory that holds the audio."}
+		return nil, &toolError{reason: "no audio directory", text: "No directory is allowed for audio files.\nWhat to do: tell the user to start zego-mcp with --audio-dir DIR (or ZEGO_AUDIO_DIR), the directory that holds the audio."}
 	}
 	outside := &schema.ArgumentError{Problems: []string{
 		fmt.Sprintf("Path must lie below a directory that the operator allowed (%s), got %q", strings.Join(dirs, ", "), path),
@@ -140,7 +141,7 @@ func openBelow(dirs []string, path string) (*os.File, error) {
 	if missing == nil {
 		return nil, outside
 	}
-	return nil, &refusedError{"audio file", fmt.Sprintf("Path %q cannot be read (the allowed directories: %s): %v", path, strings.Join(dirs, ", "), withoutPath(missing))}
+	return nil, &toolError{reason: "audio file", text: fmt.Sprintf("Path %q cannot be read (the allowed directories: %s): %v", path, strings.Join(dirs, ", "), withoutPath(missing))}
 }
 
 // openRegular lets the operating system hold the path below dir: os.Root follows no

@@ -16,9 +16,10 @@ var driveByRTCStream = tool[driveByRTCStreamInput, driveOutput]{
 	title:       "Speak along with another stream",
 	description: "Make the digital human of a running stream task speak the live audio of another ZEGO stream, such as a person's microphone. Cuts off what is being said and drops what waits to be said. It follows until interrupt_drive or the next drive.",
 	toolset:     Streaming,
-	effect:      acts,
-	run: func(ctx context.Context, use resources, in driveByRTCStreamInput) (driveOutput, error) {
-		drive, err := use.DriveByRTCStream(ctx, in.TaskID, zego.RTCConfig{RoomID: in.RoomID, StreamID: in.StreamID})
+	effect:      additive,
+	advice:      taskAdvice,
+	run: func(ctx context.Context, d deps, in driveByRTCStreamInput) (driveOutput, error) {
+		drive, err := d.client.DriveByRTCStream(ctx, in.TaskID, zego.RTCConfig{RoomID: in.RoomID, StreamID: in.StreamID})
 		return driveOutputOf(in.TaskID, drive), err
 	},
 }

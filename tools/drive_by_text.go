@@ -32,12 +32,16 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 	title:       "Speak a text",
 	description: "Make the digital human of a running stream task speak a text, of at most 1800 characters; cut a longer one at its sentences into several calls, which are spoken one after the other. Returns when ZEGO has taken it, before it is spoken. If the stream is still starting, waits for it.",
 	toolset:     Streaming,
-	effect:      acts,
-	run: func(ctx context.Context, use resources, in driveByTextInput) (driveOutput, error) {
+	effect:      additive,
+	advice: taskAdvice.with(advice{
+		zego.CodeTimbreNotFound:     "Call list_timbres and pass one of its TimbreId values.",
+		zego.CodeTimbreNotSupported: "Call list_timbres with the DigitalHumanId of this stream and pass one of its TimbreId values.",
+	}),
+	run: func(ctx context.Context, d deps, in driveByTextInput) (driveOutput, error) {
 		if strings.TrimSpace(in.Text) == "" {
 			return driveOutput{}, &schema.ArgumentError{Problems: []string{"Text must not be blank"}}
 		}
-		drive, err := use.DriveByText(ctx, zego.DriveByTextRequest{
+		drive, err := d.client.DriveByText(ctx, zego.DriveByTextRequest{
 			TaskID: in.TaskID, Text: in.Text, InterruptMode: (*zego.InterruptMode)(in.InterruptMode),
 			TTSConfig: zego.TTSConfig{TimbreID: in.TimbreID, SpeechRate: in.SpeechRate, PitchRate: in.PitchRate, Volume: in.Volume},
 		})

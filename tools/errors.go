@@ -7,51 +7,79 @@ import (
 	"strings"
 	"time"
 	"zego-mcp/schema"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
+
+	"github.com/mark3labs/mcp-go/server"
 )
 
-// nextSteps says which tool mends a refusal; the client's own advice stands
-// for the other codes.
-var nextSteps = map[zego.Code]string{
-	zego.CodeDigitalHumanNotFound: "Call list_digital_humans and pass one of its DigitalHumanId values.",
-	zego.CodeDigitalHumanConfig:   "Choose another digital human from list_digital_humans; tell ZEGOCLOUD support the RequestId.",
-	zego.CodeModelVersion:         "Choose another digital human from list_digital_humans; tell ZEGOCLOUD support the RequestId.",
-	zego.CodeTimbreNotFound:       "Call list_timbres and pass one of its TimbreId values.",
-	zego.CodeTimbreNotSupported:   "Call list_timbres with the DigitalHumanId of this stream and pass one of its TimbreId values.",
-	zego.CodeTaskNotFound:         "Call list_stream_tasks for the tasks that run. This one may have ended; create_stream_task makes a new one.",
-	zego.CodeStreamNotStarted:     "Call get_stream_task until its Status is 3 (streaming), then call again.",
-	zego.CodeStreamStopped:        "Nothing: it has ended. To go on, call create_stream_task.",
-	zego.CodeConcurrencyExceeded:  "Call list_stream_tasks, and stop_stream_task on one that is no longer needed.",
-	zego.CodeStreamIDExists:       "Leave StreamId out, or choose another; or stop the task that has it (list_stream_tasks, stop_stream_task).",
+// toolError is a tool's own refusal.
+type toolError struct {
+	reason string // For the log. It holds no argument, because arguments do not belong there.
+	text   string // For the model, complete: what was refused, and what to do.
 }
 
-// nextStep says what to do about a refusal.
-func nextStep(refusal *zego.Error) string {
-	if refusal.Action == "DoAction" && refusal.Code == zego.CodeInvalidParameter {
-		return "Pass one of the Actions that get_digital_human lists for this stream's digital human."
+// Error returns the text for the model.
+func (e *toolError) Error() string { return e.text }
+
+// unavailableError says that the configuration does not allow calls.
+type unavailableError struct{ err error }
+
+func (e *unavailableError) Error() string {
+	if e.err == nil {
+		return "this server has no ZEGO project"
 	}
-	if step, ok := nextSteps[refusal.Code]; ok {
-		return step
-	}
-	return sentence(refusal.Code.Advice())
+	return e.err.Error()
 }
 
-// explain turns an error into what the model reads: what was refused, by whom,
-// what to do, whether trying again helps, and the RequestId.
-func explain(err error) string {
+// logText returns err for the log. Arguments can hold a user's content, which does not
+// belong there, so an error of an unknown type is logged by its type alone.
+func logText(err error) string {
+	if invalid, ok := errors.AsType[*schema.ArgumentError](err); ok {
+		return fmt.Sprintf("%d invalid arguments", len(invalid.Problems))
+	}
+	if refusal, ok := errors.AsType[*zego.Error](err); ok {
+		return refusal.Code.Error() // ZEGO's message may repeat an argument.
+	}
+	if refused, ok := errors.AsType[*toolError](err); ok {
+		return refused.reason
+	}
+	if hasNoArguments(err) {
+		return err.Error()
+	}
+	return fmt.Sprintf("an error of type %T", err)
+}
+
+// hasNoArguments reports whether err is of a type whose text never repeats an argument.
+func hasNoArguments(err error) bool {
+	for _, target := range []any{
+		new(*unavailableError), new(*zego.TransportError), new(*zego.ResponseError), new(*zego.LostAnswerError),
+		new(*zego.QueueError), new(*zego.SpeechError), new(*zego.ListChangedError),
+	} {
+		if errors.As(err, target) {
+			return true
+		}
+	}
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, streams.ErrClosed) || errors.Is(err, server.ErrResourceNotFound)
+}
+
+// explain turns an error into what the model reads: what was refused, by whom, what to do,
+// whether trying again helps, and the RequestId. The advice is that of the tool.
+func explain(err error, advice advice) string {
 	if invalid, ok := errors.AsType[*schema.ArgumentError](err); ok {
 		return strings.Join(invalid.Problems, "\n")
 	}
 	if _, ok := errors.AsType[*unavailableError](err); ok {
 		return err.Error()
 	}
-	if refused, ok := errors.AsType[*refusedError](err); ok {
+	if refused, ok := errors.AsType[*toolError](err); ok {
 		return refused.text
 	}
 	if broken, ok := errors.AsType[*zego.SpeechError](err); ok {
 		return lines(
 			fmt.Sprintf("The speech broke off after %v of audio, which may have been spoken: %v", broken.Sent.Round(time.Millisecond), broken.Err),
-			"What to do: look at the stream with get_stream_task; if it streams, call again with what is missing, or with all of it.", again(true))
+			"What to do: look at the stream with get_stream_task; if it streams, call again with what is missing, or with all of it.", tryAgain(true))
 	}
 	if lost, ok := errors.AsType[*zego.LostAnswerError](err); ok {
 		return lines(
@@ -63,19 +91,19 @@ func explain(err error) string {
 		if refusal.Message != "" {
 			head += ": " + refusal.Message
 		}
-		return lines(head, "What to do: "+nextStep(refusal), again(refusal.Retryable()), requestID(refusal.RequestID))
+		return lines(head, "What to do: "+whatToDo(refusal.Code, advice), tryAgain(refusal.Retryable()), requestIDLine(refusal.RequestID))
 	}
 	if bad, ok := errors.AsType[*zego.ResponseError](err); ok {
 		return lines(
 			fmt.Sprintf("%s got no usable answer (HTTP %d): %s", bad.Action, bad.HTTPStatus, bad.Reason),
 			"What to do: if it stays, check the endpoint with `zego-mcp doctor`.",
-			again(bad.Retryable()), requestID(bad.RequestID))
+			tryAgain(bad.Retryable()), requestIDLine(bad.RequestID))
 	}
 	if queue, ok := errors.AsType[*zego.QueueError](err); ok {
 		return lines(
 			fmt.Sprintf("%s was not sent: ZEGO's rate limit is used up, %d calls wait already, and a turn would come in about %v, after this call's time limit.",
 				queue.Action, queue.Ahead, queue.Wait.Round(100*time.Millisecond)),
-			"What to do: call again later, or less often.", again(true))
+			"What to do: call again later, or less often.", tryAgain(true))
 	}
 	if transport, ok := errors.AsType[*zego.TransportError](err); ok {
 		if errors.Is(err, context.Canceled) {
@@ -83,29 +111,37 @@ func explain(err error) string {
 		}
 		return lines(
 			fmt.Sprintf("%s got no answer: %v", transport.Action, transport.Err),
-			"What to do: check the network and the endpoint with `zego-mcp doctor`.", again(true))
+			"What to do: check the network and the endpoint with `zego-mcp doctor`.", tryAgain(true))
 	}
 	return err.Error()
 }
 
-func again(helps bool) string {
+// whatToDo returns the tool's advice about a code, or the general one.
+func whatToDo(code zego.Code, advice advice) string {
+	if text, ok := advice[code]; ok {
+		return text
+	}
+	return sentence(code.Advice())
+}
+
+func tryAgain(helps bool) string {
 	if helps {
 		return "Trying again may help."
 	}
 	return "Trying again with the same arguments does not help."
 }
 
-func requestID(id string) string {
+func requestIDLine(id string) string {
 	if id == "" {
 		return ""
 	}
 	return "RequestId: " + id
 }
 
-// sentence makes one of an imperative.
+// sentence makes a sentence of an imperative in lower case without a full stop.
 func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
 
-// lines joins what is not empty.
+// lines joins the texts that are not empty, one per line.
 func lines(texts ...string) string {
 	var kept []string
 	for _, text := range texts {

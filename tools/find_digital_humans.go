@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 	"zego-mcp/zego"
 
 	"golang.org/x/text/cases"
@@ -37,8 +38,8 @@ var findDigitalHumans = tool[findDigitalHumansInput, findDigitalHumansOutput]{
 	title:       "Find digital humans",
 	description: "Find digital humans (talking avatars) by name, gesture or id, whatever page they are on. Free, changes nothing; searches about 200 a second. To see them all, call list_digital_humans.",
 	toolset:     Assets,
-	effect:      reads,
-	run: func(ctx context.Context, use resources, in findDigitalHumansInput) (findDigitalHumansOutput, error) {
+	effect:      readOnly,
+	run: func(ctx context.Context, d deps, in findDigitalHumansInput) (findDigitalHumansOutput, error) {
 		mode, limit := zego.FetchAll, 10
 		if in.FetchMode != nil {
 			mode = zego.FetchMode(*in.FetchMode)
@@ -48,31 +49,33 @@ var findDigitalHumans = tool[findDigitalHumansInput, findDigitalHumansOutput]{
 		}
 		searching, cancel := leavingTimeToAnswer(ctx)
 		defer cancel()
-		found := search{words: strings.Fields(fold(in.Query)), hasAction: in.HasAction}
-		err := found.walk(searching, use, mode)
+		s := search{words: strings.Fields(normalize(in.Query)), hasGestures: in.HasAction}
+		err := s.searchAllPages(searching, d, mode)
 		if changed := new(zego.ListChangedError); errors.As(err, &changed) {
-			err = found.walk(searching, use, mode)
+			err = s.searchAllPages(searching, d, mode)
 		}
 		out := findDigitalHumansOutput{
 			DigitalHumans: []digitalHuman{},
-			Matches:       len(found.hits), Searched: found.searched, Total: found.total, Complete: err == nil,
-			AvatarURLsExpireAt: avatarExpiry(found.at),
+			Matches:       len(s.matches), Searched: s.searched, Total: s.total, Complete: err == nil,
+			AvatarURLsExpireAt: avatarExpiry(s.answeredAt),
 		}
 		if err != nil {
-			var advice error
-			if out.Advice, advice = goOn(err, found, mode); advice != nil || ctx.Err() != nil {
+			advice, ok := adviceFor(err, s, mode)
+			if !ok || ctx.Err() != nil {
 				return findDigitalHumansOutput{}, err
 			}
+			out.Advice = advice
 		}
-		slices.SortStableFunc(found.hits, func(a, b hit) int { return cmp.Compare(b.score, a.score) })
-		for _, h := range found.hits[:min(limit, len(found.hits))] {
-			out.DigitalHumans = append(out.DigitalHumans, digitalHumanOf(h.human))
+		slices.SortStableFunc(s.matches, func(a, b match) int { return cmp.Compare(b.score, a.score) })
+		for _, m := range s.matches[:min(limit, len(s.matches))] {
+			out.DigitalHumans = append(out.DigitalHumans, digitalHumanOf(m.human))
 		}
 		return out, nil
 	},
 }
 
-// leavingTimeToAnswer ends before ctx does, so that what was found can be told.
+// leavingTimeToAnswer returns a context that ends a little before ctx does, so that what
+// was found by then can still be answered.
 func leavingTimeToAnswer(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -81,93 +84,74 @@ func leavingTimeToAnswer(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Second, time.Until(deadline)/10)))
 }
 
-// goOn says why a search ended early and how to go on. It returns err if nothing
-// was searched, or if going on would be of no use.
-func goOn(err error, found search, mode zego.FetchMode) (string, error) {
-	queue, changed := new(zego.QueueError), new(zego.ListChangedError)
-	switch {
-	case errors.As(err, &changed):
-		return "The list changed while it was searched, twice. Call again.", nil
-	case found.searched == 0 || !errors.As(err, &queue) && !errors.Is(err, context.DeadlineExceeded):
-		return "", err
+// adviceFor says why a search ended early, and how to go on with what it found. It reports
+// false if the search found nothing to go on with: then err itself is the answer.
+func adviceFor(err error, s search, mode zego.FetchMode) (advice string, ok bool) {
+	if changed := new(zego.ListChangedError); errors.As(err, &changed) {
+		return "The list changed while it was searched, twice. Call again.", true
 	}
-	advice := fmt.Sprintf("Time ran out after %d of %d. For the rest, page through list_digital_humans with FetchMode=%d, from Offset=%d on",
-		found.searched, found.total, mode, found.searched)
+	queue := new(zego.QueueError)
+	timeRanOut := errors.As(err, &queue) || errors.Is(err, context.DeadlineExceeded)
+	if s.searched == 0 || !timeRanOut {
+		return "", false
+	}
+	advice = fmt.Sprintf("Time ran out after %d of %d. For the rest, page through list_digital_humans with FetchMode=%d, from Offset=%d on",
+		s.searched, s.total, mode, s.searched)
 	if mode == zego.FetchAll {
 		advice += "; or search fewer, with FetchMode 2 or 3"
 	}
-	return advice + ".", nil
+	return advice + ".", true
 }
 
-// search is what a walk over all pages found.
+// search is what is searched for, and what was found of it.
 type search struct {
-	words     []string // Folded.
-	hasAction *bool
+	words       []string // Normalized; each of them must be found.
+	hasGestures *bool    // Nil: gestures do not matter.
 
-	hits            []hit
+	matches         []match
 	searched, total int
-	at              time.Time // Of the first answer: its AvatarUrls expire first.
+	answeredAt      time.Time // When the oldest page was answered: its AvatarUrls expire first.
 }
 
-type hit struct {
+// match is a digital human that was found.
+type match struct {
 	human zego.DigitalHuman
-	score int
+	score int // The higher, the better it matches.
 }
 
-// walk searches all pages, from the beginning.
-func (s *search) walk(ctx context.Context, use resources, mode zego.FetchMode) error {
-	s.hits, s.searched, s.at = nil, 0, time.Time{}
-	for page, err := range use.DigitalHumanPages(ctx, mode) {
+// searchAllPages searches every page of the list. It begins anew when it is called again.
+func (s *search) searchAllPages(ctx context.Context, d deps, mode zego.FetchMode) error {
+	s.matches, s.searched, s.answeredAt = nil, 0, time.Time{}
+	for page, err := range d.client.DigitalHumanPages(ctx, mode) {
 		if err != nil {
 			return err
 		}
-		if s.at.IsZero() || page.At.Before(s.at) {
-			s.at = page.At
+		if s.answeredAt.IsZero() || page.At.Before(s.answeredAt) {
+			s.answeredAt = page.At
 		}
 		for _, human := range page.DigitalHumans {
 			if score, ok := s.score(human); ok {
-				s.hits = append(s.hits, hit{human, score})
+				s.matches = append(s.matches, match{human, score})
 			}
 		}
 		s.searched += len(page.DigitalHumans)
 		s.total = page.Total
-		use.progress(s.searched, s.total, fmt.Sprintf("%d of %d searched, %d found", s.searched, s.total, len(s.hits)))
+		d.progress(s.searched, s.total, fmt.Sprintf("%d of %d searched, %d found", s.searched, s.total, len(s.matches)))
 	}
 	return nil
 }
 
-// score says how well a digital human matches: every word must be somewhere, and
-// the name counts most.
+// score says how well a digital human matches. It reports false if a word was not found.
+// Words in the name count most, and more at its beginning.
 func (s *search) score(human zego.DigitalHuman) (score int, ok bool) {
-	if s.hasAction != nil && *s.hasAction != (len(human.Gestures) > 0) {
+	if s.hasGestures != nil && *s.hasGestures != (len(human.Gestures) > 0) {
 		return 0, false
 	}
-	name, id := fold(human.Name), fold(human.ID)
+	name := normalize(human.Name)
 	for _, word := range s.words {
-		best := 0
-		switch at := strings.Index(name, word); {
-		case name == word:
-			best = 100
-		case at == 0:
-			best = 60
-		case at > 0 && !unicode.IsLetter(before(name, at)):
-			best = 50 // Begins a word.
-		case at > 0:
-			best = 40
-		}
-		switch {
-		case id == word:
-			best = 100
-		case strings.Contains(id, word):
-			best = max(best, 10)
-		}
-		for _, a := range human.Gestures {
-			switch action := fold(a.Name); {
-			case action == word:
-				best = max(best, 30)
-			case strings.Contains(action, word):
-				best = max(best, 20)
-			}
+		best := max(scoreName(name, word), scoreID(normalize(human.ID), word))
+		for _, g := range human.Gestures {
+			best = max(best, scoreGesture(normalize(g.Name), word))
 		}
 		if best == 0 {
 			return 0, false
@@ -180,11 +164,42 @@ func (s *search) score(human zego.DigitalHuman) (score int, ok bool) {
 	return score, true
 }
 
-// before is the character that ends before the byte at.
-func before(text string, at int) rune {
-	runes := []rune(text[:at])
-	return runes[len(runes)-1]
+func scoreName(name, word string) int {
+	at := strings.Index(name, word)
+	switch {
+	case name == word:
+		return 100
+	case at == 0:
+		return 60
+	case at > 0:
+		if before, _ := utf8.DecodeLastRuneInString(name[:at]); !unicode.IsLetter(before) {
+			return 50 // It begins a word of the name.
+		}
+		return 40
+	}
+	return 0
 }
 
-// fold makes texts equal that differ only in case or width: "Ｓｏｐｈｉａ" is "sophia".
-func fold(text string) string { return cases.Fold().String(norm.NFKC.String(text)) }
+func scoreID(id, word string) int {
+	switch {
+	case id == word:
+		return 100
+	case strings.Contains(id, word):
+		return 10
+	}
+	return 0
+}
+
+func scoreGesture(gesture, word string) int {
+	switch {
+	case gesture == word:
+		return 30
+	case strings.Contains(gesture, word):
+		return 20
+	}
+	return 0
+}
+
+// normalize makes texts equal that differ only in case or width: "Ｓｏｐｈｉａ" becomes
+// "sophia".
+func normalize(text string) string { return cases.Fold().String(norm.NFKC.String(text)) }

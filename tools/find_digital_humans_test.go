@@ -109,7 +109,7 @@ func TestFindRunsOutOfTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := tools.NewServer(tools.Config{Client: client, Timeout: 900 * time.Millisecond})
+	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client}), Timeout: 900 * time.Millisecond})
 	got, _ := decodeFound(t, textOf(t, call(t.Context(), t, s, "find_digital_humans", `{"Query":"human"}`)))
 	if got.Complete || got.Searched < 20 || got.Searched > 200 || got.Matches != got.Searched || got.Total != 400 || len(got.DigitalHumans) != 10 {
 		t.Errorf("got %+v", got)
@@ -149,7 +149,7 @@ func TestFindInAChangingList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _ := decodeFound(t, textOf(t, call(t.Context(), t, tools.NewServer(tools.Config{Client: client}), "find_digital_humans", `{}`)))
+		got, _ := decodeFound(t, textOf(t, call(t.Context(), t, tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client})}), "find_digital_humans", `{}`)))
 		if complete := changes == 1; got.Complete != complete || complete && got.Searched != 64 || !complete && !strings.Contains(got.Advice, "list changed") {
 			t.Errorf("%d changes: got %+v", changes, got)
 		}

@@ -17,9 +17,10 @@ var getDigitalHuman = tool[getDigitalHumanInput, getDigitalHumanOutput]{
 	title:       "Get a digital human",
 	description: "Get one digital human by its DigitalHumanId: name, picture, gestures. Free, changes nothing. Find ids with list_digital_humans.",
 	toolset:     Assets,
-	effect:      reads,
-	run: func(ctx context.Context, use resources, in getDigitalHumanInput) (getDigitalHumanOutput, error) {
-		info, err := use.GetDigitalHuman(ctx, in.DigitalHumanID)
+	effect:      readOnly,
+	advice:      humanAdvice,
+	run: func(ctx context.Context, d deps, in getDigitalHumanInput) (getDigitalHumanOutput, error) {
+		info, err := d.client.GetDigitalHuman(ctx, in.DigitalHumanID)
 		if err != nil {
 			return getDigitalHumanOutput{}, err
 		}

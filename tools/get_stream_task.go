@@ -15,9 +15,10 @@ var getStreamTask = tool[getStreamTaskInput, streamTask]{
 	title:       "Get a stream task",
 	description: "Get the status of one stream task by its TaskId: initializing, streaming (it can be driven), stopping or stopped. Free, changes nothing.",
 	toolset:     Assets,
-	effect:      reads,
-	run: func(ctx context.Context, use resources, in getStreamTaskInput) (streamTask, error) {
-		task, err := use.GetStreamTask(ctx, in.TaskID)
+	effect:      readOnly,
+	advice:      taskAdvice,
+	run: func(ctx context.Context, d deps, in getStreamTaskInput) (streamTask, error) {
+		task, err := d.streams.Get(ctx, in.TaskID)
 		if errors.Is(err, zego.CodeStreamStopped) {
 			// ZEGO describes running tasks only, and says no more of one that has ended.
 			task, err = zego.StreamTask{ID: in.TaskID, Status: zego.TaskStopped}, nil
@@ -25,6 +26,6 @@ var getStreamTask = tool[getStreamTaskInput, streamTask]{
 		if err != nil {
 			return streamTask{}, err
 		}
-		return streamTaskOf(use, task), nil
+		return streamTaskOf(d, task), nil
 	},
 }

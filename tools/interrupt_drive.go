@@ -11,9 +11,10 @@ var interruptDrive = tool[interruptDriveInput, receipt]{
 	title:       "Interrupt the speech",
 	description: "Cut off what the digital human of a stream task is saying, and drop all that waits to be said. The stream goes on, and costs; to end it, call stop_stream_task.",
 	toolset:     Streaming,
-	effect:      destroys,
-	run: func(ctx context.Context, use resources, in interruptDriveInput) (receipt, error) {
-		id, err := use.InterruptDrive(ctx, in.TaskID)
+	effect:      destructive,
+	advice:      taskAdvice,
+	run: func(ctx context.Context, d deps, in interruptDriveInput) (receipt, error) {
+		id, err := d.client.InterruptDrive(ctx, in.TaskID)
 		return receipt{TaskID: in.TaskID, RequestID: id}, err
 	},
 }

@@ -20,16 +20,21 @@ type listDigitalHumansOutput struct {
 	RequestID          string         `json:"RequestId"`
 }
 
-// digitalHuman is one avatar in a result.
-type digitalHuman struct {
-	DigitalHumanID string   `json:"DigitalHumanId"`
-	Name           string   `json:"Name"`
-	AvatarURL      string   `json:"AvatarUrl" jsonschema_description:"Picture; works for 24 hours"`
-	IsPublic       bool     `json:"IsPublic" jsonschema_description:"true: open to every project; false: this project's own"`
-	Actions        []action `json:"Actions" jsonschema_description:"Gestures it can make"`
+// humanAdvice is what to do when ZEGO does not take a DigitalHumanId.
+var humanAdvice = advice{
+	zego.CodeDigitalHumanNotFound: "Call list_digital_humans and pass one of its DigitalHumanId values.",
 }
 
-type action struct {
+// digitalHuman is one digital human in a result.
+type digitalHuman struct {
+	DigitalHumanID string    `json:"DigitalHumanId"`
+	Name           string    `json:"Name"`
+	AvatarURL      string    `json:"AvatarUrl" jsonschema_description:"Picture; works for 24 hours"`
+	IsPublic       bool      `json:"IsPublic" jsonschema_description:"true: open to every project; false: this project's own"`
+	Actions        []gesture `json:"Actions" jsonschema_description:"Gestures it can make"`
+}
+
+type gesture struct {
 	Action     string `json:"Action"`
 	PreviewURL string `json:"PreviewUrl" jsonschema_description:"Video"`
 }
@@ -39,9 +44,9 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 	title:       "List digital humans",
 	description: "List the digital humans (talking avatars) that this ZEGOCLOUD project can use: ids, names, pictures, gestures. One page of at most 20; go on with Offset=NextOffset. Free, changes nothing. For one whose id you know, call get_digital_human.",
 	toolset:     Assets,
-	effect:      reads,
-	run: func(ctx context.Context, use resources, in listDigitalHumansInput) (listDigitalHumansOutput, error) {
-		page, err := use.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{
+	effect:      readOnly,
+	run: func(ctx context.Context, d deps, in listDigitalHumansInput) (listDigitalHumansOutput, error) {
+		page, err := d.client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{
 			FetchMode: (*zego.FetchMode)(in.FetchMode), Offset: in.Offset, Limit: in.Limit,
 		})
 		if err != nil {
@@ -68,17 +73,18 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 }
 
 func digitalHumanOf(human zego.DigitalHuman) digitalHuman {
-	actions := make([]action, 0, len(human.Gestures))
-	for _, a := range human.Gestures {
-		actions = append(actions, action{Action: a.Name, PreviewURL: a.PreviewURL})
+	gestures := make([]gesture, 0, len(human.Gestures))
+	for _, g := range human.Gestures {
+		gestures = append(gestures, gesture{Action: g.Name, PreviewURL: g.PreviewURL})
 	}
 	return digitalHuman{
 		DigitalHumanID: human.ID, Name: human.Name, AvatarURL: human.AvatarURL,
-		IsPublic: human.IsPublic, Actions: actions,
+		IsPublic: human.IsPublic, Actions: gestures,
 	}
 }
 
-// avatarExpiry is when an AvatarUrl that ZEGO answered with at a time stops working.
+// avatarExpiry returns the time (RFC 3339, UTC) at which the AvatarUrl values of an answer
+// stop working.
 func avatarExpiry(at time.Time) string {
 	return at.Add(zego.AvatarURLLifetime).UTC().Format(time.RFC3339)
 }

@@ -3,6 +3,8 @@ package tools
 import (
 	"context"
 	"fmt"
+	"time"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 )
 
@@ -26,11 +28,11 @@ type streamTask struct {
 	StartedBy  string `json:"StartedBy" jsonschema:"enum=this_server,enum=orphan,enum=other" jsonschema_description:"orphan: another zego-mcp, which may be gone; other: another program"`
 }
 
-func streamTaskOf(use resources, task zego.StreamTask) streamTask {
+func streamTaskOf(d deps, task zego.StreamTask) streamTask {
 	out := streamTask{
 		TaskID: task.ID, RoomID: task.RoomID, StreamID: task.StreamID,
 		Status: int(task.Status), StatusName: task.Status.String(), FailReason: task.FailReason,
-		StartedBy: use.streams.origin(task),
+		StartedBy: string(d.streams.StartedBy(task)),
 	}
 	if task.CreateTime > 0 {
 		out.CreatedAt = unixTime(task.CreateTime)
@@ -38,22 +40,32 @@ func streamTaskOf(use resources, task zego.StreamTask) streamTask {
 	return out
 }
 
+// unixTime returns a Unix time as RFC 3339, UTC.
+func unixTime(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
+
+// taskAdvice is what to do when ZEGO does not take a TaskId.
+var taskAdvice = advice{
+	zego.CodeTaskNotFound:     "Call list_stream_tasks for the tasks that run. This one may have ended; create_stream_task makes a new one.",
+	zego.CodeStreamNotStarted: "Call get_stream_task until its Status is 3 (streaming), then call again.",
+	zego.CodeStreamStopped:    "Nothing: it has ended. To go on, call create_stream_task.",
+}
+
 var listStreamTasks = tool[listStreamTasksInput, listStreamTasksOutput]{
 	name:        "list_stream_tasks",
 	title:       "List stream tasks",
 	description: "List the running stream tasks of this ZEGOCLOUD project, which cost while they run: those of this server, orphans that an earlier zego-mcp may have left behind, and those of other programs. Free, changes nothing. To end one, call stop_stream_task.",
 	toolset:     Assets,
-	effect:      reads,
-	run: func(ctx context.Context, use resources, _ listStreamTasksInput) (listStreamTasksOutput, error) {
-		list, err := use.ListStreamTasks(ctx)
+	effect:      readOnly,
+	run: func(ctx context.Context, d deps, _ listStreamTasksInput) (listStreamTasksOutput, error) {
+		list, err := d.streams.List(ctx)
 		if err != nil {
 			return listStreamTasksOutput{}, err
 		}
 		out := listStreamTasksOutput{StreamTasks: make([]streamTask, 0, len(list.Tasks)), RequestID: list.RequestID}
 		orphans := 0
 		for _, task := range list.Tasks {
-			described := streamTaskOf(use, task)
-			if described.StartedBy == orphan {
+			described := streamTaskOf(d, task)
+			if described.StartedBy == string(streams.Orphan) {
 				orphans++
 			}
 			out.StreamTasks = append(out.StreamTasks, described)

@@ -34,8 +34,9 @@ var listTimbres = tool[listTimbresInput, listTimbresOutput]{
 	title:       "List timbres (voices)",
 	description: "List the timbres (voices) for drive_by_text: the public ones, and with a DigitalHumanId also its private ones. One page of at most 20; go on with Offset=NextOffset. Free, changes nothing.",
 	toolset:     Assets,
-	effect:      reads,
-	run: func(ctx context.Context, use resources, in listTimbresInput) (listTimbresOutput, error) {
+	effect:      readOnly,
+	advice:      humanAdvice,
+	run: func(ctx context.Context, d deps, in listTimbresInput) (listTimbresOutput, error) {
 		offset, limit := 0, zego.MaxLimit
 		if in.Offset != nil {
 			offset = *in.Offset
@@ -56,7 +57,7 @@ var listTimbres = tool[listTimbresInput, listTimbresOutput]{
 		add := func(digitalHumanID string, isPublic bool) error {
 			skip, room := max(0, offset-out.Total), limit-len(out.Timbres)
 			// ZEGO tells Total only with a page; a full one needs no more than that.
-			page, err := use.ListTimbres(ctx, zego.ListTimbresRequest{DigitalHumanID: digitalHumanID, Offset: &skip, Limit: new(max(1, room))})
+			page, err := d.client.ListTimbres(ctx, zego.ListTimbresRequest{DigitalHumanID: digitalHumanID, Offset: &skip, Limit: new(max(1, room))})
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 )
 
@@ -23,28 +24,26 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 	title:       "Stop a stream task",
 	description: "End a stream task: its video stops for everybody who watches, and so does the bill. Always call it when a stream is no longer needed. For a task that this server did not start, the user must agree.",
 	toolset:     Streaming,
-	effect:      destroys,
-	run: func(ctx context.Context, use resources, in stopStreamTaskInput) (stopStreamTaskOutput, error) {
-		if !use.streams.owns(in.TaskID) {
-			task, err := use.GetStreamTask(ctx, in.TaskID)
+	effect:      destructive,
+	advice:      taskAdvice,
+	run: func(ctx context.Context, d deps, in stopStreamTaskInput) (stopStreamTaskOutput, error) {
+		if !d.streams.Owns(in.TaskID) {
+			task, err := d.streams.Get(ctx, in.TaskID)
 			switch {
 			case errors.Is(err, zego.CodeStreamStopped) || err == nil && (task.Status == zego.TaskStopping || task.Status == zego.TaskStopped):
 				return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: true}, nil
 			case err != nil:
 				return stopStreamTaskOutput{}, err
 			}
-			if use.streams.origin(task) != startedHere {
+			if d.streams.StartedBy(task) != streams.ThisServer {
 				question := fmt.Sprintf("Stop the stream task %s, which this server did not start? It streams %s into the room %s since %s; its viewers lose the picture.",
 					task.ID, task.StreamID, task.RoomID, unixTime(task.CreateTime))
-				if err := use.confirmation.of(in.TaskID, question, in.Confirm); err != nil {
+				if err := d.confirmation.require(in.TaskID, question, in.Confirm); err != nil {
 					return stopStreamTaskOutput{}, err
 				}
 			}
 		}
-		stopped, err := use.StopStreamTask(ctx, in.TaskID)
-		if err == nil || errors.Is(err, zego.CodeTaskNotFound) {
-			use.streams.releaseID(in.TaskID)
-		}
+		stopped, err := d.streams.Stop(ctx, in.TaskID)
 		return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: stopped.AlreadyStopped, RequestID: stopped.RequestID}, err
 	},
 }

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 
@@ -35,7 +36,7 @@ type stage struct {
 	*server.MCPServer
 	sim     *zegosim.Server
 	client  *zego.Client
-	streams *tools.Streams
+	streams *streams.Ledger
 
 	mu    sync.Mutex // guards what follows
 	calls []zegosim.Call
@@ -85,7 +86,7 @@ func (s *stage) running(t *testing.T) []zego.StreamTask {
 	return list.Tasks
 }
 
-func onStage(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts tools.StreamOptions) *stage {
+func onStage(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts streams.Options) *stage {
 	t.Helper()
 	s := &stage{sim: sim}
 	sim.QPS = -1
@@ -109,9 +110,14 @@ func onStage(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts tools.Str
 		t.Fatal(err)
 	}
 	opts.Logger = slog.New(slog.NewTextHandler(s, nil))
-	s.streams = tools.NewStreams(s.client, opts)
-	cfg.Client, cfg.Streams, cfg.Local = s.client, s.streams, true
-	cfg.Toolsets = []tools.Toolset{tools.Assets, tools.Streaming}
+	if cfg.Logger == nil {
+		cfg.Logger = opts.Logger
+	}
+	s.streams = streams.New(s.client, opts)
+	cfg.Project = tools.OneProject(tools.Project{
+		Client: s.client, Streams: s.streams, Toolsets: everyToolset,
+	})
+	cfg.Local = true
 	s.MCPServer = tools.NewServer(cfg)
 	return s
 }
@@ -182,7 +188,7 @@ func (s *stage) create(t *testing.T, more string) string {
 
 func TestStreamLife(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{StartDelay: 30 * time.Millisecond}, tools.Config{}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{StartDelay: 30 * time.Millisecond}, tools.Config{}, streams.Options{})
 	before := time.Now()
 	created := s.do(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"}`, waver))
 	id := created["TaskId"].(string)
@@ -242,37 +248,12 @@ func TestStreamLife(t *testing.T) {
 	}
 }
 
-// TestToolsetGuard: what is not offered cannot be called, either.
-func TestToolsetGuard(t *testing.T) {
-	t.Parallel()
-	asked := false
-	s, _ := start(t, &zegosim.Server{Observe: func(zegosim.Call) { asked = true }}, tools.Config{})
-	for _, tool := range []string{
-		"create_stream_task", "drive_by_text", "drive_by_audio", "drive_by_audio_file", "drive_by_rtc_stream", "do_action", "interrupt_drive", "stop_stream_task",
-	} {
-		if strings.Contains(string(list(t, s)), `"`+tool+`"`) {
-			t.Errorf("%s is listed", tool)
-		}
-		answer := s.HandleMessage(t.Context(), json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"`+tool+`","arguments":{"TaskId":"x"}}}`))
-		if refused, ok := answer.(mcp.JSONRPCError); !ok || refused.Error.Code != mcp.INVALID_PARAMS {
-			t.Errorf("%s: got %+v", tool, answer)
-		}
-	}
-	if asked {
-		t.Error("ZEGO was called")
-	}
-	remote := tools.NewServer(tools.Config{Toolsets: []tools.Toolset{tools.Assets, tools.Streaming}})
-	if strings.Contains(string(list(t, remote)), "drive_by_audio_file") {
-		t.Error("files of this machine are offered to others")
-	}
-}
-
 func TestSpendingLimits(t *testing.T) {
 	t.Parallel()
 	args := func(more string) string { return fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"%s}`, waver, more) }
 	t.Run("time", func(t *testing.T) {
 		t.Parallel()
-		s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{MaxTTL: 5 * time.Minute})
+		s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{MaxTTL: 5 * time.Minute})
 		s.fails(t, "create_stream_task", args(`,"TTL":301,"MaxIdleTime":86400`),
 			"TTL must be an integer from 10 to 300 (this server's operator allows no more: --max-ttl), got 301\n"+
 				"MaxIdleTime must be an integer from 30 to 300 (this server's operator allows no more: --max-ttl), got 86400")
@@ -289,7 +270,7 @@ func TestSpendingLimits(t *testing.T) {
 	})
 	t.Run("number", func(t *testing.T) {
 		t.Parallel()
-		s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{MaxTasks: 2})
+		s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{MaxTasks: 2})
 		first, second := s.create(t, ``), s.create(t, ``)
 		s.fails(t, "create_stream_task", args(``), "may run 2 stream tasks at once", "--max-tasks", first, second, "stop_stream_task")
 		if got := len(s.sent("CreateDigitalHumanStreamTask")); got != 2 {
@@ -305,7 +286,7 @@ func TestSpendingLimits(t *testing.T) {
 	})
 	t.Run("at once", func(t *testing.T) {
 		t.Parallel()
-		s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{MaxTasks: 2})
+		s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{MaxTasks: 2})
 		var asking sync.WaitGroup
 		for range 10 {
 			asking.Go(func() { call(t.Context(), t, s.MCPServer, "create_stream_task", args(``)) })
@@ -318,7 +299,7 @@ func TestSpendingLimits(t *testing.T) {
 	t.Run("one StreamId twice", func(t *testing.T) {
 		t.Parallel()
 		var clock clock
-		s := onStage(t, &zegosim.Server{Now: clock.now}, tools.Config{}, tools.StreamOptions{})
+		s := onStage(t, &zegosim.Server{Now: clock.now}, tools.Config{}, streams.Options{})
 		mine := s.create(t, `,"StreamId":"mine"`)
 		s.fails(t, "create_stream_task", args(`,"StreamId":"mine"`), "StreamId mine is in use", "leave it out")
 		if _, err := s.client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{
@@ -364,7 +345,7 @@ func TestCreateFails(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := onStage(t, tt.sim, tools.Config{}, tools.StreamOptions{MaxTasks: 1})
+			s := onStage(t, tt.sim, tools.Config{}, streams.Options{MaxTasks: 1})
 			if len(tt.wants) == 0 {
 				if got := s.do(t, "create_stream_task", tt.args); got["Status"] != 3.0 {
 					t.Errorf("got %v", got)
@@ -390,7 +371,7 @@ func TestCreateFails(t *testing.T) {
 // TestStartTakesLong: the task is there, so it is no failure that time runs out.
 func TestStartTakesLong(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{StartDelay: time.Hour}, tools.Config{Timeout: 200 * time.Millisecond}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{StartDelay: time.Hour}, tools.Config{Timeout: 200 * time.Millisecond}, streams.Options{})
 	for _, more := range []string{``, `,"WaitUntilStreaming":false`} {
 		got := s.do(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"%s}`, waver, more))
 		if got["Status"] != 1.0 || got["StatusName"] != "initializing" || !strings.Contains(got["NextCalls"].(string), "get_stream_task until") {
@@ -420,7 +401,7 @@ func TestCreateIsCancelled(t *testing.T) {
 					cancel()
 				}
 			}
-			s := onStage(t, sim, tools.Config{}, tools.StreamOptions{})
+			s := onStage(t, sim, tools.Config{}, streams.Options{})
 			result := call(ctx, t, s.MCPServer, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"}`, waver))
 			if !result.IsError {
 				t.Errorf("got %s", textOf(t, result))
@@ -453,7 +434,7 @@ func TestEndWhileCreating(t *testing.T) {
 			return nil
 		},
 	}
-	s := onStage(t, sim, tools.Config{}, tools.StreamOptions{})
+	s := onStage(t, sim, tools.Config{}, streams.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	var asking sync.WaitGroup
 	asking.Go(func() {
@@ -475,7 +456,7 @@ func TestStopAllSaysWhatItCouldNot(t *testing.T) {
 			return &zegosim.Fault{Code: zego.CodeNoPermission}
 		}
 		return nil
-	}}, tools.Config{}, tools.StreamOptions{})
+	}}, tools.Config{}, streams.Options{})
 	id := s.create(t, ``)
 	s.streams.StopAll(t.Context())
 	if log := s.logged(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, id) || !strings.Contains(log, "ends_by=") {
@@ -487,10 +468,10 @@ func TestStopAllSaysWhatItCouldNot(t *testing.T) {
 func TestOrphans(t *testing.T) {
 	t.Parallel()
 	sim := &zegosim.Server{}
-	killed := onStage(t, sim, tools.Config{}, tools.StreamOptions{})
+	killed := onStage(t, sim, tools.Config{}, streams.Options{})
 	left, own := killed.create(t, ``), killed.create(t, `,"StreamId":"own-name"`)
 	sim.Observe = nil
-	next := onStage(t, sim, tools.Config{}, tools.StreamOptions{})
+	next := onStage(t, sim, tools.Config{}, streams.Options{})
 	next.streams.WarnOfOrphans(t.Context())
 	if log := next.logged(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, left) || strings.Contains(log, own) {
 		t.Errorf("got %s", log)
@@ -538,7 +519,7 @@ func TestStopAsks(t *testing.T) {
 	ticked := map[string]any{"Confirm": true}
 	t.Run("a client without forms", func(t *testing.T) {
 		t.Parallel()
-		s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+		s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 		id := s.others(t)
 		s.fails(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, id), "Stop the stream task "+id, "Nothing was done", "Confirm=true", "into the room theirs")
 		s.fails(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q,"Confirm":false}`, id), "Nothing was done")
@@ -564,7 +545,7 @@ func TestStopAsks(t *testing.T) {
 	} {
 		t.Run("2025 "+name, func(t *testing.T) {
 			t.Parallel()
-			s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+			s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 			id, user := s.others(t), &answering{action: tt.action, fields: tt.fields}
 			caller, err := client.NewInProcessClientWithOptions(s.MCPServer, client.WithElicitationHandler(user))
 			if err != nil {
@@ -590,7 +571,7 @@ func TestStopAsks(t *testing.T) {
 		})
 		t.Run("2026 "+name, func(t *testing.T) {
 			t.Parallel()
-			s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+			s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 			id := s.others(t)
 			first := s.modern(t, map[string]any{"name": "stop_stream_task", "arguments": map[string]any{"TaskId": id, "Confirm": true}})
 			requests, _ := first["inputRequests"].(map[string]any)
@@ -612,7 +593,7 @@ func TestStopAsks(t *testing.T) {
 	}
 	t.Run("2026 an answer about another task", func(t *testing.T) {
 		t.Parallel()
-		s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+		s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 		id := s.others(t)
 		got := s.modern(t, map[string]any{
 			"name": "stop_stream_task", "arguments": map[string]any{"TaskId": id}, "requestState": "another",
@@ -660,7 +641,7 @@ func (s *stage) modern(t *testing.T, params map[string]any) map[string]any {
 // TestUnknownAndEnded calls every tool with ids that are not there, or no more.
 func TestUnknownAndEnded(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
 	ended, running := s.create(t, ``), s.create(t, ``)
 	s.do(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, ended))
 	var private string
@@ -680,6 +661,10 @@ func TestUnknownAndEnded(t *testing.T) {
 		s.fails(t, tt.tool, fmt.Sprintf(`{"TaskId":%q%s}`, ended, tt.more), "400000007", "create_stream_task")
 	}
 	s.fails(t, "get_stream_task", `{"TaskId":"nobody"}`, "400000005")
+	refusing := onStage(t, &zegosim.Server{Fault: func(string, int) *zegosim.Fault {
+		return &zegosim.Fault{Code: zego.CodeNoPermission}
+	}}, tools.Config{}, streams.Options{})
+	refusing.fails(t, "list_stream_tasks", ``, "400010001", "What to do: Ask ZEGOCLOUD support", "RequestId: ")
 	s.fails(t, "list_timbres", `{"DigitalHumanId":"nobody"}`, "400000003")
 	text := fmt.Sprintf(`{"TaskId":%q,"Text":"x","TimbreId":%%q}`, running)
 	s.fails(t, "drive_by_text", fmt.Sprintf(text, "nobody"), "400000004", "Call list_timbres and pass")
@@ -695,7 +680,7 @@ func TestLostDrives(t *testing.T) {
 			return &zegosim.Fault{Drop: true}
 		}
 		return nil
-	}}, tools.Config{}, tools.StreamOptions{})
+	}}, tools.Config{}, streams.Options{})
 	task := fmt.Sprintf(`"TaskId":%q`, s.create(t, ``))
 	s.fails(t, "drive_by_text", fmt.Sprintf(`{%s,"Text":"x","TimbreId":%q}`, task, everyone), "DriveByText was sent, but ZEGO's answer was lost", "may have been carried out", "do not repeat it blindly")
 	s.fails(t, "do_action", `{`+task+`,"Action":"wave_hand"}`, "may have been carried out")
@@ -708,26 +693,9 @@ func TestLostDrives(t *testing.T) {
 // that each is named, and that nothing is sent.
 func TestEveryArgument(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, tools.StreamOptions{})
-	var listed struct {
-		Tools []struct {
-			Name        string
-			InputSchema struct {
-				Required   []string
-				Properties map[string]struct {
-					Type, Pattern        string
-					Minimum, Maximum     *int
-					MinLength, MaxLength *int
-					Enum                 []string
-				}
-			}
-		}
-	}
-	if err := json.Unmarshal(list(t, s.MCPServer), &listed); err != nil {
-		t.Fatal(err)
-	}
+	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
 	rows := 0
-	for _, tool := range listed.Tools {
+	for _, tool := range listed(t, everyToolset) {
 		good := map[string]any{}
 		for name, property := range tool.InputSchema.Properties {
 			switch {
@@ -809,7 +777,7 @@ func TestEveryArgument(t *testing.T) {
 
 func TestTextLengths(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	task := s.create(t, ``)
 	for _, letter := range []string{"a", "字", "👋"} {
 		for n, ok := range map[int]bool{0: false, 1: true, 1800: true, 1801: false} {
@@ -832,7 +800,7 @@ func TestTimbrePages(t *testing.T) {
 		owners[timbre.DigitalHumanID]++
 	}
 	owners[waver] = 0 // One without private voices.
-	s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	voices := func(owner string) (ids []string) {
 		for _, timbre := range zegosim.DefaultTimbres() {
 			if timbre.DigitalHumanID == owner {
@@ -913,7 +881,7 @@ func write(t *testing.T, path string, content []byte) {
 func TestAudioFile(t *testing.T) {
 	t.Parallel()
 	dir, second := t.TempDir(), t.TempDir()
-	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir, second}}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir, second}}, streams.Options{})
 	task := s.create(t, ``)
 	audio := bytes.Repeat([]byte{1, 2}, 6001)
 	write(t, filepath.Join(dir, "a.wav"), wavFile(audio, len(audio)))
@@ -946,7 +914,7 @@ func TestAudioFile(t *testing.T) {
 func TestBadAudioFiles(t *testing.T) {
 	t.Parallel()
 	dir, outside := t.TempDir(), t.TempDir()
-	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir}}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
 	good := wavFile(make([]byte, 100), 100)
 	write(t, filepath.Join(outside, "secret.wav"), good)
 	write(t, filepath.Join(dir, "empty.wav"), nil)
@@ -994,7 +962,7 @@ func TestBadAudioFiles(t *testing.T) {
 	if s.count() != before {
 		t.Error("ZEGO was called for a bad file")
 	}
-	none := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+	none := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	none.fails(t, "drive_by_audio_file", `{"TaskId":"x","Path":"a.wav"}`, "No directory is allowed", "--audio-dir")
 }
 
@@ -1013,7 +981,7 @@ func TestVoiceFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := onStage(t, &zegosim.Server{VoiceFault: func(string) *zegosim.VoiceFault { return &tt.fault }}, tools.Config{AudioDirs: []string{dir}}, tools.StreamOptions{})
+			s := onStage(t, &zegosim.Server{VoiceFault: func(string) *zegosim.VoiceFault { return &tt.fault }}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
 			arguments := fmt.Sprintf(`{"TaskId":%q,"Path":"a.wav"}`, s.create(t, ``))
 			if tt.want == "" {
 				s.do(t, "drive_by_audio_file", arguments)
@@ -1030,7 +998,7 @@ func TestVoiceFaults(t *testing.T) {
 // TestProgress watches a call as a client does.
 func TestProgress(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{StartDelay: 20 * time.Millisecond}, tools.Config{}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{StartDelay: 20 * time.Millisecond}, tools.Config{}, streams.Options{})
 	caller, err := client.NewInProcessClient(s.MCPServer)
 	if err != nil {
 		t.Fatal(err)
@@ -1087,7 +1055,7 @@ func (s *stage) rpc(t *testing.T, method, params string) (result map[string]any,
 
 func TestPrompts(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	names := func(server *stage) (names []string) {
 		list, _ := server.rpc(t, "prompts/list", `{}`)
 		for _, prompt := range list["prompts"].([]any) {
@@ -1120,7 +1088,7 @@ func TestPrompts(t *testing.T) {
 
 func TestCompletions(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	complete := func(ref, argument, value, given string) []any {
 		params := fmt.Sprintf(`{"ref":%s,"argument":{"name":%q,"value":%q}%s}`, ref, argument, value, given)
 		result, code := s.rpc(t, "completion/complete", params)
@@ -1169,7 +1137,7 @@ func TestCompletions(t *testing.T) {
 
 func TestStreamTaskResource(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{}, tools.StreamOptions{})
+	s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	id := s.create(t, ``)
 	templates, _ := s.rpc(t, "resources/templates/list", `{}`)
 	if got := templates["resourceTemplates"].([]any)[0].(map[string]any)["uriTemplate"]; got != "zego://stream-tasks/{TaskId}" {
@@ -1194,7 +1162,7 @@ func TestNothingIsLeft(t *testing.T) {
 	write(t, filepath.Join(dir, "a.wav"), wavFile(make([]byte, 4800), 4800))
 	before := runtime.NumGoroutine()
 	t.Run("streams", func(t *testing.T) {
-		s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir}}, tools.StreamOptions{})
+		s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
 		for range 3 {
 			s.do(t, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":%q,"Path":"a.wav"}`, s.create(t, ``)))
 		}
@@ -1227,7 +1195,7 @@ func TestLostCreate(t *testing.T) {
 			return &zegosim.Fault{Code: zego.CodeNoPermission}
 		}
 		return nil
-	}}, tools.Config{}, tools.StreamOptions{})
+	}}, tools.Config{}, streams.Options{})
 	s.fails(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"}`, waver), "answer was lost", "StreamId zego-mcp-", "list_stream_tasks")
 	s.fails(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room","StreamId":"chosen"}`, waver), "StreamId chosen")
 	lose.Store(false)
@@ -1240,7 +1208,7 @@ func TestLostCreate(t *testing.T) {
 	}
 
 	var clock clock
-	old := onStage(t, &zegosim.Server{Now: clock.now, Fault: s.sim.Fault}, tools.Config{}, tools.StreamOptions{})
+	old := onStage(t, &zegosim.Server{Now: clock.now, Fault: s.sim.Fault}, tools.Config{}, streams.Options{})
 	clock.turn(-5 * time.Minute)
 	theirs, err := old.client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{
 		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: waver}, RTCConfig: zego.RTCConfig{RoomID: "room", StreamID: "chosen"},
@@ -1278,7 +1246,7 @@ func TestLateCreate(t *testing.T) {
 				close(begin)
 			}
 		},
-	}, tools.Config{}, tools.StreamOptions{})
+	}, tools.Config{}, streams.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	var asking sync.WaitGroup
 	asking.Go(func() {
@@ -1288,7 +1256,7 @@ func TestLateCreate(t *testing.T) {
 	cancel()
 	s.streams.StopAll(t.Context())
 	asking.Wait()
-	s.streams.Wait()
+	s.streams.WaitStopping()
 	if got := s.running(t); len(got) != 0 || len(s.sent("CreateDigitalHumanStreamTask")) != 1 {
 		t.Errorf("got %v", got)
 	}

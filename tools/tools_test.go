@@ -41,7 +41,7 @@ func start(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*server.MCPServ
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Client, cfg.Version = client, "test"
+	cfg.Project, cfg.Version = tools.OneProject(tools.Project{Client: client}), "test"
 	return tools.NewServer(cfg), srv.URL
 }
 
@@ -57,14 +57,17 @@ func call(ctx context.Context, t *testing.T, s *server.MCPServer, tool, argument
 	if !ok {
 		t.Fatalf("%s %s: got %+v, want a result", tool, arguments, answer)
 	}
-	switch result := response.Result.(type) {
+	var result *mcp.CallToolResult
+	switch answered := response.Result.(type) {
 	case *mcp.CallToolResult:
-		return result
+		result = answered
 	case mcp.CallToolResult:
-		return &result
+		result = &answered
+	default:
+		t.Fatalf("got a %T", response.Result)
 	}
-	t.Fatalf("got a %T", response.Result)
-	return nil
+	recordOutcome(tool, result)
+	return result
 }
 
 func textOf(t *testing.T, result *mcp.CallToolResult) string {
@@ -115,9 +118,9 @@ func TestToolsList(t *testing.T) {
 	t.Parallel()
 	for name, sets := range map[string][]tools.Toolset{
 		"tools-assets.json": nil,
-		"tools-all.json":    {tools.Assets, tools.Streaming},
+		"tools-all.json":    everyToolset,
 	} {
-		got := list(t, tools.NewServer(tools.Config{Toolsets: sets, Local: true}))
+		got := list(t, tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: sets}), Local: true}))
 		golden(t, name, got)
 		var answer struct {
 			Tools []struct {
@@ -256,6 +259,29 @@ func TestResult(t *testing.T) {
 	}
 }
 
+// TestGetDigitalHuman gets a digital human of the list by its id: both describe it equally.
+func TestGetDigitalHuman(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, &zegosim.Server{QPS: -1}, tools.Config{})
+	var page, human map[string]any
+	if err := json.Unmarshal([]byte(textOf(t, call(t.Context(), t, s, "list_digital_humans", `{"Limit":1}`))), &page); err != nil {
+		t.Fatal(err)
+	}
+	listed := page["DigitalHumans"].([]any)[0].(map[string]any)
+	result := call(t.Context(), t, s, "get_digital_human", fmt.Sprintf(`{"DigitalHumanId":%q}`, listed["DigitalHumanId"]))
+	if err := json.Unmarshal([]byte(textOf(t, result)), &human); err != nil || result.IsError {
+		t.Fatal(err, textOf(t, result))
+	}
+	if human["AvatarUrlExpiresAt"] != "2026-11-24T12:00:00Z" || human["RequestId"] == "" {
+		t.Errorf("got %v", human)
+	}
+	delete(human, "AvatarUrlExpiresAt")
+	delete(human, "RequestId")
+	if diff := cmp.Diff(listed, human); diff != "" {
+		t.Errorf("(-listed +got):\n%s", diff)
+	}
+}
+
 // TestBadArguments sends nothing upstream, whatever is wrong.
 func TestBadArguments(t *testing.T) {
 	t.Parallel()
@@ -332,7 +358,7 @@ func TestFaults(t *testing.T) {
 
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	s := tools.NewServer(tools.Config{Unavailable: errors.New("ZEGO_APP_ID is not set")})
+	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Unavailable: errors.New("ZEGO_APP_ID is not set")})})
 	result := call(t.Context(), t, s, "list_digital_humans", `{}`)
 	if got := textOf(t, result); !result.IsError || got != "ZEGO_APP_ID is not set" {
 		t.Errorf("got %q", got)

@@ -31,7 +31,7 @@ func BenchmarkCall(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		return tools.NewServer(tools.Config{Client: client})
+		return tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client})})
 	}
 	plain := newPlain(sim.URL, fmt.Sprint(zegosim.DefaultAppID), zegosim.DefaultSecret)
 	log := slog.New(slog.DiscardHandler)

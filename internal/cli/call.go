@@ -47,16 +47,17 @@ func (c *callCommand) Run(p *process) error {
 	if _, terminal := terminalWidth(p.stderr); terminal && isTerminal(p.stdin) && !confirmed {
 		options = append(options, client.WithElicitationHandler(asker{p.stdin, p.stderr}))
 	}
-	cfg := p.toolsConfig(b, log)
-	defer cfg.Streams.Wait()
+	project := p.project(b, log)
+	cfg := p.toolsConfig(project, b.simulator != "", log)
+	defer project.Streams.WaitStopping()
 	caller, err := client.NewInProcessClientWithOptions(tools.NewServer(cfg), options...)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = caller.Close() }()
 	tool, err := findTool(p.ctx, caller, c.Tool)
-	if unknown := new(usageError); errors.As(err, unknown) && tools.Knows(c.Tool) {
-		return usageError{fmt.Errorf("%s creates, drives or stops streams, which ZEGO bills; to use it, add --toolsets all (or ZEGO_TOOLSETS=all)", c.Tool)}
+	if set, known := tools.ToolsetOf(c.Tool); known && errors.As(err, new(usageError)) {
+		return usageError{fmt.Errorf("%s belongs to the toolset %s (%s); to use it, add --toolsets %s (or ZEGO_TOOLSETS=%[4]s)", c.Tool, set.Name, set.Description, tools.AllToolsets)}
 	}
 	if err != nil {
 		return err

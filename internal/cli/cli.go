@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"zego-mcp/tools"
 	"zego-mcp/zego"
 
 	"github.com/alecthomas/kong"
@@ -69,7 +70,11 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	parser, err := kong.New(&line,
 		kong.Name("zego-mcp"),
 		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET or $ZEGO_SERVER_SECRET_FILE only."),
-		kong.Vars{"endpoint": zego.DefaultEndpoint},
+		kong.Vars{
+			"endpoint":         zego.DefaultEndpoint,
+			"toolsets":         describeToolsets(),
+			"default_toolsets": tools.DefaultToolsets(),
+		},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
 		kong.Resolvers(fromEnvironment(getenv)),
@@ -88,6 +93,15 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	}
 	p := &process{ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings}
 	return failed(stderr, parsed.Run(p))
+}
+
+// describeToolsets says for the help what each toolset holds.
+func describeToolsets() string {
+	var texts []string
+	for _, set := range tools.Toolsets {
+		texts = append(texts, fmt.Sprintf("%s: %s", set.Name, set.Description))
+	}
+	return strings.Join(texts, "; ")
 }
 
 // withSource names the variable that a refused value came from.

@@ -15,6 +15,7 @@ import (
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 
 	"golang.org/x/term"
 )
@@ -42,7 +43,8 @@ func (c *serveCommand) Run(p *process) error {
 	case b.simulator != "":
 		log.Warn("SIMULATED: answers come from the built-in simulator, not from ZEGOCLOUD", "simulator", b.simulator)
 	}
-	cfg := p.toolsConfig(b, log)
+	project := p.project(b, log)
+	cfg := p.toolsConfig(project, b.simulator != "", log)
 	cfg.Local = c.Transport == "stdio"
 	var listener net.Listener
 	if c.Transport != "stdio" {
@@ -50,8 +52,8 @@ func (c *serveCommand) Run(p *process) error {
 			return fmt.Errorf("--listen: %w; choose HOST:PORT, with port 0 for any that is free", withoutListen(err))
 		}
 	}
-	if slices.Contains(cfg.Toolsets, tools.Streaming) && b.client != nil {
-		defer p.tend(cfg.Streams)()
+	if slices.Contains(project.Toolsets, tools.Streaming) && b.client != nil {
+		defer p.manageStreams(project.Streams)()
 	}
 	s := tools.NewServer(cfg)
 	// A call may use its whole time limit before the process ends.
@@ -73,38 +75,42 @@ func (c *serveCommand) Run(p *process) error {
 	})
 }
 
-// tend looks for stream tasks that an earlier process left behind, and returns what
-// ends those of this one.
-func (p *process) tend(streams *tools.Streams) (end func()) {
+// manageStreams warns of stream tasks that an earlier process left behind. It returns a
+// function that stops the tasks of this process, unless --keep-tasks is set; call it
+// before the process exits.
+func (p *process) manageStreams(ledger *streams.Ledger) (end func()) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.settings.Timeout)
-	var tending sync.WaitGroup
-	tending.Go(func() { streams.WarnOfOrphans(ctx) })
+	var background sync.WaitGroup
+	background.Go(func() { ledger.WarnOfOrphans(ctx) })
 	ended := make(chan struct{})
 	if !p.settings.KeepTasks {
-		tending.Go(func() {
-			select {
-			case <-ended:
-				return
-			case <-p.ctx.Done():
-			}
-			// Clients soon kill a server that a signal does not end: a long call must not
-			// keep the streams on air until then.
-			timer := time.NewTimer(time.Second)
-			defer timer.Stop()
-			select {
-			case <-ended:
-			case <-timer.C:
-				streams.StopAll(p.ctx)
-			}
-		})
+		background.Go(func() { p.stopAfterSignal(ledger, ended) })
 	}
 	return func() {
 		cancel()
 		close(ended)
-		tending.Wait()
+		background.Wait()
 		if !p.settings.KeepTasks {
-			streams.StopAll(p.ctx)
+			ledger.StopAll(p.ctx)
 		}
+	}
+}
+
+// stopAfterSignal stops all tasks a second after a signal came, unless the server ends
+// before. Clients soon kill a server that a signal does not end, and a call that takes
+// long must not keep the streams on air until then.
+func (p *process) stopAfterSignal(ledger *streams.Ledger, ended <-chan struct{}) {
+	select {
+	case <-ended:
+		return
+	case <-p.ctx.Done():
+	}
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		ledger.StopAll(p.ctx)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 	"zego-mcp/internal/redisshare"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 
@@ -30,7 +31,7 @@ type settings struct {
 	AppID     string        `name:"app-id" variable:"ZEGO_APP_ID" placeholder:"N" help:"AppID of the ZEGOCLOUD project."`
 	Endpoint  string        `variable:"ZEGO_ENDPOINT" default:"${endpoint}" placeholder:"URL" help:"ZEGO's API; https, or http on loopback. Default: ${endpoint}."`
 	Simulate  bool          `variable:"ZEGO_SIMULATE" help:"Answer from the built-in simulator: no account, no network."`
-	Toolsets  string        `variable:"ZEGO_TOOLSETS" default:"assets" help:"Tools to offer: assets, streaming (billed), both, or all. Default: assets."`
+	Toolsets  string        `variable:"ZEGO_TOOLSETS" default:"${default_toolsets}" help:"Toolsets to offer, with commas between them, or all. ${toolsets}. Default: ${default_toolsets}."`
 	LogLevel  string        `variable:"ZEGO_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error. Default: info; for call, error."`
 	LogFormat string        `variable:"ZEGO_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json. Default: text."`
 	Timeout   time.Duration `variable:"ZEGO_TIMEOUT" default:"30s" help:"Time limit of one tool call, waits and retries included. Default: 30s."`
@@ -230,15 +231,21 @@ func join(problems []error) string {
 	return strings.Join(texts, "; ")
 }
 
-// toolsConfig is what the tools need of the settings.
-func (p *process) toolsConfig(b backend, log *slog.Logger) tools.Config {
-	sets, _ := tools.ParseToolsets(p.settings.Toolsets) // Checked by Validate.
+// project returns the ZEGO project that the settings describe.
+func (p *process) project(b backend, log *slog.Logger) tools.Project {
+	sets, _ := tools.ParseToolsets(p.settings.Toolsets) // Validate has checked them.
+	return tools.Project{
+		Client: b.client, Unavailable: b.unavailable, Toolsets: sets,
+		Streams: streams.New(b.client, streams.Options{MaxTTL: p.settings.MaxTTL, MaxTasks: p.settings.MaxTasks, Logger: log}),
+	}
+}
+
+// toolsConfig returns how the MCP server for one project works.
+func (p *process) toolsConfig(project tools.Project, simulated bool, log *slog.Logger) tools.Config {
 	return tools.Config{
-		Client: b.client, Unavailable: b.unavailable, Simulated: b.simulator != "",
-		Toolsets: sets, Timeout: p.settings.Timeout, Logger: log, Version: version(),
-		Streams:   tools.NewStreams(b.client, tools.StreamOptions{MaxTTL: p.settings.MaxTTL, MaxTasks: p.settings.MaxTasks, Logger: log}),
-		Local:     true,
-		AudioDirs: p.audioDirs(log),
+		Project: tools.OneProject(project), Simulated: simulated,
+		Timeout: p.settings.Timeout, Logger: log, Version: version(),
+		Local: true, AudioDirs: p.audioDirs(log),
 	}
 }
 

@@ -19,7 +19,8 @@ type toolsCommand struct {
 
 // Run lists the tools of the chosen toolsets; it needs no account.
 func (c *toolsCommand) Run(p *process) error {
-	s := tools.NewServer(p.toolsConfig(backend{}, slog.New(slog.DiscardHandler)))
+	log := slog.New(slog.DiscardHandler)
+	s := tools.NewServer(p.toolsConfig(p.project(backend{}, log), false, log))
 	answer, ok := s.HandleMessage(p.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)).(mcp.JSONRPCResponse)
 	if !ok {
 		return errors.New("tools/list was refused")

@@ -73,7 +73,7 @@ func soak(ctx context.Context, out io.Writer, duration time.Duration, sessions, 
 	served := make(chan error, 1)
 	go func() {
 		log := slog.New(slog.DiscardHandler)
-		s := tools.NewServer(tools.Config{Client: zegoClient, Simulated: true, Timeout: timeout, Logger: log})
+		s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: zegoClient}), Simulated: true, Timeout: timeout, Logger: log})
 		served <- httpserver.Serve(ctx, listener, s, httpserver.Options{Grace: timeout, IdleSession: idle, Logger: log})
 	}()
 

@@ -1,0 +1,34 @@
+package tools
+
+import (
+	"fmt"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+var goLive = prompt{
+	toolset: Streaming,
+	Prompt: mcp.NewPrompt("go_live",
+		mcp.WithPromptTitle("Go live"),
+		mcp.WithPromptDescription("Put a digital human on a live stream, let it speak, and always stop."),
+		mcp.WithArgument("Script", mcp.RequiredArgument(), mcp.ArgumentDescription("What it shall say")),
+		mcp.WithArgument("RoomId", mcp.RequiredArgument(), mcp.ArgumentDescription("ZEGO room to stream into")),
+		mcp.WithArgument("DigitalHuman", mcp.ArgumentDescription("Name of the digital human; left out: choose one")),
+		mcp.WithArgument("Timbre", mcp.ArgumentDescription("Name of the voice; left out: choose one")),
+	),
+	write: func(arguments map[string]string) string {
+		who, voice := "a digital human that fits the script (find_digital_humans)", "a voice that fits (list_timbres with its DigitalHumanId)"
+		if name := arguments["DigitalHuman"]; name != "" {
+			who = fmt.Sprintf("the digital human %q (its id: find_digital_humans)", name)
+		}
+		if name := arguments["Timbre"]; name != "" {
+			voice = fmt.Sprintf("the voice %q (its id: list_timbres with the DigitalHumanId)", name)
+		}
+		return fmt.Sprintf("Go live in the ZEGO room %q, with %s and %s.\n\n", arguments["RoomId"], who, voice) +
+			"1. Say what you are about to do: a stream costs money while it runs.\n" +
+			"2. Call create_stream_task and wait until it streams.\n" +
+			"3. Call drive_by_text with the script; cut it at its sentences if it has more than 1800 characters. Use do_action for a gesture where it fits, if this digital human has any.\n" +
+			"4. When all was spoken, or if anything fails on the way, call stop_stream_task. Never end without it, and say that you did it.\n\n" +
+			"The script:\n" + arguments["Script"]
+	},
+}

@@ -1,0 +1,75 @@
+package streams
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"zego-mcp/zego"
+)
+
+// ErrClosed says that StopAll was called, so that no task may be created any more.
+var ErrClosed = errors.New("this server is ending; nothing was created")
+
+// LimitError says that as many tasks run as the operator allows. Nothing was created.
+type LimitError struct {
+	MaxTasks int
+	Running  []string // Their TaskIds, or "StreamId …" where the TaskId is not known.
+}
+
+// Error returns one line with the limit and the running tasks.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("at most %d stream tasks may run at once; running: %s", e.MaxTasks, strings.Join(e.Running, ", "))
+}
+
+// StreamIDInUseError says that a task in the ledger has the requested StreamId. Nothing was
+// created.
+type StreamIDInUseError struct{ StreamID string }
+
+// Error returns one line with the StreamId.
+func (e *StreamIDInUseError) Error() string { return "StreamId " + e.StreamID + " is in use" }
+
+// LostCreateError says that ZEGO's answer to a create was lost, and that no task with its
+// StreamId was found. The task may run, or start later; StopAll looks for it again.
+type LostCreateError struct {
+	StreamID string
+	Err      error // A *zego.LostAnswerError.
+}
+
+// Error returns one line with the StreamId and the cause.
+func (e *LostCreateError) Error() string {
+	return fmt.Sprintf("the stream task with StreamId %s may run: %v", e.StreamID, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *LostCreateError) Unwrap() error { return e.Err }
+
+// EndedEarlyError says that a task was gone before it streamed.
+type EndedEarlyError struct {
+	TaskID string
+	Err    error // ZEGO's answer: zego.CodeStreamStopped or zego.CodeTaskNotFound.
+}
+
+// Error returns one line with the TaskId and ZEGO's answer.
+func (e *EndedEarlyError) Error() string {
+	return fmt.Sprintf("the stream task %s ended while it was starting: %v", e.TaskID, e.Err)
+}
+
+// Unwrap returns ZEGO's answer.
+func (e *EndedEarlyError) Unwrap() error { return e.Err }
+
+// StartFailedError says that a task ended its initialization without streaming.
+type StartFailedError struct{ Task zego.StreamTask }
+
+// Error returns one line with the TaskId and its status.
+func (e *StartFailedError) Error() string {
+	return fmt.Sprintf("the stream task %s did not start (%s)", e.Task.ID, e.Task.Status)
+}
+
+// logText returns err for the log. It leaves out ZEGO's message, which may repeat an
+// argument, and arguments do not belong in the log.
+func logText(err error) string {
+	if refusal, ok := errors.AsType[*zego.Error](err); ok {
+		return refusal.Code.Error()
+	}
+	return err.Error()
+}

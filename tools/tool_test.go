@@ -1,0 +1,140 @@
+package tools
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"zego-mcp/zego"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+type noteInput struct {
+	Note string `json:"Note"`
+}
+
+type noteOutput struct {
+	Note string `json:"Note"`
+}
+
+// note returns a tool with everything that a tool must have.
+func note(run func(context.Context, deps, noteInput) (noteOutput, error)) tool[noteInput, noteOutput] {
+	return tool[noteInput, noteOutput]{
+		name: "note", title: "Note", description: "Repeat a note.",
+		toolset: Assets, effect: additive, run: run,
+	}
+}
+
+// testAdapter returns an adapter for a project with a client that is never used, and its
+// log.
+func testAdapter(t *testing.T) (adapter, *bytes.Buffer) {
+	t.Helper()
+	client, err := zego.New(1, strings.Repeat("x", 32), zego.Options{Endpoint: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	return adapter{Config{
+		Project: OneProject(Project{Client: client}),
+		Timeout: DefaultTimeout,
+		Logger:  slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}}, &log
+}
+
+func callNote(t *testing.T, a adapter, tool tool[noteInput, noteOutput]) string {
+	t.Helper()
+	var req mcp.CallToolRequest
+	req.Params.Arguments = map[string]any{"Note": "private words"}
+	result, err := tool.serverTool(a).Handler(t.Context(), req)
+	if err != nil {
+		t.Fatalf("got the error %v, want a result", err)
+	}
+	return result.Content[0].(mcp.TextContent).Text
+}
+
+// TestIncompleteTools checks that a tool cannot be served before it says what it does and
+// which toolset it belongs to.
+func TestIncompleteTools(t *testing.T) {
+	t.Parallel()
+	a, _ := testAdapter(t)
+	panics := func(name string, f func()) {
+		t.Helper()
+		defer func() {
+			if text, ok := recover().(string); !ok || !strings.Contains(text, "note") {
+				t.Errorf("%s: got %q, want a panic that names the tool", name, text)
+			}
+		}()
+		f()
+	}
+	noEffect := note(nil)
+	noEffect.effect = 0
+	panics("no effect", func() { noEffect.serverTool(a) })
+	for _, set := range []Toolset{"", "asset"} {
+		panics("toolset "+string(set), func() { offers{toolsets: map[string]Toolset{}}.add(kindTool, "note", set) })
+	}
+}
+
+func TestMeta(t *testing.T) {
+	t.Parallel()
+	a, _ := testAdapter(t)
+	tool := note(nil)
+	text, err := json.Marshal(tool.serverTool(a).Tool)
+	if err != nil || strings.Contains(string(text), "_meta") {
+		t.Errorf("without meta: got %s, %v", text, err)
+	}
+	tool.meta = map[string]any{"ui": map[string]any{"resourceUri": "ui://x/y.html"}}
+	text, err = json.Marshal(tool.serverTool(a).Tool)
+	if err != nil || !strings.Contains(string(text), `"_meta":{"ui":{"resourceUri":"ui://x/y.html"}}`) {
+		t.Errorf("with meta: got %s, %v", text, err)
+	}
+}
+
+// TestPanic checks that a tool that panics is answered, and that the log says where but
+// not with which arguments.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	a, log := testAdapter(t)
+	text := callNote(t, a, note(func(_ context.Context, _ deps, in noteInput) (noteOutput, error) { panic("on " + in.Note) }))
+	if !strings.Contains(text, "failed inside") || strings.Contains(text, "private") {
+		t.Errorf("got %s", text)
+	}
+	if got := log.String(); !strings.Contains(got, "level=ERROR") || !strings.Contains(got, "tool_test.go") || strings.Contains(got, "private") {
+		t.Errorf("the log says %s", got)
+	}
+}
+
+// TestUnknownErrors checks that an error of a type that the log does not know reaches the
+// model but not the log.
+func TestUnknownErrors(t *testing.T) {
+	t.Parallel()
+	a, log := testAdapter(t)
+	text := callNote(t, a, note(func(_ context.Context, _ deps, in noteInput) (noteOutput, error) {
+		return noteOutput{}, errors.New("cannot note " + in.Note)
+	}))
+	if text != "cannot note private words" {
+		t.Errorf("got %q", text)
+	}
+	if got := log.String(); !strings.Contains(got, "an error of type *errors.errorString") || strings.Contains(got, "private") {
+		t.Errorf("the log says %s", got)
+	}
+}
+
+// TestAdvice checks that a tool's advice about a code comes before the general one.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	a, _ := testAdapter(t)
+	refusing := note(func(context.Context, deps, noteInput) (noteOutput, error) {
+		return noteOutput{}, &zego.Error{Action: "Note", Code: zego.CodeTaskNotFound}
+	})
+	if text := callNote(t, a, refusing); !strings.Contains(text, "What to do: Check the TaskId") {
+		t.Errorf("without advice: got %s", text)
+	}
+	refusing.advice = advice{zego.CodeTaskNotFound: "Write another note."}
+	if text := callNote(t, a, refusing); !strings.Contains(text, "What to do: Write another note.") {
+		t.Errorf("with advice: got %s", text)
+	}
+}
