@@ -159,27 +159,10 @@ func (d *decoder) text(n *node, path string, value any) any {
 	if !ok {
 		return d.wrong(path, "a string", value)
 	}
-	// Characters as JSON Schema counts them: code points, neither bytes nor UTF-16.
-	length := uint64(utf8.RuneCountInString(s)) //nolint:gosec // A length is never negative.
-	low, high := uint64(0), uint64(math.MaxUint64)
-	if n.MinLength != nil {
-		low = *n.MinLength
+	if problem := n.lengthProblem(s); problem != "" {
+		d.problems = append(d.problems, path+" "+problem)
 	}
-	if n.MaxLength != nil {
-		high = *n.MaxLength
-	}
-	// A refused text is not repeated: it can be long, and is the user's.
-	switch {
-	case low <= length && length <= high:
-	case length == 0 && n.MaxLength == nil:
-		d.problems = append(d.problems, path+" must not be empty")
-	case n.MaxLength == nil:
-		d.problems = append(d.problems, fmt.Sprintf("%s must have at least %d characters, got %d", path, low, length))
-	case low == 0:
-		d.problems = append(d.problems, fmt.Sprintf("%s must have at most %d characters, got %d", path, high, length))
-	default:
-		d.problems = append(d.problems, fmt.Sprintf("%s must have %d to %d characters, got %d", path, low, high, length))
-	}
+	// Unlike a text of the wrong length, these are shown: see [show] for how much of them.
 	if len(n.Enum) > 0 && !slices.Contains(n.Enum, value) {
 		allowed := make([]string, len(n.Enum))
 		for i, value := range n.Enum {
@@ -191,4 +174,29 @@ func (d *decoder) text(n *node, path string, value any) any {
 		d.problems = append(d.problems, fmt.Sprintf("%s must match %s, got %s", path, n.Pattern, show(value)))
 	}
 	return s
+}
+
+// lengthProblem says how the length of a string is wrong, or "" if it is not. It
+// does not repeat the string, which can be long, and is the user's.
+func (n *node) lengthProblem(s string) string {
+	// Characters as JSON Schema counts them: code points, neither bytes nor UTF-16.
+	length := uint64(utf8.RuneCountInString(s)) //nolint:gosec // A length is never negative.
+	low, high := uint64(0), uint64(math.MaxUint64)
+	if n.MinLength != nil {
+		low = *n.MinLength
+	}
+	if n.MaxLength != nil {
+		high = *n.MaxLength
+	}
+	switch {
+	case low <= length && length <= high:
+		return ""
+	case length == 0 && n.MaxLength == nil:
+		return "must not be empty"
+	case n.MaxLength == nil:
+		return fmt.Sprintf("must have at least %d characters, got %d", low, length)
+	case low == 0:
+		return fmt.Sprintf("must have at most %d characters, got %d", high, length)
+	}
+	return fmt.Sprintf("must have %d to %d characters, got %d", low, high, length)
 }
