@@ -17,46 +17,50 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// mcp-go keeps its one stdio session in a package variable: these tests cannot run
-// side by side.
+// These tests must not run in parallel, because mcp-go keeps its stdio session in a
+// package variable.
 
-const hello = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
+const initialize = `{"jsonrpc":"2.0","id":"init","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
 
+// callOf returns the request to call tool, without arguments.
 func callOf(id any, tool string) string {
 	text, _ := json.Marshal(id)
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"method":"tools/call","params":{"name":%q}}`, text, tool)
 }
 
-// newServer has a tool that answers at once, and one that runs do.
-func newServer(do func(ctx context.Context)) *server.MCPServer {
+// newServer returns a server with the tools "quick", which answers at once, and "slow",
+// which answers when slow returns.
+func newServer(slow func(ctx context.Context)) *server.MCPServer {
 	s := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
 	s.AddTool(mcp.NewTool("quick"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return mcp.NewToolResultText("done"), nil
 	})
 	s.AddTool(mcp.NewTool("slow"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		do(ctx)
+		slow(ctx)
 		return mcp.NewToolResultText("done"), nil
 	})
 	return s
 }
 
-// lines collects output; every line must be a JSON-RPC message.
-type lines struct {
+// output collects what a server writes.
+type output struct {
 	t *testing.T
 	bytes.Buffer
 }
 
-func (l *lines) ids() []string {
-	l.t.Helper()
+// ids returns the id of each message, with a "!" after it if the message is an error. It
+// fails the test if a line is not a JSON-RPC message.
+func (o *output) ids() []string {
+	o.t.Helper()
 	var ids []string
-	for line := range strings.Lines(l.String()) {
+	for line := range strings.Lines(o.String()) {
 		var m struct {
 			JSONRPC string
 			ID      any
 			Error   *struct{ Message string }
 		}
 		if err := json.Unmarshal([]byte(line), &m); err != nil || m.JSONRPC != "2.0" {
-			l.t.Errorf("not a message: %q", line)
+			o.t.Errorf("not a message: %q", line)
 		}
 		id := fmt.Sprint(m.ID)
 		if m.Error != nil {
@@ -67,9 +71,10 @@ func (l *lines) ids() []string {
 	return ids
 }
 
+// serve runs Serve to its end, and returns the ids of what was written.
 func serve(ctx context.Context, t *testing.T, s *server.MCPServer, in io.Reader, grace time.Duration) []string {
 	t.Helper()
-	out := &lines{t: t}
+	out := &output{t: t}
 	if err := stdio.Serve(ctx, s, in, out, slog.New(slog.DiscardHandler), grace); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
@@ -78,12 +83,12 @@ func serve(ctx context.Context, t *testing.T, s *server.MCPServer, in io.Reader,
 
 func TestPipedRequestsAreAnswered(t *testing.T) {
 	for name, input := range map[string]string{
-		"terminated":   hello + "\n" + callOf(1, "quick") + "\n" + callOf(2, "quick") + "\n",
-		"unterminated": hello + "\n" + callOf(1, "quick") + "\n" + callOf(2, "quick"),
-		"CRLF":         hello + "\r\n\r\n" + callOf(1, "quick") + "\r\n \r\n" + callOf(2, "quick") + "\r\n",
+		"terminated":   initialize + "\n" + callOf(1, "quick") + "\n" + callOf(2, "quick") + "\n",
+		"unterminated": initialize + "\n" + callOf(1, "quick") + "\n" + callOf(2, "quick"),
+		"CRLF":         initialize + "\r\n\r\n" + callOf(1, "quick") + "\r\n \r\n" + callOf(2, "quick") + "\r\n",
 	} {
 		got := serve(t.Context(), t, newServer(nil), strings.NewReader(input), time.Minute)
-		if len(got) != 3 || got[0] != "hello" || fmt.Sprint(got[1:]) != "[1 2]" && fmt.Sprint(got[1:]) != "[2 1]" {
+		if len(got) != 3 || got[0] != "init" || fmt.Sprint(got[1:]) != "[1 2]" && fmt.Sprint(got[1:]) != "[2 1]" {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}
@@ -92,7 +97,8 @@ func TestPipedRequestsAreAnswered(t *testing.T) {
 	}
 }
 
-// TestEndWaitsForCalls ends the input, or the context, while a call runs.
+// TestEndWaitsForCalls ends the input, or the context, while a call is running. The call
+// must be answered.
 func TestEndWaitsForCalls(t *testing.T) {
 	for _, how := range []string{"end of input", "signal"} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -108,7 +114,7 @@ func TestEndWaitsForCalls(t *testing.T) {
 		})
 		done := make(chan []string)
 		go func() { done <- serve(ctx, t, s, in, time.Minute) }()
-		_, _ = io.WriteString(client, hello+"\n"+callOf(7, "slow")+"\n")
+		_, _ = io.WriteString(client, initialize+"\n"+callOf(7, "slow")+"\n")
 		<-running
 		if how == "signal" {
 			cancel()
@@ -116,7 +122,7 @@ func TestEndWaitsForCalls(t *testing.T) {
 			_ = client.Close()
 		}
 		close(release)
-		if got := <-done; fmt.Sprint(got) != "[hello 7]" {
+		if got := <-done; fmt.Sprint(got) != "[init 7]" {
 			t.Errorf("%s: got %v", how, got)
 		}
 		cancel()
@@ -124,10 +130,11 @@ func TestEndWaitsForCalls(t *testing.T) {
 	}
 }
 
-func TestGraceEnds(t *testing.T) {
+// TestGraceIsLimited has a call that does not end before it is cancelled.
+func TestGraceIsLimited(t *testing.T) {
 	s := newServer(func(ctx context.Context) { <-ctx.Done() })
-	got := serve(t.Context(), t, s, strings.NewReader(hello+"\n"+callOf(1, "slow")+"\n"), time.Millisecond)
-	if len(got) == 0 || got[0] != "hello" {
+	got := serve(t.Context(), t, s, strings.NewReader(initialize+"\n"+callOf(1, "slow")+"\n"), time.Millisecond)
+	if len(got) == 0 || got[0] != "init" {
 		t.Errorf("got %v", got)
 	}
 }
@@ -141,16 +148,17 @@ func TestCancelledCallIsNotWaitedFor(t *testing.T) {
 	})
 	done := make(chan []string)
 	go func() { done <- serve(t.Context(), t, s, in, time.Minute) }()
-	_, _ = io.WriteString(client, hello+"\n"+callOf(1, "slow")+"\n")
+	_, _ = io.WriteString(client, initialize+"\n"+callOf(1, "slow")+"\n")
 	<-running
 	_, _ = io.WriteString(client, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`+"\n")
 	_ = client.Close()
-	if got := <-done; got[0] != "hello" {
+	if got := <-done; got[0] != "init" {
 		t.Errorf("got %v", got)
 	}
 }
 
-// TestGarbage sends what no client should, and then a request that must still work.
+// TestGarbage sends a line that no client should send, and then a request, which must be
+// answered.
 func TestGarbage(t *testing.T) {
 	for name, line := range map[string]string{
 		"not JSON":        `hello there`,
@@ -170,7 +178,7 @@ func TestGarbage(t *testing.T) {
 		"cancels nothing": `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":12345}}`,
 		"deep":            strings.Repeat("[", 100000),
 	} {
-		input := hello + "\n" + line + "\n" + callOf("after", "quick") + "\n"
+		input := initialize + "\n" + line + "\n" + callOf("after", "quick") + "\n"
 		got := serve(t.Context(), t, newServer(nil), strings.NewReader(input), time.Second)
 		if !strings.Contains(fmt.Sprint(got), "after") || strings.Contains(fmt.Sprint(got), "after!") {
 			t.Errorf("%s: got %v", name, got)
@@ -178,18 +186,19 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-func TestHugeLine(t *testing.T) {
+func TestTooLongLine(t *testing.T) {
 	input := io.MultiReader(
-		strings.NewReader(hello+"\n"),
+		strings.NewReader(initialize+"\n"),
 		io.LimitReader(endless{}, 50<<20),
 		strings.NewReader("\n"+callOf("after", "quick")+"\n"),
 	)
 	got := serve(t.Context(), t, newServer(nil), input, time.Minute)
-	if fmt.Sprint(got) != "[hello <nil>! after]" && fmt.Sprint(got) != "[<nil>! hello after]" {
-		t.Errorf("got %v, want an error for the line, and the server alive", got)
+	if fmt.Sprint(got) != "[init <nil>! after]" && fmt.Sprint(got) != "[<nil>! init after]" {
+		t.Errorf("got %v, want an error for the line, and then an answer", got)
 	}
 }
 
+// endless is a reader of text without end.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) {
@@ -199,22 +208,22 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestCallsRunTogether deadlocks unless all calls run at once.
+// TestCallsRunTogether has 100 calls, none of which ends before all have started.
 func TestCallsRunTogether(t *testing.T) {
 	const calls = 100
-	arrived, all := make(chan struct{}), make(chan struct{})
+	started, allStarted := make(chan struct{}), make(chan struct{})
 	s := newServer(func(context.Context) {
-		arrived <- struct{}{}
-		<-all
+		started <- struct{}{}
+		<-allStarted
 	})
 	go func() {
 		for range calls {
-			<-arrived
+			<-started
 		}
-		close(all)
+		close(allStarted)
 	}()
 	var input strings.Builder
-	input.WriteString(hello + "\n")
+	input.WriteString(initialize + "\n")
 	for i := range calls {
 		input.WriteString(callOf(i, "slow") + "\n")
 	}
@@ -223,11 +232,11 @@ func TestCallsRunTogether(t *testing.T) {
 	}
 }
 
-// TestOrder sees initialize answered before what was sent right after it.
-func TestOrder(t *testing.T) {
+// TestInitializeIsAnsweredFirst sends other requests right after initialize.
+func TestInitializeIsAnsweredFirst(t *testing.T) {
 	for range 50 {
-		got := serve(t.Context(), t, newServer(nil), strings.NewReader(hello+"\n"+callOf(1, "quick")+"\n"+`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`+"\n"), time.Minute)
-		if len(got) != 3 || got[0] != "hello" {
+		got := serve(t.Context(), t, newServer(nil), strings.NewReader(initialize+"\n"+callOf(1, "quick")+"\n"+`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`+"\n"), time.Minute)
+		if len(got) != 3 || got[0] != "init" {
 			t.Fatalf("got %v", got)
 		}
 	}
@@ -246,26 +255,27 @@ func BenchmarkServe(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	ask(hello)
+	ask(initialize)
 	for b.Loop() {
 		ask(callOf(1, "quick"))
 	}
 	_ = client.Close()
 }
 
-// TestEndWithAQuestionOpen: a client that is gone answers no question; the call that
-// asked ends all the same, and at once.
-func TestEndWithAQuestionOpen(t *testing.T) {
+// TestEndDuringElicitation ends the input while a call waits for the client's answer to
+// an elicitation. The call must end at once, although the client never answers.
+func TestEndDuringElicitation(t *testing.T) {
 	s := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
 	s.AddTool(mcp.NewTool("asks"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return server.NewInputRequestBuilder("").Elicit("q", mcp.ElicitationParams{
-			Message: "Shall I?", RequestedSchema: map[string]any{"type": "object", "properties": map[string]any{}},
+			Message: "Go on?", RequestedSchema: map[string]any{"type": "object", "properties": map[string]any{}},
 		}).ToolResult(), nil
 	})
-	const able = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"x","version":"1"}}}`
-	// The server counts its own requests from 1, too: that answers nothing.
-	ids := serve(t.Context(), t, s, strings.NewReader(able+"\n"+callOf(1, "asks")+"\n"), time.Hour)
-	if len(ids) != 3 || ids[0] != "hello" || ids[2] != "1!" {
-		t.Errorf("got %s, want the greeting, the question and the end of the call", ids)
+	const initializeWithElicitation = `{"jsonrpc":"2.0","id":"init","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"x","version":"1"}}}`
+	// The server's own request has the id 1, too. It must not count as the answer to the
+	// client's request 1.
+	ids := serve(t.Context(), t, s, strings.NewReader(initializeWithElicitation+"\n"+callOf(1, "asks")+"\n"), time.Hour)
+	if len(ids) != 3 || ids[0] != "init" || ids[2] != "1!" {
+		t.Errorf("got %s, want initialize, the elicitation and the failed call", ids)
 	}
 }

@@ -12,76 +12,79 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// tracker knows which requests were read and not yet answered.
+// tracker knows the requests that have no answer yet, from the client and from the
+// server. The keys of its maps are made by canonicalID.
 type tracker struct {
-	mu       sync.Mutex                 // guards what follows
-	pending  map[string]int             // By id: clients may reuse one.
-	asked    map[string]json.RawMessage // Ids of the requests that the server sent, such as forms.
-	progress chan struct{}              // Closed and renewed at each answer and each such request.
+	mu             sync.Mutex                 // guards what follows
+	pending        map[string]int             // The client's requests. A client may use an id twice at a time.
+	serverRequests map[string]json.RawMessage // The server's requests, with their ids as sent.
+	changed        chan struct{}              // Closed and replaced when the server has sent an answer or a request.
 }
 
 func newTracker() *tracker {
-	return &tracker{pending: map[string]int{}, asked: map[string]json.RawMessage{}, progress: make(chan struct{})}
+	return &tracker{pending: map[string]int{}, serverRequests: map[string]json.RawMessage{}, changed: make(chan struct{})}
 }
 
-// message is what tells requests, answers and cancellations apart.
-type message struct {
-	Version string          `json:"jsonrpc"`
-	ID      json.RawMessage `json:"id"`
-	Method  string          `json:"method"`
-	Params  json.RawMessage `json:"params"`
-}
-
-// note remembers a request and forgets a cancelled one, which may stay without
-// an answer.
-func (t *tracker) note(line []byte) (id, method string) {
-	var m message
-	if json.Unmarshal(line, &m) != nil || m.Version != mcp.JSONRPC_VERSION {
+// trackFromClient takes note of a message of the client: a request becomes pending, a
+// cancelled request is pending no more, since mcp-go may leave it without an answer, and
+// an answer settles a request of the server. It returns the id of a request, and the
+// method of a request or notification.
+func (t *tracker) trackFromClient(line []byte) (id, method string) {
+	var message struct {
+		Version string          `json:"jsonrpc"`
+		ID      json.RawMessage `json:"id"`
+		Method  string          `json:"method"`
+		Params  json.RawMessage `json:"params"`
+	}
+	if json.Unmarshal(line, &message) != nil || message.Version != mcp.JSONRPC_VERSION {
 		return "", ""
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if m.Method == "" {
-		delete(t.asked, key(m.ID))
+	if message.Method == "" { // It is an answer.
+		delete(t.serverRequests, canonicalID(message.ID))
 		return "", ""
 	}
-	if m.Method == string(mcp.MethodNotificationCancelled) {
+	if message.Method == string(mcp.MethodNotificationCancelled) {
 		var params struct {
 			RequestID json.RawMessage `json:"requestId"`
 		}
-		if json.Unmarshal(m.Params, &params) == nil {
-			delete(t.pending, key(params.RequestID))
+		if json.Unmarshal(message.Params, &params) == nil {
+			delete(t.pending, canonicalID(params.RequestID))
 		}
-		return "", m.Method
+		return "", message.Method
 	}
-	id = key(m.ID)
+	id = canonicalID(message.ID)
 	if id != "" {
 		t.pending[id]++
 	}
-	return id, m.Method
+	return id, message.Method
 }
 
-// written notes an answer, or a request of the server's.
-func (t *tracker) written(p []byte) {
-	id, answers := identify(p)
+// trackFromServer takes note of a message of the server: an answer settles one of the
+// client's requests, and a request waits for the client. Notifications change nothing.
+func (t *tracker) trackFromServer(message []byte) {
+	rawID, isAnswer := parseID(message)
+	id := canonicalID(rawID)
+	if id == "" {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch known := key(id); {
-	case known == "":
-		return
-	case !answers:
-		t.asked[known] = id
-	default:
-		if t.pending[known]--; t.pending[known] <= 0 {
-			delete(t.pending, known)
+	if isAnswer {
+		if t.pending[id]--; t.pending[id] <= 0 {
+			delete(t.pending, id)
 		}
+	} else {
+		t.serverRequests[id] = rawID
 	}
-	close(t.progress)
-	t.progress = make(chan struct{})
+	close(t.changed)
+	t.changed = make(chan struct{})
 }
 
-// key makes equal ids equal, however they are spelt; "" is no valid id.
-func key(id json.RawMessage) string {
+// canonicalID returns the same string for ids that are equal but written differently,
+// such as 1 and 1.0. It returns "" for what is no id: JSON-RPC ids are strings or numbers.
+func canonicalID(id json.RawMessage) string {
 	var v any
 	if json.Unmarshal(id, &v) != nil {
 		return ""
@@ -95,11 +98,11 @@ func key(id json.RawMessage) string {
 	return ""
 }
 
-// identify returns the id of an answer or of a request of the server's, and which of
-// both it is; of a notification, nil. It stops where that is clear, which is before
-// mcp-go writes the result: a page of results is not parsed again.
-func identify(p []byte) (id json.RawMessage, answers bool) {
-	dec := json.NewDecoder(bytes.NewReader(p))
+// parseID returns the id of a message of mcp-go's server, or nil if it has none, and
+// whether the message is an answer. Results can be large; parseID does not parse them,
+// because mcp-go writes the id before the result.
+func parseID(message []byte) (id json.RawMessage, isAnswer bool) {
+	dec := json.NewDecoder(bytes.NewReader(message))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
 		return nil, false
 	}
@@ -122,42 +125,42 @@ func identify(p []byte) (id json.RawMessage, answers bool) {
 	return id, false
 }
 
-// takeAsked returns the ids of the requests that the server has sent, and forgets them.
-func (t *tracker) takeAsked() []json.RawMessage {
+// takeServerRequests returns the ids of the server's requests, and forgets the requests.
+func (t *tracker) takeServerRequests() []json.RawMessage {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	asked := slices.Collect(maps.Values(t.asked))
-	clear(t.asked)
-	return asked
+	ids := slices.Collect(maps.Values(t.serverRequests))
+	clear(t.serverRequests)
+	return ids
 }
 
-// waitAnswered waits until the request with that id is answered, or ctx is done.
-func (t *tracker) waitAnswered(ctx context.Context, id string) {
+// waitForAnswer waits until the client's request with this id is answered, or ctx is done.
+func (t *tracker) waitForAnswer(ctx context.Context, id string) {
 	t.wait(ctx, func() bool { return t.pending[id] == 0 })
 }
 
-// waitAllAnswered waits until all requests are answered or the server asks
-// something, and reports which; inTime is false if ctx was done before.
-func (t *tracker) waitAllAnswered(ctx context.Context) (all, inTime bool) {
-	inTime = t.wait(ctx, func() bool {
-		all = len(t.pending) == 0
-		return all || len(t.asked) > 0
+// waitForAllAnswers waits until all requests of the client are answered, or there is a
+// request of the server, and reports which of the two. If ctx is done first, ok is false.
+func (t *tracker) waitForAllAnswers(ctx context.Context) (allAnswered, ok bool) {
+	ok = t.wait(ctx, func() bool {
+		allAnswered = len(t.pending) == 0
+		return allAnswered || len(t.serverRequests) > 0
 	})
-	return all, inTime
+	return allAnswered, ok
 }
 
-// wait reports whether ready, which is asked under the lock after each answer,
-// came true before ctx was done.
-func (t *tracker) wait(ctx context.Context, ready func() bool) bool {
+// wait waits until condition is true or ctx is done, and reports whether condition is
+// true. It calls condition with t.mu held: once at the start, and after each change.
+func (t *tracker) wait(ctx context.Context, condition func() bool) bool {
 	for {
 		t.mu.Lock()
-		ok, progress := ready(), t.progress
+		met, changed := condition(), t.changed
 		t.mu.Unlock()
-		if ok {
+		if met {
 			return true
 		}
 		select {
-		case <-progress:
+		case <-changed:
 		case <-ctx.Done():
 			return false
 		}
