@@ -29,13 +29,11 @@ func (n *node) holds(number json.Number) bool {
 	if err != nil {
 		return false
 	}
-	for _, bound := range []struct {
-		text json.Number
-		sign float64
-	}{{n.Minimum, 1}, {n.Maximum, -1}} {
-		if limit, err := bound.text.Float64(); err == nil && (v-limit)*bound.sign < 0 {
-			return false
-		}
+	if low, err := n.Minimum.Float64(); err == nil && v < low {
+		return false
+	}
+	if high, err := n.Maximum.Float64(); err == nil && v > high {
+		return false
 	}
 	return true
 }
