@@ -73,16 +73,11 @@ func integer(value any) (json.Number, bool) {
 	if !ok || parts == nil {
 		return "", false
 	}
-	sign, digits, exponent := parts[1], parts[2]+parts[3], 0
-	if parts[4] != "" {
-		var err error
-		if exponent, err = strconv.Atoi(parts[4]); err != nil {
-			exponent = math.MaxInt32 // Only 0 survives either.
-			if parts[4][0] == '-' {
-				exponent = math.MinInt32
-			}
-		}
-	}
+	sign, digits := parts[1], parts[2]+parts[3]
+	// No exponent is 0. Of one beyond 31 bits, ParseInt returns the limit of these: no
+	// number with such an exponent is an int64, but for 0.
+	exp, _ := strconv.ParseInt(parts[4], 10, 31)
+	exponent := int(exp)
 	exponent -= len(parts[3])
 	digits = strings.TrimLeft(digits, "0")
 	if digits == "" {

@@ -137,6 +137,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"infinite", `{"Limit":"Inf"}`, `Limit must be an integer from 1 to 20, got "Inf"`},
 		{"huge", `{"Limit":1e999999999999999999999}`, "Limit must be an integer from 1 to 20, got 1e999999999999999999999"},
 		{"tiny", `{"Limit":1e-999999999999999999999}`, "Limit must be an integer from 1 to 20, got 1e-999999999999999999999"},
+		{"least exponent of int64", `{"Limit":1.5e-9223372036854775808}`, "Limit must be an integer from 1 to 20, got 1.5e-9223372036854775808"},
+		{"greatest exponent of int64", `{"Limit":1.5e9223372036854775807}`, "Limit must be an integer from 1 to 20, got 1.5e9223372036854775807"},
 		{"beyond int64", `{"Rate":9223372036854775808}`, "Rate must be an integer of at least -500, got 9223372036854775808"},
 		{"below", `{"Rate":-501}`, "Rate must be an integer of at least -500, got -501"},
 		{"number too large", `{"Volume":1.5}`, "Volume must be a number of at most 1, got 1.5"},
