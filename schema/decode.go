@@ -124,15 +124,15 @@ func (d *decoder) value(n *node, path string, value any) any {
 		}
 		return d.wrong(path, "true or false", value)
 	case "integer":
-		digits, ok := integer(value)
-		if !ok || !n.holds(digits) {
-			return d.wrong(path, "an integer"+n.bounds(), value)
+		digits, ok := parseInteger(value)
+		if !ok || !n.inRange(digits) {
+			return d.wrong(path, "an integer"+n.rangeText(), value)
 		}
 		return digits
 	}
-	number, ok := decimal(value)
-	if !ok || !n.holds(number) {
-		return d.wrong(path, "a number"+n.bounds(), value)
+	number, ok := parseNumber(value)
+	if !ok || !n.inRange(number) {
+		return d.wrong(path, "a number"+n.rangeText(), value)
 	}
 	return number
 }

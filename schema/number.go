@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// bounds says the range of a number.
-func (n *node) bounds() string {
+// rangeText returns the allowed range of a number as the end of a phrase, such as
+// " from 1 to 20", or "" if every number is allowed.
+func (n *node) rangeText() string {
 	switch {
 	case n.Minimum != "" && n.Maximum != "":
 		return fmt.Sprintf(" from %s to %s", n.Minimum, n.Maximum)
@@ -22,9 +23,9 @@ func (n *node) bounds() string {
 	return ""
 }
 
-// holds reports whether number is in range. Ranges are small enough for float64,
-// and integers beyond it are out of every range.
-func (n *node) holds(number json.Number) bool {
+// inRange reports whether number is within the node's minimum and maximum. It compares
+// as float64, which is exact enough for the small bounds that our schemas have.
+func (n *node) inRange(number json.Number) bool {
 	v, err := number.Float64()
 	if err != nil {
 		return false
@@ -38,11 +39,13 @@ func (n *node) holds(number json.Number) bool {
 	return true
 }
 
-// jsonNumber is how JSON writes a number: sign, digits, fraction, exponent.
+// jsonNumber matches a number as JSON writes it. Its groups are the sign, the digits
+// before the point, the digits after the point, and the exponent.
 var jsonNumber = regexp.MustCompile(`^(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
 
-// spelling returns a number as it was written; models write some as strings.
-func spelling(value any) (string, bool) {
+// numberText returns the text of a number, and false if value can't be one. It takes
+// strings too, since models write some numbers as strings.
+func numberText(value any) (string, bool) {
 	switch value := value.(type) {
 	case json.Number:
 		return value.String(), true
@@ -55,9 +58,10 @@ func spelling(value any) (string, bool) {
 	return "", false
 }
 
-// decimal returns value as a finite number.
-func decimal(value any) (json.Number, bool) {
-	text, ok := spelling(value)
+// parseNumber returns value as a number, and false if it is none or too large for a
+// float64.
+func parseNumber(value any) (json.Number, bool) {
+	text, ok := numberText(value)
 	if !ok || !jsonNumber.MatchString(text) {
 		return "", false
 	}
@@ -65,27 +69,32 @@ func decimal(value any) (json.Number, bool) {
 	return json.Number(text), err == nil && !math.IsInf(f, 0)
 }
 
-// integer returns the digits of value if it is a whole number, however spelt, that
-// fits an int64.
-func integer(value any) (json.Number, bool) {
-	text, ok := spelling(value)
+// parseInteger returns value as an integer in plain digits, and false if it is not a whole
+// number or does not fit an int64. 2, 2.0, 20e-1 and "2" are all the integer 2.
+//
+// It works on the digits, because a float64 would round 2.00000000000000000001 to 2.
+func parseInteger(value any) (json.Number, bool) {
+	text, ok := numberText(value)
 	parts := jsonNumber.FindStringSubmatch(text)
 	if !ok || parts == nil {
 		return "", false
 	}
-	sign, digits := parts[1], parts[2]+parts[3]
-	// No exponent is 0. Of one beyond 31 bits, ParseInt returns the limit of these: no
-	// number with such an exponent is an int64, but for 0.
-	exp, _ := strconv.ParseInt(parts[4], 10, 31)
-	exponent := int(exp)
-	exponent -= len(parts[3])
-	digits = strings.TrimLeft(digits, "0")
+	sign, fraction := parts[1], parts[3]
+	digits := strings.TrimLeft(parts[2]+fraction, "0")
 	if digits == "" {
 		return "0", true
 	}
+
+	// For an exponent of more than 31 bits, ParseInt returns the largest or smallest one
+	// that fits 31 bits, which is still out of range below. For no exponent it returns 0.
+	written, _ := strconv.ParseInt(parts[4], 10, 31)
+	// The number is significant × 10^exponent, and significant does not end in 0.
 	significant := strings.TrimRight(digits, "0")
-	exponent += len(digits) - len(significant)
-	if exponent < 0 || len(significant)+exponent > 19 {
+	exponent := int(written) - len(fraction) + len(digits) - len(significant)
+	if exponent < 0 { // It is not a whole number.
+		return "", false
+	}
+	if len(significant)+exponent > 19 { // An int64 has at most 19 digits.
 		return "", false
 	}
 	n, err := strconv.ParseInt(sign+significant+strings.Repeat("0", exponent), 10, 64)
