@@ -9,8 +9,9 @@ import (
 	"slices"
 )
 
-// keywords is everything a schema may say, and about which types ("" for all).
-// One keyword beyond it makes some client refuse the tool, or all tools at once.
+// keywords has the keywords that a schema may use, and the type that each belongs to: ""
+// is every type, and number includes integer. If a schema uses any other keyword, some MCP
+// client refuses the tool, or all tools of the server.
 var keywords = map[string]string{
 	"type": "", "description": "", "default": "",
 	"properties": "object", "required": "object", "additionalProperties": "object",
@@ -19,11 +20,17 @@ var keywords = map[string]string{
 	"enum": "string", "minLength": "string", "maxLength": "string", "pattern": "string",
 }
 
-// Check reports what in a tool's schema some MCP client refuses: a root that is no
-// object, a property without a type or with several, a list without items, an enum
-// of numbers, and every keyword but type, description, default, properties,
-// required, additionalProperties (false), items, minimum, maximum, enum, minLength,
-// maxLength and pattern.
+// Check returns an error if some MCP client refuses schema, which is the input or output
+// schema of a tool. It returns nil if schema keeps to these rules:
+//
+//   - The root is an object.
+//   - Each property has one type: object, array, string, number, integer or boolean.
+//   - An array has items.
+//   - An object has properties, and may have required and additionalProperties, which
+//     must be false.
+//   - A number or integer may have minimum and maximum.
+//   - A string may have enum, minLength, maxLength and pattern.
+//   - Everything may have description and default, and no keyword that is not named here.
 func Check(schema json.RawMessage) error {
 	dec := json.NewDecoder(bytes.NewReader(schema))
 	var root any
@@ -36,6 +43,8 @@ func Check(schema json.RawMessage) error {
 	return check(root, "root")
 }
 
+// check applies the rules of [Check] to one schema and those inside it. Errors name its
+// path, such as root.a[].b.
 func check(schema any, path string) error {
 	s, ok := schema.(map[string]any)
 	if !ok {
@@ -45,17 +54,17 @@ func check(schema any, path string) error {
 	if !ok {
 		return fmt.Errorf("%s has no type, or several", path)
 	}
-	family := kind
+	keywordType := kind
 	switch kind {
 	case "integer":
-		family = "number"
+		keywordType = "number"
 	case "object", "array", "string", "number", "boolean":
 	default:
 		return fmt.Errorf("%s has type %q", path, kind)
 	}
 	for _, keyword := range slices.Sorted(maps.Keys(s)) {
-		if of, ok := keywords[keyword]; !ok || of != "" && of != family {
-			return fmt.Errorf("%s says %s, which not every client takes for type %s", path, keyword, kind)
+		if only, ok := keywords[keyword]; !ok || only != "" && only != keywordType {
+			return fmt.Errorf("%s uses %s, which not every client accepts for type %s", path, keyword, kind)
 		}
 	}
 	switch kind {
@@ -95,7 +104,7 @@ func checkString(s map[string]any, path string) error {
 	values, _ := s["enum"].([]any)
 	for _, value := range values {
 		if _, ok := value.(string); !ok {
-			return fmt.Errorf("%s: enum has %v, which is no string", path, value)
+			return fmt.Errorf("%s: enum has %v, which is not a string", path, value)
 		}
 	}
 	pattern, _ := s["pattern"].(string)

@@ -13,20 +13,28 @@ import (
 	"unicode/utf8"
 )
 
-const mostProblems = 20 // lines of an [ArgumentError]
+const maxProblems = 20 // Problems that an [ArgumentError] lists.
 
-// ArgumentError says what is wrong with arguments.
+// ArgumentError lists what is wrong with the arguments of a call.
 type ArgumentError struct {
-	Problems []string // One line each: field, allowed range and value.
+	// Problems has one line for each problem, such as "Limit must be an integer from 1 to
+	// 20, got 50". After 20 problems, a last line tells how many more there are. A line
+	// can repeat a part of what the caller sent, and should not be logged.
+	Problems []string
 }
 
 // Error returns all problems, one per line.
 func (e *ArgumentError) Error() string { return strings.Join(e.Problems, "\n") }
 
-// Decode returns the arguments of a call as a T. It takes them as JSON
-// ([]byte or json.RawMessage) or as what encoding/json makes of it; nil and null
-// count as {}. What T holds for an absent argument is its zero value: defaults in
-// a schema are only told.
+// Decode checks the arguments of a call against the schema and returns them as a T.
+//
+// Arguments are JSON, as a []byte or json.RawMessage, or the value that encoding/json
+// decodes from JSON. Empty text, null and nil count as {}. Models write values in several
+// ways, of which Decode accepts these: a number may be a string, an integer may be written
+// as 2.0 or 20e-1, and true and false may be strings.
+//
+// A field of T whose argument is absent keeps its zero value: Decode does not fill in the
+// defaults of the schema.
 //
 // Every error is an *[ArgumentError].
 func (s *Schema[T]) Decode(arguments any) (T, error) {
@@ -43,24 +51,27 @@ func (s *Schema[T]) Decode(arguments any) (T, error) {
 		return out, &ArgumentError{[]string{"arguments must be a JSON object, got " + show(value)}}
 	}
 	var d decoder
-	clean := d.object(s.root, "", object)
+	accepted := d.decodeObject(s.root, "", object)
 	if len(d.problems) > 0 {
-		if more := len(d.problems) - mostProblems; more > 0 {
-			d.problems = append(d.problems[:mostProblems], fmt.Sprintf("and %d more problems", more))
+		if more := len(d.problems) - maxProblems; more > 0 {
+			d.problems = append(d.problems[:maxProblems], fmt.Sprintf("and %d more problems", more))
 		}
 		return out, &ArgumentError{d.problems}
 	}
-	text, err := json.Marshal(clean)
+	text, err := json.Marshal(accepted)
 	if err == nil {
 		err = json.Unmarshal(text, &out)
 	}
 	if err != nil {
-		// Checked values fit T, unless a Go type is narrower than its schema says.
+		// Values that match the schema fit T, unless a field has a smaller range than its
+		// schema: for example an int8 without a maximum.
 		return *new(T), &ArgumentError{[]string{"arguments do not fit: " + err.Error()}}
 	}
 	return out, nil
 }
 
+// parse returns arguments that are JSON text as the value that encoding/json decodes from
+// it, and other arguments as they are.
 func parse(arguments any) (any, error) {
 	var text []byte
 	switch arguments := arguments.(type) {
@@ -75,7 +86,7 @@ func parse(arguments any) (any, error) {
 		return nil, nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber() // float64 would lose digits
+	dec.UseNumber() // A float64 would lose digits.
 	var value any
 	if err := dec.Decode(&value); err != nil {
 		return nil, err
@@ -86,35 +97,38 @@ func parse(arguments any) (any, error) {
 	return value, nil
 }
 
-// decoder checks values against a schema and collects what is wrong.
+// decoder checks values against a schema and collects the problems. Its methods return each
+// value in the form that encoding/json can decode into T; what they return is used only if
+// there are no problems. A path is the place of a value, such as Place.X or Ids[1].
 type decoder struct{ problems []string }
 
-func (d *decoder) wrong(path, want string, value any) any {
+// refuse notes that the value must be what want says. It returns nil.
+func (d *decoder) refuse(path, want string, value any) any {
 	d.problems = append(d.problems, fmt.Sprintf("%s must be %s, got %s", path, want, show(value)))
 	return nil
 }
 
-// value returns value as encoding/json can decode it.
-func (d *decoder) value(n *node, path string, value any) any {
+// decodeValue checks a value of any type.
+func (d *decoder) decodeValue(n *node, path string, value any) any {
 	switch n.Type {
 	case "object":
 		object, ok := value.(map[string]any)
 		if !ok {
-			return d.wrong(path, "a JSON object", value)
+			return d.refuse(path, "a JSON object", value)
 		}
-		return d.object(n, path+".", object)
+		return d.decodeObject(n, path+".", object)
 	case "array":
 		list, ok := value.([]any)
 		if !ok {
-			return d.wrong(path, "a list", value)
+			return d.refuse(path, "a list", value)
 		}
-		clean := make([]any, len(list))
+		accepted := make([]any, len(list))
 		for i, item := range list {
-			clean[i] = d.value(n.items, fmt.Sprintf("%s[%d]", path, i), item)
+			accepted[i] = d.decodeValue(n.items, fmt.Sprintf("%s[%d]", path, i), item)
 		}
-		return clean
+		return accepted
 	case "string":
-		return d.text(n, path, value)
+		return d.decodeString(n, path, value)
 	case "boolean":
 		switch value {
 		case true, "true":
@@ -122,53 +136,56 @@ func (d *decoder) value(n *node, path string, value any) any {
 		case false, "false":
 			return false
 		}
-		return d.wrong(path, "true or false", value)
+		return d.refuse(path, "true or false", value)
 	case "integer":
 		digits, ok := parseInteger(value)
 		if !ok || !n.inRange(digits) {
-			return d.wrong(path, "an integer"+n.rangeText(), value)
+			return d.refuse(path, "an integer"+n.rangeText(), value)
 		}
 		return digits
 	}
 	number, ok := parseNumber(value)
 	if !ok || !n.inRange(number) {
-		return d.wrong(path, "a number"+n.rangeText(), value)
+		return d.refuse(path, "a number"+n.rangeText(), value)
 	}
 	return number
 }
 
-func (d *decoder) object(n *node, prefix string, object map[string]any) map[string]any {
-	clean := make(map[string]any, len(object))
+// decodeObject checks an object. Problems of its properties start with prefix, which is
+// the object's path and a point, or "" for the arguments themselves.
+func (d *decoder) decodeObject(n *node, prefix string, object map[string]any) map[string]any {
+	accepted := make(map[string]any, len(object))
 	for _, name := range n.names {
 		if value, ok := object[name]; ok {
-			clean[name] = d.value(n.properties[name], prefix+name, value)
+			accepted[name] = d.decodeValue(n.properties[name], prefix+name, value)
 		} else if n.required[name] {
 			d.problems = append(d.problems, prefix+name+" is required")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if n.properties[name] == nil {
-			d.problems = append(d.problems, "unknown argument "+quote(prefix+name)+n.known(name))
+			d.problems = append(d.problems, "unknown argument "+quote(prefix+name)+n.suggestion(name))
 		}
 	}
-	return clean
+	return accepted
 }
 
-func (d *decoder) text(n *node, path string, value any) any {
+// decodeString checks a string.
+func (d *decoder) decodeString(n *node, path string, value any) any {
 	s, ok := value.(string)
 	if !ok {
-		return d.wrong(path, "a string", value)
+		return d.refuse(path, "a string", value)
 	}
 	if problem := n.lengthProblem(s); problem != "" {
 		d.problems = append(d.problems, path+" "+problem)
 	}
-	// Unlike a text of the wrong length, these are shown: see [show] for how much of them.
+	// The problems below show the string, cut off after maxShown characters.
 	if len(n.Enum) > 0 && !slices.Contains(n.Enum, value) {
 		allowed := make([]string, len(n.Enum))
 		for i, value := range n.Enum {
 			allowed[i] = show(value)
 		}
-		return d.wrong(path, "one of "+strings.Join(allowed, ", "), value)
+		return d.refuse(path, "one of "+strings.Join(allowed, ", "), value)
 	}
 	if n.pattern != nil && !n.pattern.MatchString(s) {
 		d.problems = append(d.problems, fmt.Sprintf("%s must match %s, got %s", path, n.Pattern, show(value)))
@@ -176,10 +193,10 @@ func (d *decoder) text(n *node, path string, value any) any {
 	return s
 }
 
-// lengthProblem says how the length of a string is wrong, or "" if it is not. It
-// does not repeat the string, which can be long, and is the user's.
+// lengthProblem returns what is wrong with the length of a string, or "". It does not
+// repeat the string, which may be a long text of the user's.
 func (n *node) lengthProblem(s string) string {
-	// Characters as JSON Schema counts them: code points, neither bytes nor UTF-16.
+	// JSON Schema counts a length in Unicode code points.
 	length := uint64(utf8.RuneCountInString(s)) //nolint:gosec // A length is never negative.
 	low, high := uint64(0), uint64(math.MaxUint64)
 	if n.MinLength != nil {

@@ -8,9 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-const mostShown = 60 // characters of a refused value
+const maxShown = 60 // Characters of a refused value that an error shows.
 
-// show writes a refused value into a line.
+// show returns a refused value as an error shows it: a short JSON text, and only the kind
+// of a list or object that is not empty.
 func show(value any) string {
 	switch value := value.(type) {
 	case map[string]any:
@@ -28,22 +29,24 @@ func show(value any) string {
 	if err != nil {
 		return fmt.Sprintf("a %T", value)
 	}
-	return shorten(string(text))
+	return truncate(string(text))
 }
 
+// quote returns s as a JSON string. It cuts s off after maxShown characters.
 func quote(s string) string {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(shorten(s)); err != nil {
+	if err := enc.Encode(truncate(s)); err != nil {
 		return `""`
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func shorten(s string) string {
-	if utf8.RuneCountInString(s) <= mostShown {
+// truncate returns s, or its first maxShown characters and "…" if it has more.
+func truncate(s string) string {
+	if utf8.RuneCountInString(s) <= maxShown {
 		return s
 	}
-	return string([]rune(s)[:mostShown]) + "…"
+	return string([]rune(s)[:maxShown]) + "…"
 }

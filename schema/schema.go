@@ -1,7 +1,9 @@
-// Package schema turns Go types into JSON Schemas that every MCP client accepts,
-// and decodes arguments against them: forgiving where models differ in spelling
-// ("2" and 2.0 are the integer 2), strict in all else, and with every problem told
-// at once.
+// Package schema makes JSON Schemas of Go types and decodes arguments against them.
+//
+// The schemas use only the part of JSON Schema that every MCP client accepts; see [Check].
+// Decoding accepts the different ways in which models write a value ("2" and 2.0 are the
+// integer 2). It refuses everything else that does not match, and lists all problems at
+// once.
 package schema
 
 import (
@@ -13,51 +15,59 @@ import (
 	"github.com/invopop/jsonschema"
 )
 
-// Schema is the input schema of a tool whose arguments are a T.
+// Schema is the input schema of a tool whose arguments are a T. Make it with [Input]; it is
+// safe for concurrent use.
 type Schema[T any] struct {
 	text json.RawMessage
 	root *node
 }
 
-// node is one schema of the dialect, ready for checking values.
+// node is the schema of one value, prepared for checking values.
 type node struct {
 	*jsonschema.Schema
-	names      []string         // of the properties, in the order of the Go fields
-	properties map[string]*node // objects
-	required   map[string]bool  // objects
-	items      *node            // arrays
-	pattern    *regexp.Regexp   // strings; nil for any
+
+	// Of an object.
+	names      []string // of the properties, in the order of the Go fields
+	properties map[string]*node
+	required   map[string]bool
+
+	items   *node          // Of an array.
+	pattern *regexp.Regexp // Of a string. Nil allows every string.
 }
 
-// Input returns the schema of arguments that decode into T, a struct. A field is
-// required unless its json tag says omitempty or omitzero; arguments that T does
-// not have are refused. Ranges, defaults and the like stand in the jsonschema tag,
-// prose in the jsonschema_description tag.
+// Input returns the schema of arguments of type T, which is a struct with a field for each
+// argument. An argument is required unless the field's json tag has omitempty or omitzero.
+// The jsonschema tag holds keywords such as minimum and default, and the
+// jsonschema_description tag holds the description. Arguments without a field are refused.
 //
-// It panics if T cannot be said in the dialect of [Check].
+// Input panics if the schema does not keep to the rules of [Check], as that is a mistake
+// in the program.
 func Input[T any]() *Schema[T] {
 	reflected, text := reflectSchema[T](true)
 	return &Schema[T]{text: text, root: newNode(reflected)}
 }
 
-// Output returns the schema of results of type T, a struct. Results may hold more
-// than it names, so that a client with an old copy accepts new fields.
+// Output returns the schema of results of type T, which is a struct. It allows additional
+// properties, so that a client that has kept an old schema accepts results with new fields.
 //
-// It panics if T cannot be said in the dialect of [Check].
+// Output panics if the schema does not keep to the rules of [Check], as that is a mistake
+// in the program.
 func Output[T any]() json.RawMessage {
 	_, text := reflectSchema[T](false)
 	return text
 }
 
-// JSON returns the schema itself.
+// JSON returns the schema as JSON. The caller must not change it.
 func (s *Schema[T]) JSON() json.RawMessage { return s.text }
 
-func reflectSchema[T any](closed bool) (*jsonschema.Schema, json.RawMessage) {
+// reflectSchema returns the schema of T, as a value and as JSON. A strict schema allows no
+// additional properties.
+func reflectSchema[T any](strict bool) (*jsonschema.Schema, json.RawMessage) {
 	reflector := jsonschema.Reflector{
 		Anonymous:                 true, // No $id.
 		DoNotReference:            true,
 		ExpandedStruct:            true,
-		AllowAdditionalProperties: !closed,
+		AllowAdditionalProperties: !strict,
 	}
 	reflected := reflector.ReflectFromType(reflect.TypeFor[T]())
 	reflected.Version = ""
@@ -71,6 +81,7 @@ func reflectSchema[T any](closed bool) (*jsonschema.Schema, json.RawMessage) {
 	return reflected, text
 }
 
+// newNode prepares s, which [Check] has accepted.
 func newNode(s *jsonschema.Schema) *node {
 	n := &node{Schema: s}
 	switch s.Type {

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// everything has a field of each kind that a tool may take.
+// everything has a field of each type that an argument can have.
 type everything struct {
 	Limit  *int     `json:"Limit,omitempty" jsonschema:"minimum=1,maximum=20,default=20" jsonschema_description:"Entries, at most 20"`
 	Rate   int      `json:"Rate,omitempty" jsonschema:"minimum=-500"`
@@ -82,15 +82,15 @@ func TestDecode(t *testing.T) {
 		}
 		return got
 	}
-	for _, spelt := range []string{`2`, `2.0`, `2e0`, `"2"`, `"2.0"`, `" 2 "`, `20e-1`, `0.2e1`, `200e-2`} {
-		got := decode(json.RawMessage(`{"Text":"x","Limit":` + spelt + `}`))
+	for _, written := range []string{`2`, `2.0`, `2e0`, `"2"`, `"2.0"`, `" 2 "`, `20e-1`, `0.2e1`, `200e-2`} {
+		got := decode(json.RawMessage(`{"Text":"x","Limit":` + written + `}`))
 		if got.Limit == nil || *got.Limit != 2 {
-			t.Errorf("%s: got %v, want 2", spelt, got.Limit)
+			t.Errorf("%s: got %v, want 2", written, got.Limit)
 		}
 	}
-	for _, spelt := range []string{`0`, `-0`, `0e99999999999999999999`, `"0"`, `0.000`} {
-		if got := decode(json.RawMessage(`{"Text":"x","Offset":` + spelt + `}`)); got.Offset != 0 {
-			t.Errorf("%s: got %d, want 0", spelt, got.Offset)
+	for _, written := range []string{`0`, `-0`, `0e99999999999999999999`, `"0"`, `0.000`} {
+		if got := decode(json.RawMessage(`{"Text":"x","Offset":` + written + `}`)); got.Offset != 0 {
+			t.Errorf("%s: got %d, want 0", written, got.Offset)
 		}
 	}
 	want := everything{
@@ -102,7 +102,7 @@ func TestDecode(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(everything{})); diff != "" {
 		t.Errorf("everything (-want +got):\n%s", diff)
 	}
-	// As mcp-go hands them over when there is no raw JSON.
+	// mcp-go hands over a map when it has no raw JSON.
 	if got := decode(map[string]any{"Text": "x", "Limit": float64(3), "Offset": 1000000.0}); *got.Limit != 3 || got.Offset != 1000000 {
 		t.Errorf("from a map: got %v, %d", *got.Limit, got.Offset)
 	}
@@ -124,7 +124,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"too many", `{"Limit":50}`, "Limit must be an integer from 1 to 20, got 50"},
 		{"explicit zero", `{"Limit":0}`, "Limit must be an integer from 1 to 20, got 0"},
 		{"fraction", `{"Limit":2.5}`, "Limit must be an integer from 1 to 20, got 2.5"},
-		{"fraction past float64", `{"Limit":2.00000000000000000001}`, "Limit must be an integer from 1 to 20, got 2.00000000000000000001"},
+		{"fraction too small for float64", `{"Limit":2.00000000000000000001}`, "Limit must be an integer from 1 to 20, got 2.00000000000000000001"},
 		{"fraction in a string", `{"Limit":"2.5"}`, `Limit must be an integer from 1 to 20, got "2.5"`},
 		{"boolean", `{"Limit":true}`, "Limit must be an integer from 1 to 20, got true"},
 		{"empty string", `{"Limit":""}`, `Limit must be an integer from 1 to 20, got ""`},
@@ -132,39 +132,39 @@ func TestDecodeRefuses(t *testing.T) {
 		{"full list", `{"Limit":[2]}`, "Limit must be an integer from 1 to 20, got a list"},
 		{"null", `{"Limit":null}`, "Limit must be an integer from 1 to 20, got null"},
 		{"object", `{"Limit":{}}`, "Limit must be an integer from 1 to 20, got {}"},
-		{"words", `{"Limit":"two"}`, `Limit must be an integer from 1 to 20, got "two"`},
+		{"word", `{"Limit":"two"}`, `Limit must be an integer from 1 to 20, got "two"`},
 		{"hexadecimal", `{"Limit":"0x2"}`, `Limit must be an integer from 1 to 20, got "0x2"`},
 		{"infinite", `{"Limit":"Inf"}`, `Limit must be an integer from 1 to 20, got "Inf"`},
-		{"huge", `{"Limit":1e999999999999999999999}`, "Limit must be an integer from 1 to 20, got 1e999999999999999999999"},
-		{"tiny", `{"Limit":1e-999999999999999999999}`, "Limit must be an integer from 1 to 20, got 1e-999999999999999999999"},
-		{"least exponent of int64", `{"Limit":1.5e-9223372036854775808}`, "Limit must be an integer from 1 to 20, got 1.5e-9223372036854775808"},
-		{"greatest exponent of int64", `{"Limit":1.5e9223372036854775807}`, "Limit must be an integer from 1 to 20, got 1.5e9223372036854775807"},
+		{"huge exponent", `{"Limit":1e999999999999999999999}`, "Limit must be an integer from 1 to 20, got 1e999999999999999999999"},
+		{"tiny exponent", `{"Limit":1e-999999999999999999999}`, "Limit must be an integer from 1 to 20, got 1e-999999999999999999999"},
+		{"smallest exponent of int64", `{"Limit":1.5e-9223372036854775808}`, "Limit must be an integer from 1 to 20, got 1.5e-9223372036854775808"},
+		{"largest exponent of int64", `{"Limit":1.5e9223372036854775807}`, "Limit must be an integer from 1 to 20, got 1.5e9223372036854775807"},
 		{"beyond int64", `{"Rate":9223372036854775808}`, "Rate must be an integer of at least -500, got 9223372036854775808"},
-		{"below", `{"Rate":-501}`, "Rate must be an integer of at least -500, got -501"},
+		{"integer too small", `{"Rate":-501}`, "Rate must be an integer of at least -500, got -501"},
 		{"number too large", `{"Volume":1.5}`, "Volume must be a number of at most 1, got 1.5"},
 		{"number infinite", `{"Volume":1e999}`, "Volume must be a number of at most 1, got 1e999"},
-		{"number in words", `{"Volume":"loud"}`, `Volume must be a number of at most 1, got "loud"`},
+		{"number is a word", `{"Volume":"loud"}`, `Volume must be a number of at most 1, got "loud"`},
 		{"text is a number", `{"Text":5}`, "Text must be a string, got 5"},
 		{"text is null", `{"Text":null}`, "Text must be a string, got null"},
 		{"text empty", `{"Text":""}`, "Text must have 1 to 5 characters, got 0"},
 		{"text too long", `{"Text":"知知知知😀😀"}`, "Text must have 1 to 5 characters, got 6"},
 		{"name empty", `{"Name":""}`, "Name must not be empty"},
 		{"pattern", `{"RoomId":"a b"}`, `RoomId must match ^[0-9A-Za-z_-]+$, got "a b"`},
-		{"longest", `{"RoomId":"123456789"}`, "RoomId must have at most 8 characters, got 9"},
-		{"no such word", `{"Scope":"all"}`, `Scope must be one of "public", "private", got "all"`},
-		{"boolean in words", `{"Sure":"yes"}`, `Sure must be true or false, got "yes"`},
-		{"boolean as number", `{"Sure":1}`, "Sure must be true or false, got 1"},
+		{"too long", `{"RoomId":"123456789"}`, "RoomId must have at most 8 characters, got 9"},
+		{"not in the enum", `{"Scope":"all"}`, `Scope must be one of "public", "private", got "all"`},
+		{"boolean is a word", `{"Sure":"yes"}`, `Sure must be true or false, got "yes"`},
+		{"boolean is a number", `{"Sure":1}`, "Sure must be true or false, got 1"},
 		{"not a list", `{"Ids":"a"}`, `Ids must be a list, got "a"`},
-		{"in a list", `{"Ids":["a",1]}`, "Ids[1] must be a string, got 1"},
-		{"inside", `{"Place":{"X":"a","Z":1}}`, "Place.X must be a number, got \"a\"\nPlace.Y is required\nunknown argument \"Place.Z\" (known: X, Y)"},
-		{"not an object inside", `{"Place":[1]}`, "Place must be a JSON object, got a list"},
-		{"misspelt in case", `{"limit":5}`, `unknown argument "limit"; did you mean "Limit"? ` + known},
+		{"item of a list", `{"Ids":["a",1]}`, "Ids[1] must be a string, got 1"},
+		{"property of an object", `{"Place":{"X":"a","Z":1}}`, "Place.X must be a number, got \"a\"\nPlace.Y is required\nunknown argument \"Place.Z\" (known: X, Y)"},
+		{"list for an object", `{"Place":[1]}`, "Place must be a JSON object, got a list"},
+		{"wrong case", `{"limit":5}`, `unknown argument "limit"; did you mean "Limit"? ` + known},
 		{"misspelt", `{"Ofset":5}`, `unknown argument "Ofset"; did you mean "Offset"? ` + known},
 		{"snake case", `{"room_id":"a"}`, `unknown argument "room_id"; did you mean "RoomId"? ` + known},
 		{"unknown", `{"Colour":"red"}`, `unknown argument "Colour" ` + known},
-		{"unknown and nameless", `{"":1}`, `unknown argument "" ` + known},
-		{"hostile name", `{"a\n\u0007b":1}`, `unknown argument "a\n\u0007b" ` + known},
-		{"all at once", `{"Limit":50,"Rate":"x","colour":1,"Text":5}`, "Limit must be an integer from 1 to 20, got 50\n" +
+		{"unknown empty name", `{"":1}`, `unknown argument "" ` + known},
+		{"control characters in a name", `{"a\n\u0007b":1}`, `unknown argument "a\n\u0007b" ` + known},
+		{"several problems", `{"Limit":50,"Rate":"x","colour":1,"Text":5}`, "Limit must be an integer from 1 to 20, got 50\n" +
 			"Rate must be an integer of at least -500, got \"x\"\nText must be a string, got 5\nunknown argument \"colour\" " + known},
 		{"a list of arguments", `[1]`, "arguments must be a JSON object, got a list"},
 		{"a string", `"{}"`, `arguments must be a JSON object, got "{}"`},
@@ -196,10 +196,10 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("got %v, want Text is required", err)
 		}
 	})
-	t.Run("nothing known", func(t *testing.T) {
+	t.Run("no arguments known", func(t *testing.T) {
 		t.Parallel()
 		_, err := schema.Input[struct{}]().Decode(map[string]any{"Limit": 1})
-		if err == nil || err.Error() != `unknown argument "Limit" (there are none)` {
+		if err == nil || err.Error() != `unknown argument "Limit" (known: none)` {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -212,7 +212,7 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("got %v, want an error", got)
 		}
 	})
-	t.Run("bounded", func(t *testing.T) {
+	t.Run("long error is cut", func(t *testing.T) {
 		t.Parallel()
 		arguments := map[string]any{"Text": strings.Repeat("x", 1<<20), "Limit": strings.Repeat("9", 1<<20)}
 		for i := range 1000 {
@@ -245,9 +245,9 @@ func TestCheck(t *testing.T) {
 		{"exclusive", `{"type":"object","properties":{"a":{"type":"number","exclusiveMinimum":0}}}`, "exclusiveMinimum"},
 		{"list without items", `{"type":"object","properties":{"a":{"type":"array"}}}`, "root.a[] has no type"},
 		{"bad pattern", `{"type":"object","properties":{"a":{"type":"string","pattern":"("}}}`, "error parsing regexp"},
-		{"requires the unknown", `{"type":"object","properties":{},"required":["a"]}`, "requires a"},
-		{"map", `{"type":"object","properties":{},"additionalProperties":{"type":"string"}}`, "additionalProperties is not false"},
-		{"deep inside", `{"type":"object","properties":{"a":{"type":"array","items":{"type":"object","properties":{"b":{"type":"string","const":"x"}}}}}}`, "root.a[].b says const"},
+		{"requires an unknown property", `{"type":"object","properties":{},"required":["a"]}`, "requires a"},
+		{"map of any names", `{"type":"object","properties":{},"additionalProperties":{"type":"string"}}`, "additionalProperties is not false"},
+		{"nested", `{"type":"object","properties":{"a":{"type":"array","items":{"type":"object","properties":{"b":{"type":"string","const":"x"}}}}}}`, "root.a[].b uses const"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -260,7 +260,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestInexpressibleTypesPanic(t *testing.T) {
+// TestUnsupportedTypesPanic makes schemas of types that Check refuses.
+func TestUnsupportedTypesPanic(t *testing.T) {
 	t.Parallel()
 	for name, build := range map[string]func(){
 		"any":       func() { schema.Input[struct{ A any }]() },
@@ -292,15 +293,15 @@ func FuzzDecode(f *testing.F) {
 		got, err := input.Decode(arguments)
 		if err != nil {
 			if err.Error() == "" || len(err.Error()) > 20000 {
-				t.Errorf("unusable error of %d bytes", len(err.Error()))
+				t.Errorf("error has %d bytes", len(err.Error()))
 			}
 			return
 		}
 		if got.Limit != nil && (*got.Limit < 1 || *got.Limit > 20) || got.Rate < -500 || got.Volume > 1 ||
 			got.Offset < 0 || got.Offset > 1000000 || got.Text == "" || len([]rune(got.Text)) > 5 {
-			t.Errorf("%s: let through %+v", arguments, got)
+			t.Errorf("%s: accepted %+v", arguments, got)
 		}
-		// What was accepted is accepted again, as the same.
+		// The accepted value, encoded, must be accepted again and give the same value.
 		text, err := json.Marshal(got)
 		if err != nil {
 			t.Fatal(err)

@@ -7,36 +7,38 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// known ends the line about an unknown argument: what was perhaps meant, and what
-// there is.
-func (n *node) known(name string) string {
+// suggestion returns the end of the line about an unknown argument: the known name that
+// was perhaps meant, and all known names.
+func (n *node) suggestion(unknown string) string {
 	if len(n.names) == 0 {
-		return " (there are none)"
+		return " (known: none)"
 	}
 	text := ""
-	if near := nearest(name, n.names); near != "" {
+	if near := nearestName(unknown, n.names); near != "" {
 		text = "; did you mean " + quote(near) + "?"
 	}
 	return text + " (known: " + strings.Join(n.names, ", ") + ")"
 }
 
-var unjoined = strings.NewReplacer("_", "", "-", "")
+var removeSeparators = strings.NewReplacer("_", "", "-", "")
 
-// nearest returns the name that differs least from a misspelt one, or "" if none
-// is like it. Case, "_" and "-" do not count.
-func nearest(misspelt string, names []string) string {
-	fold := func(s string) string { return unjoined.Replace(strings.ToLower(s)) }
-	from := fold(misspelt)
-	best, least := "", 3
+// nearestName returns the name that takes the fewest edits to get from misspelt, or "" if
+// no name is near. An edit inserts, deletes or replaces a letter. A name is near if it
+// takes at most 2 edits, and fewer than half as many as it has letters. Upper and lower
+// case, "_" and "-" make no difference.
+func nearestName(misspelt string, names []string) string {
+	normalize := func(s string) string { return removeSeparators.Replace(strings.ToLower(s)) }
+	from := normalize(misspelt)
+	nearest, minEdits := "", 3
 	for _, name := range names {
-		to := fold(name)
+		to := normalize(name)
 		length := utf8.RuneCountInString(to)
 		if utf8.RuneCountInString(from) > 2*length {
-			continue
+			continue // It can't be near, and might take long to compare.
 		}
-		if d := levenshtein.ComputeDistance(from, to); d < least && 2*d < length {
-			best, least = name, d
+		if edits := levenshtein.ComputeDistance(from, to); edits < minEdits && 2*edits < length {
+			nearest, minEdits = name, edits
 		}
 	}
-	return best
+	return nearest
 }
