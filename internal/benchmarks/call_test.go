@@ -65,7 +65,8 @@ func BenchmarkCall(b *testing.B) {
 			}
 			ctx, stop := context.WithCancel(b.Context())
 			served := make(chan error)
-			go func() { served <- httpserver.Serve(ctx, listener, tt.s, httpserver.Options{Logger: log}) }()
+			handler := httpserver.NewHandler(tt.s, httpserver.TrackCalls(tt.s), httpserver.Options{Logger: log})
+			go func() { served <- httpserver.Serve(ctx, listener, handler, log, 0) }()
 			callOverHTTP(b, "http://"+listener.Addr().String()+"/mcp")
 			stop()
 			if err := <-served; err != nil {

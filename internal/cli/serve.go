@@ -70,9 +70,10 @@ func (c *serveCommand) Run(p *process) error {
 	if address, err := netip.ParseAddrPort(listener.Addr().String()); err == nil && !address.Addr().IsLoopback() {
 		log.Warn("reachable from other machines: whoever reaches this address uses your ZEGO account; put a proxy with authentication in front")
 	}
-	return httpserver.Serve(p.ctx, listener, s, httpserver.Options{
-		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Grace: grace, Logger: log,
+	handler := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{
+		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Logger: log,
 	})
+	return httpserver.Serve(p.ctx, listener, handler, log, grace)
 }
 
 // manageStreams warns of stream tasks that an earlier process left behind. It returns a

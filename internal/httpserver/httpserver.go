@@ -1,98 +1,130 @@
 // Package httpserver serves MCP over HTTP: Streamable HTTP at /mcp and, for old
-// clients, SSE at /sse and /message, behind guards for Host, Origin and size.
+// clients, SSE at /sse and /message. It refuses requests that a foreign web page could
+// have sent, limits the size of bodies, and lets running tool calls end at shutdown.
 package httpserver
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// Options says what to serve.
+// Options says what a Handler serves and to whom.
 type Options struct {
-	SSEOnly      bool          // Serve the SSE pair alone.
-	AllowedHosts []string      // Names other than the machine's own under which clients may reach the server.
-	Grace        time.Duration // How long calls in flight may take at shutdown.
-	IdleSession  time.Duration // When an abandoned session is forgotten; default 30 minutes.
-	Logger       *slog.Logger
+	// SSEOnly leaves out /mcp.
+	SSEOnly bool
+	// AllowedHosts are host names, in lower case and without port, under which clients
+	// may reach the server, besides localhost and IP addresses.
+	AllowedHosts []string
+	// SessionIdleTimeout is how long mcp-go keeps what it stores of a Streamable HTTP
+	// session that is not used. Default: 30 minutes.
+	SessionIdleTimeout time.Duration
+	// Middleware wraps the endpoints, for example to authenticate clients. It gets
+	// only requests whose Host and Origin are allowed. Their body is not read yet, and
+	// its size is not limited there. Default: none.
+	Middleware func(http.Handler) http.Handler
+	// Logger gets mcp-go's messages. Default: none.
+	Logger *slog.Logger
 }
 
-// flushTime is how long the last answers may take onto the wire.
+// flushTime is how long the last answers may take to reach their SSE stream.
 const flushTime = 200 * time.Millisecond
 
-// Serve serves s on listener until ctx is done, then takes no new connection
-// and lets the calls in flight finish, for at most opts.Grace.
-func Serve(ctx context.Context, listener net.Listener, s *server.MCPServer, opts Options) error {
-	if opts.IdleSession <= 0 {
-		opts.IdleSession = 30 * time.Minute
+// Handler serves one MCP server over HTTP. It must be closed, and serves no streams
+// after Drain or Close.
+type Handler struct {
+	chain      http.Handler // The checks, the middleware and the endpoints.
+	calls      *Calls
+	endStreams context.CancelFunc
+	streamable *server.StreamableHTTPServer // Nil with Options.SSEOnly.
+}
+
+// NewHandler returns a Handler for s, of which calls counts the tool calls. It does not
+// change s.
+func NewHandler(s *server.MCPServer, calls *Calls, opts Options) *Handler {
+	if opts.SessionIdleTimeout <= 0 {
+		opts.SessionIdleTimeout = 30 * time.Minute
 	}
-	calls := &inFlight{}
-	server.WithToolHandlerMiddleware(calls.count)(s)
-
-	// Streams live as long as their client; they end when the last call was answered.
-	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx))
-	defer endStreams()
-
+	if opts.Middleware == nil {
+		opts.Middleware = func(next http.Handler) http.Handler { return next }
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	streams, endStreams := context.WithCancel(context.Background())
+	h := &Handler{calls: calls, endStreams: endStreams}
 	mux := http.NewServeMux()
-	// mcp-go's own protection knows no allowed names; guard is as strict and does.
-	sse := server.NewSSEServer(s, server.WithUseFullURLForMessageEndpoint(false), server.WithKeepAlive(true),
-		server.WithSSEDisableLocalhostProtection(true))
-	mux.Handle("/sse", endingWith(streams, sse.SSEHandler()))
+	sse := newSSE(s)
+	mux.Handle("/sse", cancelWhenDone(streams, sse.SSEHandler()))
 	mux.Handle("/message", sse.MessageHandler())
 	if !opts.SSEOnly {
-		streamable := server.NewStreamableHTTPServer(s,
-			server.WithSessionIdManagerResolver(newSessions(opts.IdleSession, time.Now)),
-			server.WithSessionIdleTTL(opts.IdleSession),
-			server.WithHeartbeatInterval(30*time.Second),
-			server.WithDisableLocalhostProtection(true),
-			server.WithStreamableHTTPLogger(opts.Logger),
-		)
-		defer func() { _ = streamable.Shutdown(context.WithoutCancel(ctx)) }()
-		mux.Handle("/mcp", endingWith(streams, streamable))
+		h.streamable = newStreamable(s, opts)
+		mux.Handle("/mcp", cancelWhenDone(streams, h.streamable))
 	}
+	h.chain = checkHostAndOrigin(opts.Middleware(limitBody(mux)), opts.AllowedHosts)
+	return h
+}
 
-	unused := &silent{conns: map[net.Conn]bool{}}
-	srv := &http.Server{
-		ConnState:         unused.note,
-		Handler:           guard(mux, opts.AllowedHosts),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(opts.Logger.Handler(), slog.LevelDebug),
-	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.Grace)
-	defer cancel()
-	stopped := make(chan error, 1)
-	go func() { stopped <- srv.Shutdown(ending) }()
-	if calls.wait(ending) {
-		// mcp-go writes answers onto SSE streams later, and tells nobody when.
+func newSSE(s *server.MCPServer) *server.SSEServer {
+	return server.NewSSEServer(s,
+		server.WithUseFullURLForMessageEndpoint(false),
+		server.WithKeepAlive(true),
+		// checkHostAndOrigin protects as well, and knows the allowed names.
+		server.WithSSEDisableLocalhostProtection(true),
+	)
+}
+
+func newStreamable(s *server.MCPServer, opts Options) *server.StreamableHTTPServer {
+	return server.NewStreamableHTTPServer(s,
+		server.WithSessionIdManagerResolver(newSessions(opts.SessionIdleTimeout)),
+		server.WithSessionIdleTTL(opts.SessionIdleTimeout),
+		server.WithHeartbeatInterval(30*time.Second),
+		// checkHostAndOrigin protects as well, and knows the allowed names.
+		server.WithDisableLocalhostProtection(true),
+		server.WithStreamableHTTPLogger(opts.Logger),
+	)
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.chain.ServeHTTP(w, r)
+}
+
+// Drain waits until no tool call runs and the answers are sent, or until ctx is done.
+// Then it ends the streams, which would otherwise last as long as their clients, and
+// cancels the calls that still run at /mcp. The caller ensures that no new calls come.
+func (h *Handler) Drain(ctx context.Context) {
+	if h.calls.wait(ctx) {
+		// mcp-go writes an answer to its SSE stream after the call has ended, and
+		// does not report when.
 		flush := time.NewTimer(flushTime)
 		defer flush.Stop()
 		select {
 		case <-flush.C:
-		case <-ending.Done():
+		case <-ctx.Done():
 		}
 	}
-	endStreams()
-	unused.close()
-	if err := <-stopped; err != nil {
-		opts.Logger.Warn("ended with requests unanswered", "err", err)
-		_ = srv.Close()
+	h.endStreams()
+}
+
+// Close ends the streams and forgets all Streamable HTTP sessions. It waits for
+// nothing.
+func (h *Handler) Close() {
+	h.endStreams()
+	if h.streamable != nil {
+		_ = h.streamable.Shutdown(context.Background()) // It can only fail with a server of its own.
 	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+}
+
+// cancelWhenDone cancels the requests that next serves when ctx is done.
+func cancelWhenDone(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requestCtx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		next.ServeHTTP(w, r.WithContext(requestCtx))
+	})
 }

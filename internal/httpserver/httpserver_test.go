@@ -1,393 +1,243 @@
 package httpserver_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"testing/synctest"
 	"time"
 	"zego-mcp/internal/httpserver"
 
-	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 )
 
-const hello = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
+const (
+	hello    = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
+	callSlow = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow"}}`
+)
 
-// start serves a server with the tool "slow", which runs do. stop begins the end;
-// done is closed after it.
-func start(t *testing.T, do func(ctx context.Context), opts httpserver.Options) (base string, stop context.CancelFunc, done chan struct{}) {
-	t.Helper()
+// newServer returns a server with the tool "slow", which runs work if there is any and
+// answers "done".
+func newServer(work func(ctx context.Context)) *server.MCPServer {
 	s := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
 	s.AddTool(mcp.NewTool("slow"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		if do != nil {
-			do(ctx)
+		if work != nil {
+			work(ctx)
 		}
 		return mcp.NewToolResultText("done"), nil
 	})
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
-	if opts.Grace == 0 {
-		opts.Grace = time.Minute
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	done = make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := httpserver.Serve(ctx, listener, s, opts); err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	}()
-	t.Cleanup(func() { stop(); <-done })
-	return "http://" + listener.Addr().String(), stop, done
+	return s
 }
 
-// post sends one message as an MCP client does.
-func post(t *testing.T, url, session, body string, header map[string]string) (*http.Response, string) {
+// newHandler returns a Handler that is closed when the test ends.
+func newHandler(t *testing.T, opts httpserver.Options) *httpserver.Handler {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
+	s := newServer(nil)
+	h := httpserver.NewHandler(s, httpserver.TrackCalls(s), opts)
+	t.Cleanup(h.Close)
+	return h
+}
+
+// serve lets h answer one request to localhost. A stream ends at once, as its client
+// does not wait.
+func serve(h http.Handler, method, path string, body io.Reader, header map[string]string) *httptest.ResponseRecorder {
+	ctx := context.Background()
+	if method == http.MethodGet {
+		left, leave := context.WithCancel(ctx)
+		leave()
+		ctx = left
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json, text/event-stream")
-	if session != "" {
-		req.Header.Set("Mcp-Session-Id", session)
-	}
+	r := httptest.NewRequestWithContext(ctx, method, path, body)
+	r.Host = "localhost"
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
 	for name, value := range header {
-		req.Header.Set(name, value)
 		if name == "Host" {
-			req.Host = value
-		}
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(text)
-}
-
-func TestClients(t *testing.T) {
-	t.Parallel()
-	for _, sseOnly := range []bool{false, true} {
-		base, _, _ := start(t, nil, httpserver.Options{SSEOnly: sseOnly})
-		clients := map[string]func() (*client.Client, error){
-			"sse": func() (*client.Client, error) { return client.NewSSEMCPClient(base + "/sse") },
-		}
-		if sseOnly {
-			if resp, _ := post(t, base+"/mcp", "", hello, nil); resp.StatusCode != http.StatusNotFound {
-				t.Errorf("sse alone serves /mcp: %s", resp.Status)
-			}
+			r.Host = value
 		} else {
-			clients["http"] = func() (*client.Client, error) { return client.NewStreamableHttpClient(base + "/mcp") }
-		}
-		for name, connect := range clients {
-			c, err := connect()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Start(t.Context()); err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			var req mcp.InitializeRequest
-			req.Params.ProtocolVersion = mcp.ProtocolVersion20251125
-			if _, err := c.Initialize(t.Context(), req); err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			var call mcp.CallToolRequest
-			call.Params.Name = "slow"
-			if result, err := c.CallTool(t.Context(), call); err != nil || result.IsError {
-				t.Errorf("%s: got %v, %v", name, result, err)
-			}
-			if err := c.Close(); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
+			r.Header.Set(name, value)
 		}
 	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
 }
 
-func TestGuard(t *testing.T) {
+// endpoints are requests of each kind, with the status that is expected when nothing
+// is wrong. The message has no session, which mcp-go refuses.
+var endpoints = []struct {
+	method, path string
+	want         int
+}{
+	{http.MethodPost, "/mcp", http.StatusOK},
+	{http.MethodGet, "/sse", http.StatusOK},
+	{http.MethodPost, "/message", http.StatusBadRequest},
+}
+
+func TestHostAndOrigin(t *testing.T) {
 	t.Parallel()
-	base, _, _ := start(t, nil, httpserver.Options{AllowedHosts: []string{"mcp.example.com"}})
-	port := base[strings.LastIndex(base, ":"):]
+	h := newHandler(t, httpserver.Options{AllowedHosts: []string{"mcp.example.com"}})
 	for _, tt := range []struct {
 		name, host, origin string
-		want               int
+		allowed            bool
 	}{
-		{"no Origin", "", "", 200},
-		{"localhost", "localhost" + port, "http://localhost:3000", 200},
-		{"IPv6", "[::1]" + port, "http://[::1]:6274", 200},
-		{"address of another machine's view", "192.168.1.5:8080", "", 200},
-		{"rebound name", "evil.example" + port, "", 403},
-		{"rebound name with its Origin", "evil.example" + port, "http://evil.example" + port, 403},
-		{"name that looks like localhost", "localhost.evil.example", "", 403},
-		{"foreign Origin", "", "https://evil.example", 403},
-		{"null Origin", "", "null", 403},
-		{"Origin that is no URL", "", "http://%zz", 403},
-		{"allowed", "mcp.example.com", "https://mcp.example.com", 200},
-		{"allowed, in capitals, with port", "MCP.Example.com:443", "", 200},
-		{"allowed Origin only", "", "https://mcp.example.com", 200},
+		{"no Origin", "127.0.0.1:8080", "", true},
+		{"localhost", "localhost:8080", "http://localhost:3000", true},
+		{"IPv6", "[::1]:8080", "http://[::1]:6274", true},
+		{"address in the local network", "192.168.1.5:8080", "", true},
+		{"rebound name", "evil.example:8080", "", false},
+		{"rebound name with its Origin", "evil.example:8080", "http://evil.example:8080", false},
+		{"name that looks like localhost", "localhost.evil.example", "", false},
+		{"foreign Origin", "127.0.0.1:8080", "https://evil.example", false},
+		{"null Origin", "127.0.0.1:8080", "null", false},
+		{"Origin that is no URL", "127.0.0.1:8080", "http://%zz", false},
+		{"allowed", "mcp.example.com", "https://mcp.example.com", true},
+		{"allowed, in capitals, with port", "MCP.Example.com:443", "", true},
+		{"allowed Origin only", "127.0.0.1:8080", "https://mcp.example.com", true},
 	} {
-		header := map[string]string{}
-		if tt.host != "" {
-			header["Host"] = tt.host
-		}
-		if tt.origin != "" {
-			header["Origin"] = tt.origin
-		}
-		if resp, text := post(t, base+"/mcp", "", hello, header); resp.StatusCode != tt.want {
-			t.Errorf("%s: got %s %s, want %d", tt.name, resp.Status, text, tt.want)
+		for _, endpoint := range endpoints {
+			header := map[string]string{"Host": tt.host}
+			if tt.origin != "" {
+				header["Origin"] = tt.origin
+			}
+			want := endpoint.want
+			if !tt.allowed {
+				want = http.StatusForbidden
+			}
+			if w := serve(h, endpoint.method, endpoint.path, strings.NewReader(hello), header); w.Code != want {
+				t.Errorf("%s: %s %s: got %d %s, want %d", tt.name, endpoint.method, endpoint.path, w.Code, w.Body, want)
+			}
 		}
 	}
 }
 
-func TestBodyLimit(t *testing.T) {
+// TestMiddleware refuses clients without a key in a middleware. It sees no request
+// whose Host or Origin is wrong, and no body is read before it has decided.
+func TestMiddleware(t *testing.T) {
 	t.Parallel()
-	base, _, _ := start(t, nil, httpserver.Options{})
-	fits := hello + strings.Repeat(" ", httpserver.MaxBody-len(hello))
-	if resp, _ := post(t, base+"/mcp", "", fits, nil); resp.StatusCode != http.StatusOK {
-		t.Errorf("4 MiB: got %s", resp.Status)
+	asked := 0
+	h := newHandler(t, httpserver.Options{Middleware: func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked++
+			if r.Header.Get("Authorization") != "key" {
+				http.Error(w, "no key", http.StatusUnauthorized)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}})
+	for _, endpoint := range endpoints {
+		unread := iotest.ErrReader(errors.New("the body was read"))
+		for _, header := range []map[string]string{{"Host": "evil.example"}, {"Origin": "https://evil.example"}} {
+			header["Authorization"] = "key"
+			if w := serve(h, endpoint.method, endpoint.path, unread, header); w.Code != http.StatusForbidden || asked != 0 {
+				t.Errorf("%s: %v: got %d and asked the middleware %d times", endpoint.path, header, w.Code, asked)
+			}
+		}
+		if w := serve(h, endpoint.method, endpoint.path, unread, nil); w.Code != http.StatusUnauthorized || asked != 1 {
+			t.Errorf("%s: without key: got %d and asked the middleware %d times", endpoint.path, w.Code, asked)
+		}
+		header := map[string]string{"Authorization": "key"}
+		if w := serve(h, endpoint.method, endpoint.path, strings.NewReader(hello), header); w.Code != endpoint.want || asked != 2 {
+			t.Errorf("%s: with key: got %d and asked the middleware %d times", endpoint.path, w.Code, asked)
+		}
+		asked = 0
 	}
-	// Chunked, so that no length warns the server.
-	for _, path := range []string{"/mcp", "/message?sessionId=x"} {
-		body := io.LimitReader(strings.NewReader(fits+"    "), httpserver.MaxBody+1)
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+path, struct{ io.Reader }{body})
-		if err != nil {
-			t.Fatal(err)
+}
+
+func TestBody(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t, httpserver.Options{})
+	fits := hello + strings.Repeat(" ", httpserver.MaxBody-len(hello))
+	withoutLength := func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} }
+	for name, tt := range map[string]struct {
+		body io.Reader
+		want int
+	}{
+		"4 MiB":                     {strings.NewReader(fits), http.StatusOK},
+		"4 MiB, without length":     {withoutLength(fits), http.StatusOK},
+		"too large":                 {strings.NewReader(fits + " "), http.StatusRequestEntityTooLarge},
+		"too large, without length": {withoutLength(fits + " "), http.StatusRequestEntityTooLarge},
+		"breaks off":                {iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(hello))), http.StatusBadRequest},
+	} {
+		w := serve(h, http.MethodPost, "/mcp", tt.body, nil)
+		if w.Code != tt.want {
+			t.Errorf("%s: got %d %s, want %d", name, w.Code, w.Body, tt.want)
 		}
-		req.Header.Set("Content-Type", "application/json")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusRequestEntityTooLarge {
-			t.Errorf("%s: got %s, want 413", path, resp.Status)
+		if tooLarge := w.Code == http.StatusRequestEntityTooLarge; tooLarge != (w.Header().Get("Connection") == "close") {
+			t.Errorf("%s: got Connection %q", name, w.Header().Get("Connection"))
 		}
 	}
 }
 
 func TestGarbage(t *testing.T) {
 	t.Parallel()
-	base, _, _ := start(t, nil, httpserver.Options{})
-	for _, body := range []string{"", "hello", "[]", "{}", "null", `{"jsonrpc":"2.0","id":{},"method":"ping"}`, strings.Repeat("[", 100000)} {
-		if resp, _ := post(t, base+"/mcp", "", body, nil); resp.StatusCode >= 500 {
-			t.Errorf("%.20q: got %s", body, resp.Status)
-		}
-	}
-	if resp, _ := post(t, base+"/mcp", "", hello, nil); resp.StatusCode != http.StatusOK {
-		t.Errorf("after garbage: got %s", resp.Status)
-	}
-}
-
-func TestSessions(t *testing.T) {
-	t.Parallel()
-	base, _, _ := start(t, nil, httpserver.Options{})
-	const ping = `{"jsonrpc":"2.0","id":2,"method":"ping"}`
-	resp, _ := post(t, base+"/mcp", "", hello, nil)
-	session := resp.Header.Get("Mcp-Session-Id")
-	if session == "" {
-		t.Fatal("no session id")
-	}
-	for name, tt := range map[string]struct {
-		session string
-		want    int
+	h := newHandler(t, httpserver.Options{})
+	const parseError, invalidRequest, unknownMethod = `"code":-32700`, `"code":-32600`, `"code":-32601`
+	for _, tt := range []struct {
+		body string
+		code int
+		want string
 	}{
-		"alive":               {session, 200},
-		"of another replica":  {"zego-mcp-6ba7b810-9dad-41d1-80b4-00c04fd430c8", 200},
-		"none":                {"", 200},
-		"not one of ours":     {"x", 404},
-		"prefix without uuid": {"zego-mcp-1", 404},
+		{"", http.StatusBadRequest, parseError},
+		{"hello", http.StatusBadRequest, parseError},
+		{"[]", http.StatusBadRequest, parseError},
+		{strings.Repeat("[", 100000), http.StatusBadRequest, parseError},
+		{"{}", http.StatusOK, invalidRequest},
+		{"null", http.StatusOK, invalidRequest},
+		{`{"jsonrpc":"2.0","id":1,"method":"nothing"}`, http.StatusOK, unknownMethod},
+		{`{"jsonrpc":"2.0","id":{},"method":"ping"}`, http.StatusOK, `"id":{},"result":{}`}, // mcp-go takes any id.
+		{hello, http.StatusOK, `"serverInfo"`},
 	} {
-		if resp, text := post(t, base+"/mcp", tt.session, ping, nil); resp.StatusCode != tt.want {
-			t.Errorf("%s: got %s %s, want %d", name, resp.Status, text, tt.want)
+		if w := serve(h, http.MethodPost, "/mcp", strings.NewReader(tt.body), nil); w.Code != tt.code || !strings.Contains(w.Body.String(), tt.want) {
+			t.Errorf("%.50q: got %d %s, want %d %s", tt.body, w.Code, w.Body, tt.code, tt.want)
 		}
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, base+"/mcp", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Mcp-Session-Id", session)
-	ended, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = ended.Body.Close()
-	if resp, _ := post(t, base+"/mcp", session, ping, nil); resp.StatusCode != http.StatusNotFound {
-		t.Errorf("ended: got %s, want 404", resp.Status)
-	}
 }
 
-// TestShutdown stops the server while a call runs; the call is answered.
-// swept tells of the sweeper's log lines.
-type swept struct {
-	slog.Handler
-	session chan struct{}
-}
-
-func (s swept) Handle(_ context.Context, r slog.Record) error {
-	if strings.Contains(r.Message, "Sweeping") {
-		s.session <- struct{}{}
-	}
-	return nil
-}
-
-func (s swept) Enabled(context.Context, slog.Level) bool { return true }
-
-// TestIdleSessionGoesOn: what is kept of an idle session is forgotten, but its client
-// may come back, for it may have been busy with another replica.
-func TestIdleSessionGoesOn(t *testing.T) {
+// TestDrain drains a Handler while a call runs, once with time enough and once without.
+func TestDrain(t *testing.T) {
 	t.Parallel()
-	sweeper := swept{slog.DiscardHandler, make(chan struct{}, 10)}
-	base, _, _ := start(t, nil, httpserver.Options{IdleSession: time.Millisecond, Logger: slog.New(sweeper)})
-	resp, _ := post(t, base+"/mcp", "", hello, nil)
-	session := resp.Header.Get("Mcp-Session-Id")
-	<-sweeper.session
-	if resp, text := post(t, base+"/mcp", session, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`, nil); resp.StatusCode != http.StatusOK {
-		t.Errorf("got %d %s", resp.StatusCode, text)
-	}
-}
-
-func TestShutdown(t *testing.T) {
-	t.Parallel()
-	for _, transport := range []string{"http", "sse"} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			running, release := make(chan struct{}), make(chan struct{})
-			base, stop, done := start(t, func(ctx context.Context) {
-				close(running)
-				select {
-				case <-release:
-				case <-ctx.Done():
-					t.Error("the call was cancelled")
-				}
-			}, httpserver.Options{})
-			var c *client.Client
-			var err error
-			if transport == "http" {
-				c, err = client.NewStreamableHttpClient(base + "/mcp")
-			} else {
-				c, err = client.NewSSEMCPClient(base + "/sse")
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Start(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			var req mcp.InitializeRequest
-			req.Params.ProtocolVersion = mcp.ProtocolVersion20251125
-			if _, err := c.Initialize(t.Context(), req); err != nil {
-				t.Fatal(err)
-			}
-			answered := make(chan error, 1)
+	for _, tt := range []struct {
+		took, limit time.Duration
+		answered    bool
+	}{
+		{time.Second, time.Minute, true},
+		{time.Minute, time.Second, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(func(context.Context) { time.Sleep(tt.took) })
+			h := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{})
+			defer h.Close()
+			answered := make(chan string, 1)
 			go func() {
-				var call mcp.CallToolRequest
-				call.Params.Name = "slow"
-				_, err := c.CallTool(t.Context(), call)
-				answered <- err
+				answered <- serve(h, http.MethodPost, "/mcp", strings.NewReader(callSlow), nil).Body.String()
 			}()
-			<-running
-			stop()
-			close(release)
-			if err := <-answered; err != nil {
-				t.Errorf("the call in flight: %v", err)
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
+			defer cancel()
+			h.Drain(ctx)
+			if !tt.answered {
+				if len(answered) != 0 || ctx.Err() == nil {
+					t.Error("drained before its time was up")
+				}
+				<-answered
+				return
 			}
-			<-done
-			_ = c.Close()
+			select {
+			case text := <-answered:
+				if !strings.Contains(text, "done") {
+					t.Errorf("the call in flight: got %s", text)
+				}
+			default:
+				t.Error("drained before the call was answered")
+			}
 		})
-	}
-}
-
-// TestShutdownEndsStreams does not wait for clients that only listen.
-func TestShutdownEndsStreams(t *testing.T) {
-	t.Parallel()
-	base, stop, done := start(t, nil, httpserver.Options{})
-	resp, _ := post(t, base+"/mcp", "", hello, nil)
-	for _, path := range []string{"/mcp", "/sse"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Accept", "text/event-stream")
-		req.Header.Set("Mcp-Session-Id", resp.Header.Get("Mcp-Session-Id"))
-		stream, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = stream.Body.Close() }()
-		if path == "/sse" {
-			if line, err := bufio.NewReader(stream.Body).ReadString('\n'); err != nil || !strings.Contains(line, "endpoint") {
-				t.Fatalf("got %q, %v", line, err)
-			}
-		}
-	}
-	silent, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(base, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = silent.Close() }()
-	stop()
-	<-done
-}
-
-// TestGraceEnds gives up on a call that outlasts the grace.
-func TestGraceEnds(t *testing.T) {
-	t.Parallel()
-	running := make(chan struct{})
-	base, stop, done := start(t, func(ctx context.Context) {
-		close(running)
-		<-ctx.Done()
-	}, httpserver.Options{Grace: 10 * time.Millisecond})
-	go func() {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/mcp", bytes.NewReader([]byte(
-			`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow"}}`)))
-		if err != nil {
-			return
-		}
-		req.Header.Set("Content-Type", "application/json")
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			_ = resp.Body.Close()
-		}
-	}()
-	<-running
-	stop()
-	<-done
-}
-
-func TestSlowClientIsServed(t *testing.T) {
-	t.Parallel()
-	base, _, _ := start(t, nil, httpserver.Options{})
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(base, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	head := fmt.Sprintf("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: %d\r\n\r\n", len(hello))
-	for part := range strings.SplitSeq(head+hello, " ") {
-		_, _ = io.WriteString(conn, part)
-		if !strings.HasSuffix(part, "}}}") {
-			_, _ = io.WriteString(conn, " ")
-		}
-	}
-	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "200") {
-		t.Errorf("got %q, %v", line, err)
 	}
 }

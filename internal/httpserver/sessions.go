@@ -16,7 +16,6 @@ import (
 // began is served as well, so that no sticky sessions are needed.
 type sessions struct {
 	keep time.Duration
-	now  func() time.Time
 
 	mu    sync.Mutex // guards what follows
 	ended map[string]time.Time
@@ -25,8 +24,8 @@ type sessions struct {
 // mostEnded bounds how many ended sessions are remembered.
 const mostEnded = 10000
 
-func newSessions(keep time.Duration, now func() time.Time) *sessions {
-	return &sessions{keep: keep, now: now, ended: map[string]time.Time{}}
+func newSessions(keep time.Duration) *sessions {
+	return &sessions{keep: keep, ended: map[string]time.Time{}}
 }
 
 // ResolveSessionIdManager returns s for requests. mcp-go's sweeper, which has none,
@@ -71,7 +70,7 @@ func (s *sessions) Validate(id string) (isTerminated bool, err error) {
 func (s *sessions) Terminate(id string) (isNotAllowed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.now()
+	now := time.Now()
 	if len(s.ended) >= mostEnded {
 		for old, at := range s.ended {
 			if now.Sub(at) > s.keep || len(s.ended) >= mostEnded {

@@ -74,7 +74,8 @@ func soak(ctx context.Context, out io.Writer, duration time.Duration, sessions, 
 	go func() {
 		log := slog.New(slog.DiscardHandler)
 		s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: zegoClient}), Simulated: true, Timeout: timeout, Logger: log})
-		served <- httpserver.Serve(ctx, listener, s, httpserver.Options{Grace: timeout, IdleSession: idle, Logger: log})
+		handler := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{SessionIdleTimeout: idle, Logger: log})
+		served <- httpserver.Serve(ctx, listener, handler, log, timeout)
 	}()
 
 	crowd := crowd{url: "http://" + listener.Addr().String() + "/mcp", timeout: timeout, humans: zegosim.DefaultHumans()}

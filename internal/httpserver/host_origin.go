@@ -1,0 +1,62 @@
+package httpserver
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// checkHostAndOrigin refuses requests that a web page in the user's browser could have
+// sent: those of a page of another site, which the Origin shows, and those of a page
+// that made its own name resolve to this machine (DNS rebinding), which the Host shows.
+//
+// http.CrossOriginProtection does not replace it: that lets each GET pass, and /sse is
+// one, wants the exact port of a trusted Origin, and does not look at Host.
+func checkHostAndOrigin(next http.Handler, allowed []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := hostname(r.Host)
+		if !hostAllowed(host, allowed) {
+			http.Error(w, fmt.Sprintf("Forbidden: Host %q is not allowed; see --allow-host", host), http.StatusForbidden)
+			return
+		}
+		if origin := r.Header.Get("Origin"); origin != "" && !originAllowed(origin, host, allowed) {
+			http.Error(w, "Forbidden: this Origin is not allowed; see --allow-host", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hostAllowed reports whether clients may reach the server as host. IP addresses are
+// safe because DNS rebinding needs a name, and localhost is always this machine.
+func hostAllowed(host string, allowed []string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || host == "localhost" || slices.Contains(allowed, host)
+}
+
+// originAllowed reports whether pages of origin may use the server: those of this
+// machine, of the Host that the request names, and of the allowed names, each with any
+// port.
+func originAllowed(origin, host string, allowed []string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	name := hostname(u.Host)
+	if ip, err := netip.ParseAddr(name); err == nil && ip.IsLoopback() {
+		return true
+	}
+	return name == "localhost" || name == host || slices.Contains(allowed, name)
+}
+
+// hostname returns host without port and brackets, in lower case.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
