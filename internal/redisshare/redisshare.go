@@ -1,12 +1,11 @@
-// Package redisshare lets several processes share one rate limit and one cache of
-// answers through Redis or Valkey.
+// Package redisshare lets several processes that serve the same ZEGO project share one
+// rate limit and one cache of answers. They share them through Redis, or through Valkey,
+// which speaks the same protocol.
 package redisshare
 
 import (
 	"context"
-	_ "embed"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -18,41 +17,36 @@ import (
 
 // Options says what is shared.
 type Options struct {
-	AppID  uint32 // Whose limit it is.
-	QPS    int    // Calls per second and action, over all processes.
+	AppID  uint32 // The ZEGO project whose rate limit is shared.
+	QPS    int    // Calls per second that all processes together may make of each action; at least 1.
 	Logger *slog.Logger
 }
 
-// Client implements zego.Limiter and zego.Cache. While Redis does not answer, each
-// process keeps to a limit of its own and to its own cache.
+// Client implements zego.Limiter and zego.Cache. While Redis does not answer, it limits
+// the calls of this process alone, and has no cached answers. It logs when Redis stops
+// answering and when it answers again.
 type Client struct {
 	redis  *redis.Client
-	prefix string
+	prefix string // Of the rate limit's keys in Redis.
 	qps    int
 	log    *slog.Logger
-	alone  zego.Limiter
+	local  zego.Limiter // Limits this process while Redis is down.
 
-	mu       sync.Mutex // guards what follows
-	gone     bool
-	tryAgain time.Time // While gone, not to be asked before.
+	mu      sync.Mutex // guards what follows
+	down    bool       // The last command failed.
+	retryAt time.Time  // While down, no command is sent before this time.
 }
 
 const (
-	// patience is how long Redis may take: it is beside us, or it is of no use.
-	patience = 500 * time.Millisecond
-	// pause is how long a Redis that is gone is left alone.
-	pause = time.Second
-	// window is longer than the second that ZEGO counts: calls of several machines
-	// are on their way for different times.
-	window = 1100 * time.Millisecond
-	// mostLate is how much later than its turn a call may be sent.
-	mostLate = 50 * time.Millisecond
-	// mostTries bounds how often a late call takes another turn.
-	mostTries = 3
+	// timeout limits each command and each connection attempt. Redis is expected in
+	// the same network: if it is slower than this, waiting for it does not pay.
+	timeout = 500 * time.Millisecond
+	// retryInterval is how long no command is sent after one that failed.
+	retryInterval = time.Second
 )
 
-// ParseURL checks a URL of Redis or Valkey: redis://[user:password@]host:port[/db],
-// or rediss:// for TLS. Its error does not repeat the URL, which may hold a password.
+// ParseURL parses a URL of Redis or Valkey: redis://[user:password@]host:port[/db], or
+// rediss:// for TLS. Its error does not repeat the URL, which may hold a password.
 func ParseURL(url string) (*redis.Options, error) {
 	opts, err := redis.ParseURL(url)
 	if err != nil {
@@ -61,153 +55,73 @@ func ParseURL(url string) (*redis.Options, error) {
 	return opts, nil
 }
 
-// Open returns a Share over Redis at url. It does not fail when Redis cannot be
-// reached, only when url is malformed.
+// Open returns a Client of the Redis at url, as ParseURL takes it. It fails only if url
+// is malformed: it does not connect yet. Close the Client after use.
 func Open(url string, opts Options) (*Client, error) {
-	to, err := ParseURL(url)
+	redisOpts, err := ParseURL(url)
 	if err != nil {
 		return nil, err
 	}
-	to.DialTimeout, to.ReadTimeout, to.WriteTimeout, to.PoolTimeout = patience, patience, patience, patience
-	to.MaxRetries = -1 // A repeated reservation would waste a turn; the fallback is at hand.
-	to.ContextTimeoutEnabled = true
-	redis.SetLogger(quiet{})
+	redisOpts.DialTimeout, redisOpts.ReadTimeout, redisOpts.WriteTimeout, redisOpts.PoolTimeout = timeout, timeout, timeout, timeout
+	// A reservation that is sent twice would waste a turn, and the local limiter is
+	// there instead.
+	redisOpts.MaxRetries = -1
+	redisOpts.ContextTimeoutEnabled = true
+	redis.SetLogger(discardLogger{})
 	return &Client{
-		redis:  redis.NewClient(to),
+		redis:  redis.NewClient(redisOpts),
 		prefix: "zego-mcp:" + strconv.FormatUint(uint64(opts.AppID), 10) + ":",
 		qps:    opts.QPS,
-		log:    opts.Logger.With("redis", to.Addr),
-		alone:  zego.NewLimiter(max(opts.QPS, 1)),
+		log:    opts.Logger.With("redis", redisOpts.Addr),
+		local:  zego.NewLimiter(max(opts.QPS, 1)),
 	}, nil
 }
 
-// quiet keeps go-redis from logging each failed connection: Share says it once.
-type quiet struct{}
+// discardLogger keeps go-redis from logging each failed connection. Client logs that
+// once.
+type discardLogger struct{}
 
-// Printf implements go-redis' logger.
-func (quiet) Printf(context.Context, string, ...any) {}
+// Printf implements the logger of go-redis.
+func (discardLogger) Printf(context.Context, string, ...any) {}
 
-// Ping reports whether Redis answers and lets us in.
-func (s *Client) Ping(ctx context.Context) error {
-	err := s.redis.Ping(ctx).Err()
-	s.heard(err)
+// Ping returns an error if Redis does not answer or refuses the password.
+func (c *Client) Ping(ctx context.Context) error {
+	err := c.redis.Ping(ctx).Err()
+	c.record(err)
 	return err
 }
 
-// Close closes the connections.
-func (s *Client) Close() error { return s.redis.Close() }
+// Close closes the connections to Redis.
+func (c *Client) Close() error { return c.redis.Close() }
 
-// reserve takes the next free turn. Turns are at least a window apart from the one
-// that lies QPS turns before: the list holds the last QPS of them, in microseconds
-// of Redis's clock, which is the one clock of all processes.
-//
-//go:embed reserve.lua
-var reserveScript string
-
-var reserve = redis.NewScript(reserveScript)
-
-// Acquire implements zego.Limiter. Turns go by the order of asking, over all
-// processes. One that its caller gives up stays unused.
-func (s *Client) Acquire(ctx context.Context, action string) (zego.Permit, error) {
-	for tries := 1; ; tries++ {
-		if !s.there() {
-			return s.alone.Acquire(ctx, action)
-		}
-		most := int64(-1)
-		if deadline, ok := ctx.Deadline(); ok {
-			most = max(0, time.Until(deadline).Microseconds())
-		}
-		reply, err := reserve.Run(ctx, s.redis, []string{s.prefix + "turns:" + action}, s.qps, window.Microseconds(), most).Int64Slice()
-		if err == nil && len(reply) != 2 {
-			err = fmt.Errorf("%d values in a reply of 2", len(reply))
-		}
-		if ctx.Err() != nil {
-			return nil, &zego.TransportError{Action: action, Err: context.Cause(ctx)}
-		}
-		if s.heard(err); err != nil {
-			continue
-		}
-		wait := time.Duration(reply[0]) * time.Microsecond
-		if taken := reply[1] == 1; !taken {
-			return nil, &zego.QueueError{Action: action, Ahead: int(wait * time.Duration(s.qps) / window), Wait: wait}
-		}
-		due := time.Now().Add(wait)
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, &zego.TransportError{Action: action, Err: context.Cause(ctx)}
-		}
-		// On a busy machine it may be late; sent now, it could meet those of later turns.
-		if time.Since(due) <= mostLate || tries == mostTries {
-			return turn{}, nil
-		}
-	}
-}
-
-// turn implements zego.Turn. Redis knows nothing of when calls are really made.
-type turn struct{}
-
-// Sent implements zego.Turn.
-func (turn) Sent() {}
-
-// Done implements zego.Turn.
-func (turn) Done(bool) {}
-
-// Get implements zego.Cache.
-func (s *Client) Get(ctx context.Context, key string) ([]byte, bool) {
-	if !s.there() {
-		return nil, false
-	}
-	text, err := s.redis.Get(ctx, key).Bytes()
-	if errors.Is(err, redis.Nil) {
-		s.heard(nil)
-		return nil, false
-	}
-	if ctx.Err() == nil {
-		s.heard(err)
-	}
-	return text, err == nil
-}
-
-// Set implements zego.Cache.
-func (s *Client) Set(ctx context.Context, key string, answer []byte, ttl time.Duration) {
-	if s.there() {
-		if err := s.redis.Set(ctx, key, answer, ttl).Err(); ctx.Err() == nil {
-			s.heard(err)
-		}
-	}
-}
-
-// there reports whether Redis is to be asked. One caller at a time asks a Redis
-// that was gone.
-func (s *Client) there() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.gone {
+// available reports whether the caller should send its command to Redis. While Redis
+// is down, it allows one caller in each retryInterval to try.
+func (c *Client) available() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.down {
 		return true
 	}
 	now := time.Now()
-	if now.Before(s.tryAgain) {
+	if now.Before(c.retryAt) {
 		return false
 	}
-	s.tryAgain = now.Add(pause)
+	c.retryAt = now.Add(retryInterval)
 	return true
 }
 
-// heard notes how Redis answered, and tells the log when that changes.
-func (s *Client) heard(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// record notes whether a command succeeded, and logs when that changes.
+func (c *Client) record(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
-	case err != nil && !s.gone:
-		s.log.Warn("Redis does not answer; this process keeps to a rate limit of its own until it does", "err", err)
-	case err == nil && s.gone:
-		s.log.Info("Redis is back; the rate limit is shared again")
+	case err != nil && !c.down:
+		c.log.Warn("Redis does not answer; this process keeps to a rate limit of its own until it does", "err", err)
+	case err == nil && c.down:
+		c.log.Info("Redis is back; the rate limit is shared again")
 	}
-	s.gone = err != nil
-	if s.gone {
-		s.tryAgain = time.Now().Add(pause)
+	c.down = err != nil
+	if c.down {
+		c.retryAt = time.Now().Add(retryInterval)
 	}
 }
