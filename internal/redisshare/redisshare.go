@@ -18,13 +18,13 @@ import (
 // Options says what is shared.
 type Options struct {
 	AppID  uint32 // The ZEGO project whose rate limit is shared.
-	QPS    int    // Calls per second that all processes together may make of each action; at least 1.
+	QPS    int    // Calls of each action per second, of all processes together; at least 1 if Acquire is used.
 	Logger *slog.Logger
 }
 
-// Client implements zego.Limiter and zego.Cache. While Redis does not answer, it limits
-// the calls of this process alone, and has no cached answers. It logs when Redis stops
-// answering and when it answers again.
+// Client implements zego.Limiter and zego.Cache. While Redis does not answer, Acquire
+// limits the calls of this process alone, Get finds nothing and Set does nothing. Client
+// logs when Redis stops answering and when it answers again.
 type Client struct {
 	redis  *redis.Client
 	prefix string // Of the rate limit's keys in Redis.
@@ -41,7 +41,7 @@ const (
 	// timeout limits each command and each connection attempt. Redis is expected in
 	// the same network: if it is slower than this, waiting for it does not pay.
 	timeout = 500 * time.Millisecond
-	// retryInterval is how long no command is sent after one that failed.
+	// retryInterval is how long the Client leaves Redis alone after a failed command.
 	retryInterval = time.Second
 )
 

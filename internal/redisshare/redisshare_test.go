@@ -18,9 +18,9 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// safeBuffer is a log that several goroutines write.
+// safeBuffer is a buffer that several goroutines may use, for a log.
 type safeBuffer struct {
-	mu sync.Mutex
+	mu sync.Mutex // guards what follows
 	b  bytes.Buffer
 }
 
@@ -36,6 +36,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
+// open returns a Client of the Redis at url that allows 10 calls per second, and its log.
 func open(t *testing.T, url string) (*redisshare.Client, *safeBuffer) {
 	t.Helper()
 	log := &safeBuffer{}
@@ -47,6 +48,7 @@ func open(t *testing.T, url string) (*redisshare.Client, *safeBuffer) {
 	return share, log
 }
 
+// newClient returns a ZEGO client that limits and caches through share.
 func newClient(t *testing.T, endpoint string, share *redisshare.Client, ttl time.Duration) *zego.Client {
 	t.Helper()
 	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{
@@ -58,8 +60,9 @@ func newClient(t *testing.T, endpoint string, share *redisshare.Client, ttl time
 	return client
 }
 
-// TestOneLimit lets three clients, as in three processes, call at once.
-func TestOneLimit(t *testing.T) {
+// TestSharedLimit makes calls with three clients at once, as three processes would. The
+// simulator refuses none of them, because together they keep to its limit.
+func TestSharedLimit(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	var refused atomic.Int64
@@ -87,10 +90,11 @@ func TestOneLimit(t *testing.T) {
 	}
 }
 
-func TestQueue(t *testing.T) {
+// TestQueueError acquires with a deadline while more calls wait than fit in that time.
+func TestQueueError(t *testing.T) {
 	t.Parallel()
 	share, _ := open(t, "redis://"+redistest.Start(t).Address)
-	for range 30 { // Three seconds of turns, all given up: they stay taken.
+	for range 30 { // These take the turns of three seconds.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		go func() {
 			_, _ = share.Acquire(ctx, "A")
@@ -103,7 +107,7 @@ func TestQueue(t *testing.T) {
 		_, err := share.Acquire(ctx, "A")
 		cancel()
 		if err == nil {
-			continue // The others have not asked yet.
+			continue // Not all of the 30 have their turn yet.
 		}
 		queue := new(zego.QueueError)
 		if !errors.As(err, &queue) || queue.Wait < time.Second || queue.Ahead < 5 || time.Since(start) > time.Second {
@@ -121,7 +125,8 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-func TestOneCache(t *testing.T) {
+// TestSharedCache asks for the same page with three clients. Only the first asks ZEGO.
+func TestSharedCache(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	var upstream atomic.Int64
@@ -141,8 +146,9 @@ func TestOneCache(t *testing.T) {
 	}
 }
 
-// TestRedisGoes kills Redis under a running client and starts it again.
-func TestRedisGoes(t *testing.T) {
+// TestRedisRestarts kills Redis while a client uses it, and starts it again. All calls
+// succeed, and the log tells both changes once.
+func TestRedisRestarts(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	sim := httptest.NewServer(&zegosim.Server{QPS: -1})
@@ -164,17 +170,18 @@ func TestRedisGoes(t *testing.T) {
 		call()
 	}
 	if n := strings.Count(log.String(), "Redis does not answer"); n != 1 {
-		t.Errorf("said %d times that Redis is gone, want once: %s", n, log)
+		t.Errorf("logged %d times that Redis does not answer, want once: %s", n, log)
 	}
 	redis.Restart()
 	for !strings.Contains(log.String(), "Redis is back") {
 		call()
 		if t.Context().Err() != nil {
-			t.Fatal("did not come back")
+			t.Fatal("did not use Redis again")
 		}
 	}
 }
 
+// TestUnreachable uses a Redis that is not there. Calls succeed all the same.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	sim := httptest.NewServer(&zegosim.Server{})
@@ -191,6 +198,8 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestWrongPassword uses Redis with a wrong password, with none, and with the right one.
+// Without the right one calls succeed all the same.
 func TestWrongPassword(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t, "--requirepass", "right")
@@ -199,7 +208,7 @@ func TestWrongPassword(t *testing.T) {
 		if err := share.Ping(t.Context()); err == nil || !strings.Contains(log.String(), "AUTH") && !strings.Contains(log.String(), "WRONGPASS") {
 			t.Errorf("got %v, %s", err, log)
 		}
-		if turn, err := share.Acquire(t.Context(), "A"); err != nil || turn == nil {
+		if permit, err := share.Acquire(t.Context(), "A"); err != nil || permit == nil {
 			t.Errorf("got %v", err)
 		}
 		if strings.Contains(log.String(), "hunter2") {

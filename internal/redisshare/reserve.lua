@@ -1,19 +1,29 @@
--- KEYS[1] the last turns taken, oldest first, in microseconds
--- ARGV    how many turns fit into a window, the window, the longest wait (-1: any)
--- returns the wait until the next turn, and whether it was taken
+-- Reserves the next free turn of one action. A turn is the moment at which one call may
+-- be sent. Each turn comes at least one window after the turn that lies QPS turns
+-- before it. All times are in microseconds of Redis's clock, because the clocks of the
+-- processes differ.
+--
+-- KEYS[1]  the list of the last QPS turns, oldest first
+-- ARGV[1]  QPS, how many turns may lie in one window
+-- ARGV[2]  the window
+-- ARGV[3]  the longest wait that the caller accepts, or -1 for any
+--
+-- Returns the wait until the turn, and 1 if the turn was reserved or 0 if the wait is
+-- too long.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local turns, window, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local at = now
-local before = redis.call('LINDEX', KEYS[1], -turns)
-if before then
-	at = math.max(now, tonumber(before) + window)
+local qps, window, max_wait = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local turn = now
+local earlier = redis.call('LINDEX', KEYS[1], -qps)
+if earlier then
+	turn = math.max(now, tonumber(earlier) + window)
 end
-local wait = at - now
-if most >= 0 and wait > most then
+local wait = turn - now
+if max_wait >= 0 and wait > max_wait then
 	return {wait, 0}
 end
-redis.call('RPUSH', KEYS[1], string.format('%.0f', at))
-redis.call('LTRIM', KEYS[1], -turns, -1)
+redis.call('RPUSH', KEYS[1], string.format('%.0f', turn))
+redis.call('LTRIM', KEYS[1], -qps, -1)
+-- One window after the last turn, the list delays nobody any more.
 redis.call('PEXPIRE', KEYS[1], math.ceil((wait + window) / 1000))
 return {wait, 1}

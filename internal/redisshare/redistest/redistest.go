@@ -1,4 +1,4 @@
-// Package redistest runs a real Redis for tests.
+// Package redistest starts a real redis-server for tests.
 package redistest
 
 import (
@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-// Server is a Redis on a free port of loopback, which ends with the test.
+// Server is a redis-server on a free port of 127.0.0.1.
 type Server struct {
-	Address string // HOST:PORT
+	Address string // HOST:PORT; the same after Restart.
 
 	t    testing.TB
 	args []string
-	cmd  *exec.Cmd
+	cmd  *exec.Cmd // Nil after Stop.
 }
 
-// Start starts a Redis with further arguments. It skips the test if there is no
-// redis-server on this machine.
+// Start starts a redis-server with args added to its command line, and stops it when the
+// test ends. It skips the test if redis-server is not installed.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -34,7 +34,7 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// Restart starts the server on its old port, after Stop.
+// Restart starts the server again after Stop, on the same port and without its data.
 func (s *Server) Restart() {
 	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.Address)
@@ -43,7 +43,7 @@ func (s *Server) Restart() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	for {
+	for { // Until it accepts connections.
 		conn, err := (&net.Dialer{}).DialContext(s.t.Context(), "tcp", s.Address)
 		if err == nil {
 			_ = conn.Close()
@@ -55,7 +55,7 @@ func (s *Server) Restart() {
 	}
 }
 
-// Stop kills the server.
+// Stop kills the server. It does nothing if the server does not run.
 func (s *Server) Stop() {
 	if s.cmd != nil {
 		_ = s.cmd.Process.Kill()
