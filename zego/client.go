@@ -162,13 +162,15 @@ type envelope struct {
 	Data      any    `json:"Data"` // Where to decode it to: a page is parsed once, not twice.
 }
 
-// action is one of ZEGO's, and how it may be called.
-type action struct {
-	name   string
-	shared bool // Equal calls in flight may be one: it reads what seldom changes.
-	cached bool // Its answers may be kept for a short time, too.
-	once   bool // It must not happen twice: a lost answer is a LostAnswerError.
-	bare   bool // ZEGO answers without Data.
+// apiAction is one of ZEGO's actions and how it may be called. The zero value of each
+// property is the careful one.
+type apiAction struct {
+	name          string // As in the query of a request, e.g. "GetDigitalHumanList".
+	readOnly      bool   // It changes nothing at ZEGO.
+	coalesce      bool   // Equal calls that run at the same time share one request.
+	cacheable     bool   // Answers may be kept for Options.CacheTTL. Needs coalesce.
+	nonIdempotent bool   // Never repeated once it may have been carried out; see LostAnswerError.
+	noData        bool   // ZEGO documents no Data in the answer.
 }
 
 // data is the Data object of an answer, a *T.
@@ -185,7 +187,7 @@ type data[T any] interface {
 type decoder func() (into any, decoded func() (any, error))
 
 // call carries out an action. The call ends with ctx.
-func call[T any, D data[T]](ctx context.Context, c *Client, act action, in any) (T, answer, error) {
+func call[T any, D data[T]](ctx context.Context, c *Client, act apiAction, in any) (T, answer, error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return *new(T), answer{}, fmt.Errorf("zego: %s: encode request: %w", act.name, err)
@@ -200,7 +202,8 @@ func call[T any, D data[T]](ctx context.Context, c *Client, act action, in any) 
 			return out, out.check()
 		}
 	})
-	info.Action, info.Start, info.Duration, info.RequestID, info.Err = act.name, start, time.Since(start), got.RequestID, err
+	info.Action, info.ReadOnly, info.RequestID, info.Err = act.name, act.readOnly, got.RequestID, err
+	info.Start, info.Duration = start, time.Since(start)
 	c.observeCall(ctx, info)
 	if err != nil {
 		return *new(T), answer{}, err
@@ -210,14 +213,14 @@ func call[T any, D data[T]](ctx context.Context, c *Client, act action, in any) 
 
 // ask gets the answer of a call from where it comes soonest: the cache, an equal
 // call in flight, or ZEGO.
-func (c *Client) ask(ctx context.Context, act action, body []byte, decode decoder) (answer, CallInfo, error) {
-	if !act.shared {
+func (c *Client) ask(ctx context.Context, act apiAction, body []byte, decode decoder) (answer, CallInfo, error) {
+	if !act.coalesce {
 		var info CallInfo
 		got, err := c.retry(ctx, act, body, decode, &info)
 		return got, info, err
 	}
 	key := act.name + " " + string(body)
-	keep := act.cached && c.cacheTTL > 0
+	keep := act.cacheable && c.cacheTTL > 0
 	if keep {
 		if got, ok := c.memory.get(key); ok {
 			return got, CallInfo{Cached: true}, nil
@@ -259,7 +262,7 @@ func (c *Client) recall(ctx context.Context, key string, decode decoder) (answer
 }
 
 // attempt waits for its turn and calls once.
-func (c *Client) attempt(ctx context.Context, act action, body []byte, decode decoder, info *CallInfo) (answer, error) {
+func (c *Client) attempt(ctx context.Context, act apiAction, body []byte, decode decoder, info *CallInfo) (answer, error) {
 	queued := time.Now()
 	turn, err := c.limiter.Acquire(ctx, act.name)
 	start := time.Now()
@@ -279,7 +282,7 @@ func (c *Client) attempt(ctx context.Context, act action, body []byte, decode de
 	defer turn.Done(!unanswered)
 	if err != nil && !neverLeft(err) {
 		turn.Sent() // Perhaps: it broke while it was written.
-		if _, refused := errors.AsType[*Error](err); act.once && !refused {
+		if _, refused := errors.AsType[*Error](err); act.nonIdempotent && !refused {
 			err = &LostAnswerError{Action: act.name, Err: err}
 		}
 	}
@@ -293,7 +296,7 @@ func neverLeft(err error) bool {
 }
 
 // send signs and sends a call, and decodes its answer.
-func (c *Client) send(ctx context.Context, act action, body []byte, decode decoder) (answer, error) {
+func (c *Client) send(ctx context.Context, act apiAction, body []byte, decode decoder) (answer, error) {
 	attempt, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	query := c.sign(act.name)
@@ -347,7 +350,7 @@ func (c *Client) send(ctx context.Context, act action, body []byte, decode decod
 		}
 	case resp.StatusCode >= 400:
 		return answer{}, bad("Code 0 (success) with a failing HTTP status")
-	case act.bare:
+	case act.noData:
 		misfit = json.Unmarshal([]byte("{}"), into) // Whatever came, it is not documented.
 	}
 	data, err := decoded()

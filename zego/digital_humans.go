@@ -58,8 +58,8 @@ type DigitalHumanPage struct {
 }
 
 var (
-	getDigitalHumanList = action{name: "GetDigitalHumanList", shared: true, cached: true}
-	getDigitalHumanInfo = action{name: "GetDigitalHumanInfo", shared: true}
+	getDigitalHumanList = apiAction{name: "GetDigitalHumanList", readOnly: true, coalesce: true, cacheable: true}
+	getDigitalHumanInfo = apiAction{name: "GetDigitalHumanInfo", readOnly: true, coalesce: true}
 )
 
 // ListDigitalHumans returns one page of the digital humans that the project can

@@ -60,13 +60,13 @@ type DriveByAudioRequest struct {
 }
 
 var (
-	driveByText      = action{name: "DriveByText", once: true}
-	driveByAudio     = action{name: "DriveByAudio", once: true}
-	driveByRTCStream = action{name: "DriveByRTCStream", once: true}
-	driveByWSStream  = action{name: "DriveByWsStream", once: true}
-	doAction         = action{name: "DoAction", once: true, bare: true}
-	interruptDrive   = action{name: "InterruptDriveTask", bare: true}
-	getDriveStatus   = action{name: "GetDriveStatus"}
+	driveByText      = apiAction{name: "DriveByText", nonIdempotent: true}
+	driveByAudio     = apiAction{name: "DriveByAudio", nonIdempotent: true}
+	driveByRTCStream = apiAction{name: "DriveByRTCStream", nonIdempotent: true}
+	driveByWSStream  = apiAction{name: "DriveByWsStream", nonIdempotent: true}
+	doAction         = apiAction{name: "DoAction", nonIdempotent: true, noData: true}
+	interruptDrive   = apiAction{name: "InterruptDriveTask", noData: true}
+	getDriveStatus   = apiAction{name: "GetDriveStatus", readOnly: true}
 )
 
 // startLimit bounds how long a drive waits for its stream to start.
@@ -100,7 +100,7 @@ func (c *Client) DriveByRTCStream(ctx context.Context, taskID string, source RTC
 	return drive(ctx, c, driveByRTCStream, taskID, in)
 }
 
-func drive(ctx context.Context, c *Client, act action, taskID string, in any) (Drive, error) {
+func drive(ctx context.Context, c *Client, act apiAction, taskID string, in any) (Drive, error) {
 	out, got, err := callStarted[driveData](ctx, c, act, taskID, in)
 	return Drive{ID: out.DriveID, RequestID: got.RequestID}, err
 }
@@ -121,7 +121,7 @@ func (c *Client) DoAction(ctx context.Context, taskID, name string) (requestID s
 
 // callStarted calls an action that needs a stream which has started: what ZEGO
 // refuses because it has not, it calls again when it has.
-func callStarted[T any, D data[T]](ctx context.Context, c *Client, act action, taskID string, in any) (T, answer, error) {
+func callStarted[T any, D data[T]](ctx context.Context, c *Client, act apiAction, taskID string, in any) (T, answer, error) {
 	waiting, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	for pause := c.pause; ; pause = min(2*pause, 5*c.pause) {

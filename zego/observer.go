@@ -39,6 +39,7 @@ type AttemptInfo struct {
 // CallInfo describes one call of a Client's method.
 type CallInfo struct {
 	Action      string        // The name of ZEGO's action.
+	ReadOnly    bool          // The action only reads; it creates, drives and stops nothing at ZEGO.
 	Attempts    int           // Requests sent to ZEGO; 0 if none was needed or allowed.
 	Cached      bool          // The answer was kept from an earlier call.
 	Shared      bool          // The answer is that of an equal call that was already running.

@@ -17,7 +17,7 @@ const mostAttempts = 4
 const rateLimitPause = time.Second
 
 // retry makes attempts until one succeeds, the rest would be pointless, or ctx ends.
-func (c *Client) retry(ctx context.Context, act action, body []byte, decode decoder, info *CallInfo) (answer, error) {
+func (c *Client) retry(ctx context.Context, act apiAction, body []byte, decode decoder, info *CallInfo) (answer, error) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval = c.pause
 	expired := false
@@ -41,7 +41,7 @@ func (c *Client) retry(ctx context.Context, act action, body []byte, decode deco
 		case refused && refusal.Code == CodeRateLimited:
 			pause += rateLimitPause
 		case refused && refusal.Code == CodeSystemBusy:
-		case refused && act.once || !failedOnTheWay(err):
+		case refused && act.nonIdempotent || !failedOnTheWay(err):
 			return got, err
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {

@@ -81,10 +81,10 @@ type CreatedStreamTask struct {
 }
 
 var (
-	createStreamTask = action{name: "CreateDigitalHumanStreamTask", once: true}
-	getStreamTask    = action{name: "GetDigitalHumanStreamTaskStatus"}
-	listStreamTasks  = action{name: "QueryDigitalHumanStreamTasks"}
-	stopStreamTask   = action{name: "StopDigitalHumanStreamTask", bare: true}
+	createStreamTask = apiAction{name: "CreateDigitalHumanStreamTask", nonIdempotent: true}
+	getStreamTask    = apiAction{name: "GetDigitalHumanStreamTaskStatus", readOnly: true}
+	listStreamTasks  = apiAction{name: "QueryDigitalHumanStreamTasks", readOnly: true}
+	stopStreamTask   = apiAction{name: "StopDigitalHumanStreamTask", noData: true}
 )
 
 // CreateStreamTask starts a stream task; see WaitStreamTask for when it streams. It

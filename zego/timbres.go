@@ -31,7 +31,7 @@ type TimbrePage struct {
 	At        time.Time // When ZEGO answered, by its clock; see AvatarURLLifetime.
 }
 
-var getTimbreList = action{name: "GetTimbreList", shared: true, cached: true}
+var getTimbreList = apiAction{name: "GetTimbreList", readOnly: true, coalesce: true, cacheable: true}
 
 // ListTimbres returns one page of timbres: with a DigitalHumanID the private ones
 // bound to that digital human, otherwise the public ones. A digital human can speak

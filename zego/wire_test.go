@@ -119,6 +119,10 @@ func TestWire(t *testing.T) {
 			},
 		},
 	}
+	readOnly := map[string]bool{
+		"GetDigitalHumanList": true, "GetDigitalHumanInfo": true, "GetTimbreList": true, "GetDriveStatus": true,
+		"QueryDigitalHumanStreamTasks": true, "GetDigitalHumanStreamTaskStatus": true,
+	}
 	for action, call := range calls {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
@@ -158,9 +162,13 @@ func TestWire(t *testing.T) {
 				}
 				_, _ = w.Write(documented.Response)
 			}), zego.Options{})
-			got, err := call(t.Context(), client)
+			ctx, info := traced(t)
+			got, err := call(ctx, client)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if info.Action != action || info.ReadOnly != readOnly[action] {
+				t.Errorf("got %+v, want ReadOnly %t", info, readOnly[action])
 			}
 			if diff := cmp.Diff(wants[action], got, ignoreAt, cmpopts.IgnoreFields(zego.DigitalHumanInfo{}, "At"), cmpopts.IgnoreFields(zego.TimbrePage{}, "At"), cmpopts.IgnoreFields(zego.CreatedStreamTask{}, "At")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
