@@ -109,7 +109,7 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	httpClient := *opts.HTTPClient
 	// A followed redirect would hand the signed query to another host.
 	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	clock := &clock{own: opts.Now}
+	clock := &clock{local: opts.Now}
 	return &Client{
 		endpoint: strings.TrimSuffix(opts.Endpoint, "/") + "/",
 		http:     &httpClient,
@@ -342,7 +342,7 @@ func (c *Client) send(ctx context.Context, act apiAction, body []byte, decode de
 	switch {
 	case *env.Code != 0:
 		if *env.Code == CodeSignatureExpired {
-			c.clock.learn(resp.Header.Get("Date"))
+			c.clock.adjustTo(resp.Header.Get("Date"))
 		}
 		return answer{}, &Error{
 			Action: act.name, Code: *env.Code, RequestID: requestID, HTTPStatus: resp.StatusCode,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -22,7 +21,7 @@ func (c *Client) retry(ctx context.Context, act apiAction, body []byte, decode d
 	pauses.InitialInterval = c.pause
 	expired := false
 	for {
-		before := c.clock.off()
+		before := c.clock.offset()
 		got, err := c.attempt(ctx, act, body, decode, info)
 		if err == nil || info.Attempts >= mostAttempts || ctx.Err() != nil {
 			return got, err
@@ -35,7 +34,7 @@ func (c *Client) retry(ctx context.Context, act apiAction, body []byte, decode d
 			}
 			// A fresh timestamp helps at once, or never.
 			expired, pause = true, 0
-			if off := c.clock.off(); off != before {
+			if off := c.clock.offset(); off != before {
 				info.ClockOffset = off
 			}
 		case refused && refusal.Code == CodeRateLimited:
@@ -68,22 +67,4 @@ func failedOnTheWay(err error) bool {
 	refusal, ok := errors.AsType[*Error](err)
 	return ok && (refusal.Code == CodeSystemError || refusal.Code == CodeGatewayInternal ||
 		refusal.HTTPStatus >= http.StatusInternalServerError && refusal.Retryable())
-}
-
-// clock is the machine's clock, corrected by what ZEGO's answers tell of theirs.
-type clock struct {
-	own   func() time.Time
-	ahead atomic.Int64 // Nanoseconds by which ZEGO's clock is ahead.
-}
-
-func (c *clock) now() time.Time { return c.own().Add(c.off()) }
-
-func (c *clock) off() time.Duration { return time.Duration(c.ahead.Load()) }
-
-// learn corrects the clock by the Date of an answer that called a signature
-// expired.
-func (c *clock) learn(date string) {
-	if server, err := http.ParseTime(date); err == nil {
-		c.ahead.Store(int64(server.Sub(c.own())))
-	}
 }
