@@ -60,8 +60,8 @@ type Client struct {
 	scrub    func(text, signature string) string
 
 	limiter  Limiter
-	flights  flights
-	memory   memory
+	running  callGroup
+	memory   memoryCache
 	cache    Cache
 	cacheTTL time.Duration
 	prefix   string // Of keys in cache.
@@ -109,6 +109,10 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	httpClient := *opts.HTTPClient
 	// A followed redirect would hand the signed query to another host.
 	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	memory, err := newMemoryCache()
+	if err != nil {
+		return nil, fmt.Errorf("zego: %w", err)
+	}
 	clock := &clock{local: opts.Now}
 	return &Client{
 		endpoint: strings.TrimSuffix(opts.Endpoint, "/") + "/",
@@ -121,6 +125,7 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 			return strings.NewReplacer(serverSecret, "[secret]", signature, "[signature]").Replace(text)
 		},
 		limiter:  opts.Limiter,
+		memory:   memory,
 		cache:    opts.Cache,
 		cacheTTL: opts.CacheTTL,
 		prefix:   "zego-mcp:" + strconv.FormatUint(uint64(appID), 10) + ":",
@@ -160,6 +165,15 @@ type envelope struct {
 	Message   string `json:"Message"`
 	RequestID string `json:"RequestId"`
 	Data      any    `json:"Data"` // Where to decode it to: a page is parsed once, not twice.
+}
+
+// answer is a successful answer, as it is shared and cached.
+type answer struct {
+	RequestID string    `json:"RequestId"`
+	At        time.Time `json:"At"`   // When it came, by ZEGO's clock.
+	Data      any       `json:"Data"` // A *T that nobody changes.
+
+	httpStatus int // Of the answer as it came from ZEGO; not kept in a shared cache.
 }
 
 // apiAction is one of ZEGO's actions and how it may be called. The zero value of each
@@ -226,7 +240,7 @@ func (c *Client) ask(ctx context.Context, act apiAction, body []byte, decode dec
 			return got, CallInfo{Cached: true}, nil
 		}
 	}
-	got, info, err := c.flights.do(ctx, key, func(ctx context.Context, info *CallInfo) (answer, error) {
+	got, info, err := c.running.do(ctx, key, func(ctx context.Context, info *CallInfo) (answer, error) {
 		if keep && c.cache != nil {
 			if got, ok := c.recall(ctx, key, decode); ok {
 				info.Cached = true

@@ -1,0 +1,124 @@
+package zego
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// upstreamCall gets an answer from ZEGO and fills in how it came.
+type upstreamCall func(ctx context.Context, info *CallInfo) (answer, error)
+
+// callGroup lets equal calls that run at the same time share one upstream call. It is like
+// golang.org/x/sync/singleflight, with one difference: it cancels the upstream call when
+// the last caller has left.
+type callGroup struct {
+	mu    sync.Mutex // guards what follows
+	calls map[string]*sharedCall
+}
+
+// sharedCall is one upstream call and the result that its callers share.
+type sharedCall struct {
+	callers int                // How many wait for the result; guarded by callGroup.mu.
+	cancel  context.CancelFunc // Ends the context of the upstream call.
+	done    chan struct{}      // Closed when the upstream call has returned and what follows is set.
+
+	answer   answer
+	info     CallInfo
+	err      error
+	ctxEnded bool // The call's own context was done: the first caller's deadline passed, or all callers left.
+}
+
+// do calls fn and returns its result. If an equal call is already running, it waits for
+// that one's result instead and sets CallInfo.Shared. Calls are equal if their keys are.
+//
+// The context of fn has the values and the deadline of the first caller's. A caller whose
+// own ctx ends gets an error, and the call goes on for the others. When the last caller
+// has left, the context of fn ends.
+func (g *callGroup) do(ctx context.Context, key string, fn upstreamCall) (answer, CallInfo, error) {
+	for {
+		call, joined := g.join(ctx, key, fn)
+		select {
+		case <-call.done:
+			g.leave(key, call)
+		case <-ctx.Done():
+			g.leave(key, call)
+			return answer{}, CallInfo{Shared: joined}, context.Cause(ctx)
+		}
+		if !joined && call.ctxEnded && call.err != nil {
+			// The call had our deadline, so ctx ends at this moment too. Its cause
+			// says more than call.err.
+			<-ctx.Done()
+			return answer{}, call.info, context.Cause(ctx)
+		}
+		if joined && ctx.Err() == nil && call.endedTooEarly() {
+			continue
+		}
+		info := call.info
+		info.Shared = joined
+		return call.answer, info, call.err
+	}
+}
+
+// endedTooEarly reports whether the call ended because its first caller had too little
+// time. A caller that joined it and has more time calls again. It must not be called
+// before c.done is closed.
+func (c *sharedCall) endedTooEarly() bool {
+	queue := new(QueueError)
+	return c.ctxEnded || errors.As(c.err, &queue)
+}
+
+// join returns the running call for key and true, or starts one and returns it and false.
+// The caller must leave it.
+func (g *callGroup) join(ctx context.Context, key string, fn upstreamCall) (*sharedCall, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	call, running := g.calls[key]
+	if !running {
+		call = g.start(ctx, key, fn)
+	}
+	call.callers++
+	return call, running
+}
+
+// start runs fn in a goroutine, which ends when fn returns. g.mu must be held.
+func (g *callGroup) start(ctx context.Context, key string, fn upstreamCall) *sharedCall {
+	call := &sharedCall{done: make(chan struct{})}
+	callCtx := context.WithoutCancel(ctx) // The first caller may leave before the others.
+	if deadline, ok := ctx.Deadline(); ok {
+		callCtx, call.cancel = context.WithDeadline(callCtx, deadline)
+	} else {
+		callCtx, call.cancel = context.WithCancel(callCtx)
+	}
+	if g.calls == nil {
+		g.calls = map[string]*sharedCall{}
+	}
+	g.calls[key] = call
+	go func() {
+		call.answer, call.err = fn(callCtx, &call.info)
+		call.ctxEnded = callCtx.Err() != nil
+		g.mu.Lock()
+		g.forget(key, call)
+		g.mu.Unlock()
+		close(call.done)
+	}()
+	return call
+}
+
+// leave ends one caller's interest in call, and the call itself after the last one.
+func (g *callGroup) leave(key string, call *sharedCall) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	call.callers--
+	if call.callers == 0 {
+		g.forget(key, call)
+		call.cancel()
+	}
+}
+
+// forget makes the next equal call start anew. g.mu must be held.
+func (g *callGroup) forget(key string, call *sharedCall) {
+	if g.calls[key] == call {
+		delete(g.calls, key)
+	}
+}
