@@ -437,43 +437,6 @@ func TestSecretsNeverShow(t *testing.T) {
 	}
 }
 
-func FuzzEnvelope(f *testing.F) {
-	for _, seed := range []string{
-		`{"Code":0,"Message":"success","RequestId":"r","Data":{"Total":1,"DigitalHumans":[{"DigitalHumanId":"x","Actions":null}]}}`,
-		`{"Code":400000001,"Message":"\u0000\ud800"}`, `{"Code":0}`, `{"Code":1e99}`, `<html>`, ``, `{"Code":0,"Data":{"Total":0}}`,
-	} {
-		f.Add(200, []byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		answer := func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}, nil
-		}
-		client, err := zego.New(1, secret, zego.Options{
-			Endpoint: "http://127.0.0.1:1", HTTPClient: &http.Client{Transport: roundTripper(answer)}, RetryInterval: time.Nanosecond,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		defer cancel()
-		page, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{})
-		if err != nil {
-			if strings.ContainsAny(err.Error(), "\n\r") {
-				t.Errorf("more than one line: %q", err)
-			}
-			return
-		}
-		if page.DigitalHumans == nil || page.Total < 0 {
-			t.Errorf("%d %q: got %+v", status, body, page)
-		}
-		for _, human := range page.DigitalHumans {
-			if human.ID == "" || human.Gestures == nil {
-				t.Errorf("%q: got %+v", body, human)
-			}
-		}
-	})
-}
-
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

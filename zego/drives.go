@@ -121,7 +121,7 @@ func (c *Client) DoAction(ctx context.Context, taskID, name string) (requestID s
 
 // callStarted calls an action that needs a stream which has started: what ZEGO
 // refuses because it has not, it calls again when it has.
-func callStarted[T any, D data[T]](ctx context.Context, c *Client, act apiAction, taskID string, in any) (T, answer, error) {
+func callStarted[T any, D payload[T]](ctx context.Context, c *Client, act apiAction, taskID string, in any) (T, answer, error) {
 	waiting, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	for pause := c.pause; ; pause = min(2*pause, 5*c.pause) {

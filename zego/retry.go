@@ -16,13 +16,13 @@ const mostAttempts = 4
 const rateLimitPause = time.Second
 
 // retry makes attempts until one succeeds, the rest would be pointless, or ctx ends.
-func (c *Client) retry(ctx context.Context, act apiAction, body []byte, decode decoder, info *CallInfo) (answer, error) {
+func (c *Client) retry(ctx context.Context, req request, info *CallInfo) (answer, error) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval = c.pause
 	expired := false
 	for {
 		before := c.clock.offset()
-		got, err := c.attempt(ctx, act, body, decode, info)
+		got, err := c.attempt(ctx, req, info)
 		if err == nil || info.Attempts >= mostAttempts || ctx.Err() != nil {
 			return got, err
 		}
@@ -40,7 +40,7 @@ func (c *Client) retry(ctx context.Context, act apiAction, body []byte, decode d
 		case refused && refusal.Code == CodeRateLimited:
 			pause += rateLimitPause
 		case refused && refusal.Code == CodeSystemBusy:
-		case refused && act.nonIdempotent || !failedOnTheWay(err):
+		case refused && req.action.nonIdempotent || !failedOnTheWay(err):
 			return got, err
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
