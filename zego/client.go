@@ -42,13 +42,13 @@ type Options struct {
 
 // Client calls the Digital Human API for one AppId.
 type Client struct {
-	endpoint string
-	http     *http.Client
-	timeout  time.Duration
-	pause    time.Duration
-	clock    *clock
-	sign     func(action string) url.Values
-	scrub    func(text, signature string) string
+	endpoint      string
+	http          *http.Client
+	timeout       time.Duration
+	retryInterval time.Duration
+	clock         *clock
+	sign          func(action string) url.Values
+	scrub         func(text, signature string) string
 
 	limiter     Limiter
 	running     callGroup
@@ -68,50 +68,25 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	if len(serverSecret) != 32 {
 		return nil, fmt.Errorf("zego: ServerSecret must have 32 characters, got %d", len(serverSecret))
 	}
-	if opts.Endpoint == "" {
-		opts.Endpoint = DefaultEndpoint
-	}
+	opts.setDefaults()
 	if err := checkEndpoint(opts.Endpoint); err != nil {
 		return nil, err
 	}
-	if opts.Timeout <= 0 {
-		opts.Timeout = 15 * time.Second
-	}
-	if opts.RetryInterval <= 0 {
-		opts.RetryInterval = 200 * time.Millisecond
-	}
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	switch {
-	case opts.Limiter != nil:
-	case opts.QPS < 0:
-		opts.Limiter = noLimit{}
-	case opts.QPS == 0:
-		opts.Limiter = NewLimiter(DefaultQPS)
-	default:
-		opts.Limiter = NewLimiter(opts.QPS)
-	}
-	if opts.HTTPClient == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		transport.MaxIdleConnsPerHost = 32 // Bursts of calls all go to one host.
-		opts.HTTPClient = &http.Client{Transport: transport}
-	}
-	httpClient := *opts.HTTPClient
-	// A followed redirect would hand the signed query to another host.
-	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	memory, err := newMemoryCache()
 	if err != nil {
 		return nil, fmt.Errorf("zego: %w", err)
 	}
+	httpClient := *opts.HTTPClient
+	// A followed redirect would hand the signed query to another host.
+	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	clock := &clock{local: opts.Now}
 	return &Client{
-		endpoint: strings.TrimSuffix(opts.Endpoint, "/") + "/",
-		http:     &httpClient,
-		timeout:  opts.Timeout,
-		pause:    opts.RetryInterval,
-		clock:    clock,
-		sign:     signer(appID, serverSecret, clock.now),
+		endpoint:      strings.TrimSuffix(opts.Endpoint, "/") + "/",
+		http:          &httpClient,
+		timeout:       opts.Timeout,
+		retryInterval: opts.RetryInterval,
+		clock:         clock,
+		sign:          signer(appID, serverSecret, clock.now),
 		scrub: func(text, signature string) string {
 			return strings.NewReplacer(serverSecret, "[secret]", signature, "[signature]").Replace(text)
 		},
@@ -122,6 +97,36 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 		cachePrefix: "zego-mcp:" + strconv.FormatUint(uint64(appID), 10) + ":",
 		observer:    opts.Observer,
 	}, nil
+}
+
+// setDefaults gives each option that is zero its default.
+func (o *Options) setDefaults() {
+	if o.Endpoint == "" {
+		o.Endpoint = DefaultEndpoint
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 15 * time.Second
+	}
+	if o.RetryInterval <= 0 {
+		o.RetryInterval = 200 * time.Millisecond
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	switch {
+	case o.Limiter != nil:
+	case o.QPS < 0:
+		o.Limiter = noLimit{}
+	case o.QPS == 0:
+		o.Limiter = NewLimiter(DefaultQPS)
+	default:
+		o.Limiter = NewLimiter(o.QPS)
+	}
+	if o.HTTPClient == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = 32 // Bursts of calls all go to one host.
+		o.HTTPClient = &http.Client{Transport: transport}
+	}
 }
 
 // checkEndpoint refuses what would send a signed query in the clear or to the

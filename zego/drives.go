@@ -124,7 +124,7 @@ func (c *Client) DoAction(ctx context.Context, taskID, name string) (requestID s
 func callStarted[T any, D payload[T]](ctx context.Context, c *Client, act apiAction, taskID string, in any) (T, answer, error) {
 	waiting, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	for pause := c.pause; ; pause = min(2*pause, 5*c.pause) {
+	for pause := c.retryInterval; ; pause = min(2*pause, 5*c.retryInterval) {
 		out, got, err := call[T, D](ctx, c, act, in)
 		if !errors.Is(err, CodeStreamNotStarted) {
 			return out, got, err

@@ -18,7 +18,7 @@ const rateLimitPause = time.Second
 // retry makes attempts until one succeeds, the rest would be pointless, or ctx ends.
 func (c *Client) retry(ctx context.Context, req request, info *CallInfo) (answer, error) {
 	pauses := backoff.NewExponentialBackOff()
-	pauses.InitialInterval = c.pause
+	pauses.InitialInterval = c.retryInterval
 	expired := false
 	for {
 		before := c.clock.offset()

@@ -84,7 +84,7 @@ func (e *SpeechError) Unwrap() error { return e.Err }
 
 const (
 	frameLength = 100 * time.Millisecond // Of audio in one message, as in ZEGO's samples.
-	lead        = 500 * time.Millisecond // How far the audio is sent ahead, against stutter.
+	maxAhead    = 500 * time.Millisecond // How far the audio is sent ahead, against stutter.
 )
 
 // Speak makes a digital human speak audio as it is read: it sends it at speaking
@@ -110,42 +110,67 @@ func (c *Client) Speak(ctx context.Context, taskID string, audio PCM) (Spoken, e
 	if err != nil {
 		return Spoken{}, err
 	}
-	s := speech{audio: audio, driveID: drive.ID, limit: c.timeout}
+	s := speech{audio: audio, driveID: drive.ID, timeout: c.timeout}
 	if err := s.speak(ctx, drive.Address, frame, n); err != nil {
 		return Spoken{}, &SpeechError{DriveID: drive.ID, Sent: audio.lengthOf(s.sent), Err: scrubAddress(ctx, err, drive.Address)}
 	}
 	return Spoken{drive.Drive, audio.lengthOf(s.sent)}, nil
 }
 
-// speech is one connection and what went through it.
+// speech is one connection to a WSSAddress and the audio that goes through it.
 type speech struct {
 	audio   PCM
 	driveID string
-	limit   time.Duration // Of connecting, and of one message.
+	timeout time.Duration // Of connecting, and of sending one message.
 	conn    *websocket.Conn
 	sent    int64 // Bytes of audio.
 }
 
+// speak sends the audio whose first n bytes are in frame already, from the connection's
+// beginning to its end. Then s.sent tells how much was sent, also after an error.
 func (s *speech) speak(ctx context.Context, address WSSAddress, frame []byte, n int) error {
 	if err := s.connect(ctx, address); err != nil {
 		return err
 	}
 	defer func() { _ = s.conn.CloseNow() }()
-	// What the server says is not documented: it is read, so that its close is noticed,
-	// and dropped. It is read on after ctx ends, for that would close the connection
-	// before the Stop.
-	reading, endReading := context.WithCancel(context.WithoutCancel(ctx))
-	ctx, broken := context.WithCancelCause(ctx)
-	read := make(chan struct{})
-	defer func() { endReading(); <-read }()
-	go func() {
-		defer close(read)
-		broken(s.drain(reading))
-	}()
-
-	if err := s.tell(ctx, "Start", true); err != nil {
+	ctx, stopReading := s.startReading(ctx)
+	defer stopReading()
+	if err := s.sendControl(ctx, "Start", true); err != nil {
 		return err
 	}
+	if err := s.sendAudio(ctx, frame, n); err != nil {
+		return err
+	}
+	if err := s.sendControl(ctx, "Stop", false); err != nil {
+		return err
+	}
+	// Close waits for the server's answer; a caller that cancels does not.
+	defer context.AfterFunc(ctx, func() { _ = s.conn.CloseNow() })()
+	_ = s.conn.Close(websocket.StatusNormalClosure, "")
+	return nil
+}
+
+// startReading reads and drops what the server sends, in a goroutine that ends with the
+// returned function. ZEGO documents no messages of the server's, but only a connection that
+// is read shows that the server has closed it: the returned context is then cancelled, with
+// the reason as its cause. It is cancelled with ctx too.
+//
+// Reading goes on after ctx ends: websocket closes a connection whose Read is cancelled,
+// and Stop has to be sent yet.
+func (s *speech) startReading(ctx context.Context) (context.Context, func()) {
+	readCtx, endReading := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		cancel(s.discardMessages(readCtx))
+	}()
+	return ctx, func() { endReading(); <-done }
+}
+
+// sendAudio sends frame[:n] and then the rest of the audio, at speaking pace and
+// maxAhead ahead of it. If ctx ends or the audio cannot be read, it tells the server.
+func (s *speech) sendAudio(ctx context.Context, frame []byte, n int) error {
 	for start := time.Now(); n > 0; {
 		if err := s.write(ctx, websocket.MessageBinary, frame[:n]); err != nil {
 			return err
@@ -154,31 +179,25 @@ func (s *speech) speak(ctx context.Context, address WSSAddress, frame []byte, n 
 		if s.audio.Progress != nil {
 			s.audio.Progress(s.audio.lengthOf(s.sent))
 		}
-		if ahead := s.audio.lengthOf(s.sent) - time.Since(start); ahead > lead && !sleep(ctx, ahead-lead) {
-			s.stop(ctx)
+		if ahead := s.audio.lengthOf(s.sent) - time.Since(start); ahead > maxAhead && !sleep(ctx, ahead-maxAhead) {
+			s.stopEarly(ctx)
 			return context.Cause(ctx)
 		}
 		var err error
 		if n, err = readFrame(s.audio, frame); err != nil {
-			s.stop(ctx)
+			s.stopEarly(ctx)
 			return fmt.Errorf("read audio: %w", err)
 		}
 	}
-	if err := s.tell(ctx, "Stop", false); err != nil {
-		return err
-	}
-	// A server that does not answer the goodbye holds nobody up who has left.
-	defer context.AfterFunc(ctx, func() { _ = s.conn.CloseNow() })()
-	_ = s.conn.Close(websocket.StatusNormalClosure, "")
 	return nil
 }
 
-// stop tells the server early that nothing more comes: it would wait, and the
+// stopEarly tells the server early that nothing more comes: it would wait, and the
 // digital human stutter.
-func (s *speech) stop(ctx context.Context) {
+func (s *speech) stopEarly(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = s.tell(ctx, "Stop", false)
+	_ = s.sendControl(ctx, "Stop", false)
 }
 
 func (s *speech) connect(ctx context.Context, address WSSAddress) error {
@@ -191,7 +210,7 @@ func (s *speech) connect(ctx context.Context, address WSSAddress) error {
 	// to skip that for it. The token in it is good for this one speech.
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // See above.
 	defer transport.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	//nolint:bodyclose // Dial says that nobody needs to.
 	conn, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: &http.Client{
@@ -209,7 +228,7 @@ func (s *speech) connect(ctx context.Context, address WSSAddress) error {
 	return nil
 }
 
-func (s *speech) drain(ctx context.Context) error {
+func (s *speech) discardMessages(ctx context.Context) error {
 	for {
 		_, message, err := s.conn.Reader(ctx)
 		if err == nil {
@@ -224,8 +243,8 @@ func (s *speech) drain(ctx context.Context) error {
 	}
 }
 
-// tell sends a control message.
-func (s *speech) tell(ctx context.Context, action string, format bool) error {
+// sendControl sends a control message.
+func (s *speech) sendControl(ctx context.Context, action string, format bool) error {
 	type payload struct {
 		DriveID      string       `json:"DriveId"`
 		SampleRate   int          `json:"SampleRate,omitempty"`
@@ -251,7 +270,7 @@ func (s *speech) tell(ctx context.Context, action string, format bool) error {
 }
 
 func (s *speech) write(ctx context.Context, kind websocket.MessageType, message []byte) error {
-	writing, cancel := context.WithTimeoutCause(ctx, s.limit, fmt.Errorf("nothing was taken for %v: %w", s.limit, context.DeadlineExceeded))
+	writing, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("nothing was taken for %v: %w", s.timeout, context.DeadlineExceeded))
 	defer cancel()
 	if err := s.conn.Write(writing, kind, message); err != nil {
 		if cause := context.Cause(writing); cause != nil {

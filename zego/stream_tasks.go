@@ -108,7 +108,7 @@ func (c *Client) CreateStreamTask(ctx context.Context, in CreateStreamTaskReques
 // a few times: ZEGO may still be at it.
 func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Time) (CreatedStreamTask, bool) {
 	for look := range 3 {
-		if look > 0 && !sleep(ctx, 5*c.pause) {
+		if look > 0 && !sleep(ctx, 5*c.retryInterval) {
 			break
 		}
 		list, err := c.ListStreamTasks(ctx)
@@ -140,7 +140,7 @@ func (c *Client) GetStreamTask(ctx context.Context, taskID string) (StreamTask, 
 // as it then is. It asks ZEGO about once a second, and tells seen, if not nil, each
 // answer. It ends with ctx.
 func (c *Client) WaitStreamTask(ctx context.Context, taskID string, seen func(StreamTask)) (StreamTask, error) {
-	for pause := c.pause; ; pause = min(2*pause, 5*c.pause) {
+	for pause := c.retryInterval; ; pause = min(2*pause, 5*c.retryInterval) {
 		task, err := c.GetStreamTask(ctx, taskID)
 		if err != nil {
 			return task, err
