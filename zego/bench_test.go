@@ -11,13 +11,13 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// upstream is a simulator that takes some time for each answer.
+// upstream is a simulator that takes some time for each answer and counts calls.
 type upstream struct {
 	*httptest.Server
 	calls, refused atomic.Int64
 }
 
-func startUpstream(sim *zegosim.Server, takes time.Duration) *upstream {
+func startUpstream(sim *zegosim.Server, latency time.Duration) *upstream {
 	u := &upstream{}
 	sim.Observe = func(call zegosim.Call) {
 		u.calls.Add(1)
@@ -25,7 +25,7 @@ func startUpstream(sim *zegosim.Server, takes time.Duration) *upstream {
 			u.refused.Add(1)
 		}
 	}
-	sim.Fault = func(string, int) *zegosim.Fault { return &zegosim.Fault{Latency: takes} }
+	sim.Fault = func(string, int) *zegosim.Fault { return &zegosim.Fault{Latency: latency} }
 	u.Server = httptest.NewServer(sim)
 	return u
 }
@@ -51,7 +51,7 @@ func BenchmarkListDigitalHumans(b *testing.B) {
 	}
 }
 
-// BenchmarkCrowd makes 100 calls at once, while ZEGO allows 10 a second.
+// BenchmarkCrowd makes 100 calls at once, while ZEGO allows 10 in a second.
 func BenchmarkCrowd(b *testing.B) {
 	for _, name := range []string{"equal", "distinct"} {
 		b.Run(name, func(b *testing.B) {
@@ -81,15 +81,15 @@ func BenchmarkCrowd(b *testing.B) {
 	}
 }
 
-// BenchmarkAllDigitalHumans reads all pages from a ZEGO that takes 400 ms for each.
-// The floor is what the rate limit alone would allow.
+// BenchmarkAllDigitalHumans reads all pages while an answer takes 400 ms. floor-s is how
+// long it takes at least because of the rate limit.
 func BenchmarkAllDigitalHumans(b *testing.B) {
-	const takes = 400 * time.Millisecond
+	const latency = 400 * time.Millisecond
 	for _, humans := range []int{1000, 10000} {
 		b.Run(fmt.Sprint(humans), func(b *testing.B) {
 			pages := humans / zego.MaxLimit
-			floor := float64(pages-zego.DefaultQPS)/zego.DefaultQPS + takes.Seconds()
-			u := startUpstream(&zegosim.Server{Humans: crowd(humans)}, takes)
+			floor := float64(pages-zego.DefaultQPS)/zego.DefaultQPS + latency.Seconds()
+			u := startUpstream(&zegosim.Server{Humans: manyHumans(humans)}, latency)
 			defer u.Close()
 			client := u.client(b, zego.DefaultQPS)
 			for b.Loop() {

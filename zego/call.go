@@ -27,8 +27,9 @@ type request struct {
 	newDecoder func() dataDecoder // Returns a new one for each answer.
 }
 
-// call calls an action with in as its body and reports the call to the observers. It
-// returns a copy of the answer's Data that the caller may change. It ends with ctx.
+// call calls action with in as the body of the request, and reports the call to the
+// observers. It returns a copy of the answer's Data that the caller may change, and the
+// answer without that. It ends with ctx.
 func call[T any, D payload[T]](ctx context.Context, c *Client, action apiAction, in any) (T, answer, error) {
 	body, err := json.Marshal(in)
 	if err != nil {

@@ -2,7 +2,7 @@ package zego
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // ZEGO's definition.
+	"crypto/sha1" //nolint:gosec // ZEGO defines its signature as SHA-1.
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
@@ -16,26 +16,28 @@ import (
 	"time"
 )
 
-// Event is what ZEGO tells by callback: a stream task or a drive has a new status.
+// Event is what ZEGO tells by a callback: that the status of a stream task or of a drive
+// has changed.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/receiving-callback
 type Event struct {
 	AppID  uint32
 	Type   EventType
 	TaskID string
-	Time   time.Time   // When it happened.
-	Sent   time.Time   // When this attempt to tell it was made.
-	Task   *TaskEvent  // With EventTask.
-	Drive  *DriveEvent // With EventDrive.
+	Time   time.Time   // When the status changed.
+	Sent   time.Time   // When ZEGO sent this callback. It repeats callbacks that were not confirmed.
+	Task   *TaskEvent  // Only if Type is EventTask.
+	Drive  *DriveEvent // Only if Type is EventDrive.
 }
 
 // EventType says what an Event is about.
 type EventType int
 
-// The event types. There may be others some day: they have neither Task nor Drive.
+// The event types. ZEGO may add others; an Event of an unknown type has neither Task nor
+// Drive.
 const (
-	EventTask  EventType = 3
-	EventDrive EventType = 4
+	EventTask  EventType = 3 // The status of a stream task has changed.
+	EventDrive EventType = 4 // The status of a drive has changed.
 )
 
 // TaskEvent is the new status of a stream task.
@@ -43,7 +45,7 @@ type TaskEvent struct {
 	Status     TaskStatus `json:"Status"`
 	RoomID     string     `json:"RoomId"`
 	StreamID   string     `json:"StreamId"`
-	FailReason string     `json:"FailReason"` // With TaskInitFailed.
+	FailReason string     `json:"FailReason"` // Why the stream could not start, if Status is TaskInitFailed.
 }
 
 // DriveEvent is the new status of a drive.
@@ -52,8 +54,8 @@ type DriveEvent struct {
 	Status  DriveStatus `json:"Status"`
 }
 
-// Key is the same for each time that ZEGO tells an event: it repeats what was not
-// confirmed.
+// Key identifies an event. It is the same for all callbacks by which ZEGO tells the event:
+// use it to take each event once.
 func (e Event) Key() string {
 	parts := []string{strconv.Itoa(int(e.Type)), e.TaskID}
 	switch {
@@ -65,23 +67,25 @@ func (e Event) Key() string {
 	return strings.Join(parts, " ")
 }
 
-// CallbackSignature returns the signature of a callback. The secret is the project's
-// callback secret, not its server secret; timestamp and nonce are text as received.
+// CallbackSignature returns the signature of a callback: the SHA-1 of secret, timestamp and
+// nonce, sorted and joined as text, in lowercase hexadecimal. The secret is the project's
+// callback secret, not its server secret. timestamp and nonce are as in the callback.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/receiving-callback
 func CallbackSignature(secret, timestamp, nonce string) string {
 	parts := []string{secret, timestamp, nonce}
 	slices.Sort(parts)
-	sum := sha1.Sum([]byte(strings.Join(parts, ""))) //nolint:gosec // ZEGO's definition.
+	sum := sha1.Sum([]byte(strings.Join(parts, ""))) //nolint:gosec // ZEGO defines its signature as SHA-1.
 	return hex.EncodeToString(sum[:])
 }
 
-// ErrCallbackSignature says that a callback is not from ZEGO, or that the callback
-// secret is wrong.
+// ErrCallbackSignature is the error of ParseCallback if the signature is wrong: the callback
+// is not from ZEGO, or the callback secret is not the project's.
 var ErrCallbackSignature = errors.New("zego: callback: the signature does not match")
 
-// ParseCallback checks the signature of a callback's body and decodes it. A wrong
-// signature is ErrCallbackSignature. How old Sent may be is the caller's to judge.
+// ParseCallback checks the signature of a callback and decodes its body. If the signature
+// is wrong, the error is ErrCallbackSignature. It does not check how old Event.Sent is; see
+// CallbackHandler.
 func ParseCallback(body []byte, secret string) (Event, error) {
 	if secret == "" {
 		return Event{}, errors.New("zego: callback: the callback secret is empty") // Anybody could sign with it.
@@ -107,7 +111,7 @@ func ParseCallback(body []byte, secret string) (Event, error) {
 	if err != nil {
 		return Event{}, fmt.Errorf("zego: callback: Timestamp is no number: %q", oneLine(in.Timestamp, 40))
 	}
-	if sent < 1e11 { // Seconds: ZEGO documents milliseconds, and shows seconds.
+	if sent < 1e11 { // In seconds: ZEGO's text says milliseconds, but its examples have seconds.
 		sent *= 1000
 	}
 	event := Event{
@@ -131,17 +135,24 @@ func ParseCallback(body []byte, secret string) (Event, error) {
 	return event, nil
 }
 
-// MaxCallbackAge is how old, or how far ahead, a callback's Sent may be for
-// CallbackHandler: ZEGO's last repetition comes about a minute after the first.
+// MaxCallbackAge is how far Event.Sent may be in the past or the future for CallbackHandler
+// to accept the callback. ZEGO's last repetition comes about a minute after the first
+// callback.
 const MaxCallbackAge = 10 * time.Minute
 
-const maxCallback = 1 << 20 // bytes; an event has some hundred
+// maxCallback bounds the body of a callback, in bytes. ZEGO's have a few hundred.
+const maxCallback = 1 << 20
 
-// CallbackHandler returns a handler for the URL that ZEGO support registered for the
-// project's callbacks. It checks each, and calls handle, which may be called
-// concurrently and more than once for one event; see Event.Key. If handle returns an
-// error ZEGO repeats the event, up to five times: after 2, 4, 8, 16 and 32 seconds.
-// It panics if the secret is empty.
+// CallbackHandler returns a handler for the URL that ZEGO support has registered for the
+// project's callbacks. It checks the signature and the age of each callback and calls
+// handle with its Event. If handle returns an error, ZEGO repeats the callback up to five
+// times, after 2, 4, 8, 16 and 32 seconds. handle may be called concurrently, and more than
+// once for an event; see Event.Key.
+//
+// The secret is the project's callback secret. CallbackHandler panics if it is empty,
+// because anybody could then sign callbacks.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/receiving-callback
 func CallbackHandler(secret string, handle func(context.Context, Event) error) http.Handler {
 	if secret == "" {
 		panic("zego: the callback secret is empty")

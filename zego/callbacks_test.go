@@ -37,7 +37,8 @@ func TestCallbackSignature(t *testing.T) {
 
 const callbackSecret = "callbacksecret0123456789abcdef000"
 
-// callback returns ZEGO's documented example with some fields changed, signed anew.
+// callback returns ZEGO's documented example of an event type with some fields changed. It
+// signs it, unless changes has a Signature.
 func callback(t *testing.T, kind int, changes map[string]any) []byte {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("testdata/wire/Callback%d.json", kind))
@@ -84,7 +85,7 @@ func TestParseCallback(t *testing.T) {
 			AppID: 123456789, Type: zego.EventTask, TaskID: "XXXXXX", Time: at, Sent: time.UnixMilli(1774356158143),
 			Task: &zego.TaskEvent{Status: zego.TaskInitFailed, FailReason: "no model"},
 		}, "3 XXXXXX 2"},
-		{"a type of the future", callback(t, 4, map[string]any{"EventType": 9, "Detail": "?"}), zego.Event{
+		{"an unknown type", callback(t, 4, map[string]any{"EventType": 9, "Detail": "?"}), zego.Event{
 			AppID: 123456789, Type: 9, TaskID: "XXXXXX", Time: at, Sent: time.Unix(1681221510, 0),
 		}, "9 XXXXXX"},
 	} {
@@ -140,7 +141,7 @@ func TestCallbackHandler(t *testing.T) {
 		{"in seconds", "POST", bytes.NewReader(callback(t, 4, map[string]any{"Timestamp": at(0)})), 204},
 		{"a repetition a minute old", "POST", bytes.NewReader(callback(t, 4, map[string]any{"Timestamp": at(-time.Minute)})), 204},
 		{"old", "POST", bytes.NewReader(callback(t, 3, map[string]any{"Timestamp": at(-11 * time.Minute)})), 401},
-		{"of the future", "POST", bytes.NewReader(callback(t, 3, map[string]any{"Timestamp": at(11 * time.Minute)})), 401},
+		{"in the future", "POST", bytes.NewReader(callback(t, 3, map[string]any{"Timestamp": at(11 * time.Minute)})), 401},
 		{"forged", "POST", bytes.NewReader(callback(t, 3, map[string]any{"Timestamp": now, "Signature": "x"})), 401},
 		{"not taken", "POST", bytes.NewReader(callback(t, 3, map[string]any{"Timestamp": now, "TaskId": "trouble"})), 500},
 		{"not JSON", "POST", strings.NewReader("?"), 400},
@@ -163,14 +164,15 @@ func TestCallbackHandler(t *testing.T) {
 	}
 	defer func() {
 		if recover() == nil {
-			t.Error("a handler without a secret")
+			t.Error("no panic without a secret")
 		}
 	}()
 	zego.CallbackHandler("", nil)
 }
 
-// TestCallbacksOfALife takes the simulator's callbacks of one stream task.
-func TestCallbacksOfALife(t *testing.T) {
+// TestCallbacksOfOneTask receives the simulator's callbacks about one stream task, from its
+// creation to its stop.
+func TestCallbacksOfOneTask(t *testing.T) {
 	t.Parallel()
 	events := make(chan zego.Event, 100)
 	failed := false
@@ -182,8 +184,8 @@ func TestCallbacksOfALife(t *testing.T) {
 	sim := &zegosim.Server{QPS: -1, StartDelay: time.Millisecond, CallbackURL: receiver.URL, CallbackSecret: callbackSecret}
 	client := newClient(t, sim, zego.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	var telling sync.WaitGroup
-	telling.Go(func() { failed = sim.RunCallbacks(ctx) != nil })
+	var sending sync.WaitGroup
+	sending.Go(func() { failed = sim.RunCallbacks(ctx) != nil })
 
 	task, err := client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
 		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: zegosim.DefaultHumans()[0].ID}, RTCConfig: zego.RTCConfig{RoomID: "r", StreamID: "s"},
@@ -221,7 +223,7 @@ func TestCallbacksOfALife(t *testing.T) {
 		}
 	}
 	cancel()
-	telling.Wait()
+	sending.Wait()
 	if diff := cmp.Diff([]string{"initializing", "streaming", "queued", "driving", "ended", "stopping", "stopped"}, got); diff != "" || failed {
 		t.Errorf("failed %t (-want +got):\n%s", failed, diff)
 	}

@@ -1,12 +1,23 @@
-// Package zego is a client of ZEGOCLOUD's Digital Human API: it signs each
-// request, decodes each answer strictly, and turns refusals into typed errors.
+// Package zego is a client of ZEGOCLOUD's Digital Human API.
 //
 //	client, err := zego.New(appID, serverSecret, zego.Options{})
 //	page, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{Limit: new(10)})
 //	if errors.Is(err, zego.CodeServiceNotEnabled) { … }
 //
-// A Client is safe for concurrent use. The server secret, the signature and
-// signed URLs appear in no error and no log.
+// A Client signs each request, keeps to ZEGO's rate limit, and repeats a request if that
+// is safe and may help. It checks that an answer is as ZEGO documents it. A call fails
+// with one of these errors:
+//
+//   - [*Error]: ZEGO refused the call. errors.Is finds its [Code].
+//   - [*TransportError]: no complete answer came, or ctx ended.
+//   - [*ResponseError]: an answer came that is not ZEGO's.
+//   - [*QueueError]: the call would have waited for the rate limit past its deadline.
+//   - [*LostAnswerError]: the call may have been carried out and must not be repeated.
+//   - [*ListChangedError]: a list changed while an iterator read its pages.
+//   - [*SpeechError]: audio could not be sent to its end.
+//
+// A Client is safe for concurrent use. It writes no logs; see [Observer]. The server
+// secret, the signature and signed URLs appear in no error.
 package zego
 
 import (
@@ -20,27 +31,51 @@ import (
 	"time"
 )
 
-// DefaultEndpoint is ZEGO's production endpoint in mainland China. ZEGO tells
-// customers of its overseas plan another one.
+// DefaultEndpoint is ZEGO's production endpoint in mainland China. Customers of ZEGO's
+// overseas plan get another one from ZEGO.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/accessing-server-apis
 const DefaultEndpoint = "https://aigc-digitalhuman-api.zegotech.cn"
 
-// Options changes how a Client works. The zero value means the defaults.
+// Options changes how a Client works. Each field that is zero has the default that its
+// comment names.
 type Options struct {
-	Endpoint      string           // Base URL, https (http only for loopback); default DefaultEndpoint.
-	HTTPClient    *http.Client     // Default: one of its own with keep-alive. Redirects are never followed.
-	Timeout       time.Duration    // Limit of one attempt, connection and answer included; default 15 s.
-	RetryInterval time.Duration    // Before the first retry or look at a status, longer before later ones; default 200 ms.
-	Now           func() time.Time // Clock of the signatures; default time.Now.
+	// Endpoint is the base URL of the API, without a path. It must use https; http is
+	// allowed for loopback addresses. Default: DefaultEndpoint.
+	Endpoint string
+	// HTTPClient makes the requests. The Client never follows redirects, whatever
+	// HTTPClient says. Default: a new client with keep-alive.
+	HTTPClient *http.Client
+	// Timeout limits one request, from connecting to the end of the answer. It does not
+	// include retries and the wait for the rate limit: limit those with the context of
+	// the call. Default: 15 s.
+	Timeout time.Duration
+	// RetryInterval is the time before the first retry of a request, and before the
+	// second look at the status of a stream task. Later intervals are longer. Default:
+	// 200 ms.
+	RetryInterval time.Duration
+	// Now is the clock that requests are signed with. Default: time.Now.
+	Now func() time.Time
 
-	QPS      int           // Calls per second and action; default DefaultQPS, below 0 no limit.
-	Limiter  Limiter       // In place of QPS, for a limit that processes share.
-	CacheTTL time.Duration // How long pages of the asset lists are kept; default 0, not at all.
-	Cache    Cache         // Besides the client's own memory, one that processes share; default none.
+	// QPS is how many requests of each action may reach ZEGO in a second. Below 0 there
+	// is no limit. Default: DefaultQPS.
+	QPS int
+	// Limiter replaces the client's own limiter, so that processes can share one limit.
+	// QPS is then ignored. Default: none.
+	Limiter Limiter
+	// CacheTTL is how long pages of the lists of digital humans and timbres are kept.
+	// Default: 0, they are not kept.
+	CacheTTL time.Duration
+	// Cache keeps the same pages where other processes find them, besides the client's
+	// own memory. It has no effect without a CacheTTL. Default: none.
+	Cache Cache
 
-	Observer Observer // Is told of every call and every request to ZEGO; default none.
+	// Observer is told of every call and every request to ZEGO. Default: nobody is.
+	Observer Observer
 }
 
-// Client calls the Digital Human API for one AppId.
+// Client calls the Digital Human API for one project. [New] returns one. It need not be
+// closed.
 type Client struct {
 	endpoint      string
 	http          *http.Client
@@ -59,8 +94,9 @@ type Client struct {
 	observer    Observer
 }
 
-// New returns a Client for the project appID. The serverSecret is the
-// 32-character ServerSecret of the project in the ZEGOCLOUD console.
+// New returns a Client for the project appID, a number from 1 to 4294967295. serverSecret
+// is the project's ServerSecret of 32 characters. Both are in the ZEGOCLOUD console. New
+// makes no request: it fails only if an argument is malformed.
 func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	if appID == 0 {
 		return nil, errors.New("zego: AppId must be a number from 1 to 4294967295")
@@ -129,8 +165,9 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// checkEndpoint refuses what would send a signed query in the clear or to the
-// wrong place. It never repeats userinfo or query of what it refuses.
+// checkEndpoint returns an error if requests to endpoint would be unencrypted or would not
+// reach ZEGO's API. The error does not repeat the user or the query of endpoint, which may
+// hold secrets.
 func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	switch {

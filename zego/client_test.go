@@ -23,10 +23,11 @@ import (
 
 const secret = zegosim.DefaultSecret
 
-// ignoreAt leaves the time of an answer out of comparisons.
+// ignoreAt leaves the time of an answer out of a comparison.
 var ignoreAt = cmpopts.IgnoreFields(zego.DigitalHumanPage{}, "At")
 
-// newClient returns a client of handler with short pauses.
+// newClient returns a client of handler that retries at once and has no rate limit, unless
+// opts says otherwise.
 func newClient(t *testing.T, handler http.Handler, opts zego.Options) *zego.Client {
 	t.Helper()
 	srv := httptest.NewServer(handler)
@@ -45,12 +46,12 @@ func newClient(t *testing.T, handler http.Handler, opts zego.Options) *zego.Clie
 	return client
 }
 
-// always makes every call fail alike.
+// always returns a simulator whose every call meets fault.
 func always(fault zegosim.Fault) *zegosim.Server {
 	return &zegosim.Server{QPS: -1, Fault: func(string, int) *zegosim.Fault { return &fault }}
 }
 
-// traced returns a context under which calls are recorded.
+// traced returns a context, and the CallInfo of the last call that was made under it.
 func traced(t *testing.T) (context.Context, *zego.CallInfo) {
 	t.Helper()
 	var info zego.CallInfo
@@ -123,12 +124,12 @@ func TestEveryCode(t *testing.T) {
 		400000010, 400000015, 400000016, 400010000, 400010001, 400010002, 400010007, 400010008, 400010009,
 		100000000, 100000001, 100000002, 100000003, 100000006, 100000007, 100000008, 100000009, 100000010, 100000011, 100000012,
 		100000013, 100000014, 100000015, 100000016, 100000017,
-		400000018, // Of a predecessor: unknown here.
+		400000018, // Belongs to a predecessor of this API, so it is unknown.
 	}
 	for _, code := range codes {
 		t.Run(strconv.Itoa(int(code)), func(t *testing.T) {
 			t.Parallel()
-			// So short a time that nothing is repeated after a pause.
+			// The deadline is so near that no call is repeated.
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			client := newClient(t, always(zegosim.Fault{Code: code, Message: "why\nit failed"}), zego.Options{RetryInterval: time.Minute})
@@ -161,7 +162,7 @@ func TestBadAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		fault zegosim.Fault
-		want  string // in the error; empty: no error
+		want  string // Part of the error; empty if there is none.
 	}{
 		{"HTML", zegosim.Fault{Body: "<html>Welcome</html>"}, "HTTP 200): an HTML page"},
 		{"HTML with HTTP 502", zegosim.Fault{Status: 502, Body: " \n<!DOCTYPE html>"}, "HTTP 502): an HTML page"},
@@ -206,7 +207,7 @@ func TestBadAnswers(t *testing.T) {
 				t.Fatalf("got %v, %v; want %q", got, err, tt.want)
 			}
 			if diff := cmp.Diff(zego.DigitalHumanPage{}, got); diff != "" {
-				t.Errorf("a result beside the error: %s", diff)
+				t.Errorf("a result besides the error: %s", diff)
 			}
 		})
 	}
@@ -254,7 +255,7 @@ func TestNoAnswer(t *testing.T) {
 		client := newClient(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadAll(r.Body)
 			cancel()
-			<-r.Context().Done() // The upstream call stops.
+			<-r.Context().Done() // The request is cancelled.
 			close(gone)
 		}), zego.Options{})
 		if _, err := client.GetDigitalHuman(ctx, "x"); !errors.Is(err, context.Canceled) {
@@ -268,9 +269,9 @@ func TestRetries(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name     string
-		faults   []zegosim.Fault // of the first calls
+		faults   []zegosim.Fault // Of the first attempts; further ones succeed.
 		attempts int
-		want     error // nil: success in the end
+		want     error // Nil if the last attempt succeeds.
 	}{
 		{"busy", []zegosim.Fault{{Code: zego.CodeSystemBusy}, {Code: zego.CodeSystemBusy}}, 3, nil},
 		{"dropped", []zegosim.Fault{{Drop: true}}, 2, nil},
@@ -300,7 +301,7 @@ func TestRetries(t *testing.T) {
 		})
 	}
 
-	t.Run("not when the pause outlasts the deadline", func(t *testing.T) {
+	t.Run("not when the delay would outlast the deadline", func(t *testing.T) {
 		t.Parallel()
 		ctx, info := traced(t)
 		ctx, cancel := context.WithTimeout(ctx, 900*time.Millisecond)
@@ -324,7 +325,7 @@ func TestWrongClock(t *testing.T) {
 					t.Errorf("call %d: got %v after %d attempts, want %d", i, err, info.Attempts, attempts)
 				}
 				if learnt := info.ClockOffset != 0; learnt != (i == 0) || learnt && (info.ClockOffset+off).Abs() > 5*time.Second {
-					t.Errorf("call %d: got ClockOff %v, want %v once", i, info.ClockOffset, -off)
+					t.Errorf("call %d: got ClockOffset %v, want %v once", i, info.ClockOffset, -off)
 				}
 			}
 		})
@@ -379,12 +380,12 @@ func TestAllDigitalHumans(t *testing.T) {
 	})
 }
 
-// TestSecretsNeverShow makes answers that repeat what was sent, and prints
-// everything that can be printed.
+// TestSecretsNeverShow gets answers that repeat what was sent, and prints all that a
+// program might print. The secret and the signature are not in it.
 func TestSecretsNeverShow(t *testing.T) {
 	t.Parallel()
 	signatures := make(chan string, 100)
-	parrot := func(answer func(w http.ResponseWriter, r *http.Request)) http.Handler {
+	repeating := func(answer func(w http.ResponseWriter, r *http.Request)) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			signatures <- r.URL.Query().Get("Signature")
 			answer(w, r)
@@ -412,7 +413,7 @@ func TestSecretsNeverShow(t *testing.T) {
 			_, _ = w.Write([]byte("?"))
 		},
 	} {
-		client := newClient(t, parrot(answer), zego.Options{})
+		client := newClient(t, repeating(answer), zego.Options{})
 		ctx, info := traced(t)
 		_, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{})
 		if err == nil {

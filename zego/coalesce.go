@@ -26,7 +26,7 @@ type sharedCall struct {
 	answer   answer
 	info     CallInfo
 	err      error
-	ctxEnded bool // The call's own context was done: the first caller's deadline passed, or all callers left.
+	ctxEnded bool // The context of the upstream call had ended: the first caller's deadline passed, or all left.
 }
 
 // do calls fn and returns its result. If an equal call is already running, it waits for
@@ -46,13 +46,13 @@ func (g *callGroup) do(ctx context.Context, key string, fn upstreamCall) (answer
 			return answer{}, CallInfo{Shared: joined}, context.Cause(ctx)
 		}
 		if !joined && call.ctxEnded && call.err != nil {
-			// The call had our deadline, so ctx ends at this moment too. Its cause
-			// says more than call.err.
+			// This caller started the call with the deadline of ctx, so ctx ends at
+			// this moment too. Its cause says more than call.err.
 			<-ctx.Done()
 			return answer{}, call.info, context.Cause(ctx)
 		}
 		if joined && ctx.Err() == nil && call.endedTooEarly() {
-			continue
+			continue // Start the call anew, or join another caller who does.
 		}
 		info := call.info
 		info.Shared = joined

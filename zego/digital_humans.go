@@ -9,49 +9,50 @@ import (
 	"time"
 )
 
-// AvatarURLLifetime is how long ZEGO serves an AvatarURL after the answer that
-// held it.
+// AvatarURLLifetime is how long the AvatarURL of a digital human or timbre works, counted
+// from the answer that it came in.
 const AvatarURLLifetime = 24 * time.Hour
 
-// MaxLimit is the most entries that ZEGO puts into one page.
+// MaxLimit is the largest number of entries on one page of a list.
 const MaxLimit = 20
 
-// FetchMode says which digital humans to list.
+// FetchMode selects which digital humans are listed.
 type FetchMode int
 
 // The fetch modes. ZEGO's default is FetchAll.
 const (
 	FetchAll     FetchMode = 1
-	FetchPublic  FetchMode = 2
-	FetchPrivate FetchMode = 3
+	FetchPublic  FetchMode = 2 // Those that every project can use.
+	FetchPrivate FetchMode = 3 // Those of this project alone.
 )
 
-// ListDigitalHumansRequest selects a page of digital humans. What is nil is not
-// sent, and ZEGO's default holds.
+// ListDigitalHumansRequest selects a page of digital humans. A field that is nil is not
+// sent, and ZEGO uses its default.
 type ListDigitalHumansRequest struct {
 	FetchMode *FetchMode `json:"FetchMode,omitempty"` // Default FetchAll.
-	Offset    *int       `json:"Offset,omitempty"`    // First entry, 0 to 1000000; default 0.
-	Limit     *int       `json:"Limit,omitempty"`     // Most entries, 1 to MaxLimit; default MaxLimit.
+	Offset    *int       `json:"Offset,omitempty"`    // How many entries to skip, 0 to 1000000; default 0.
+	Limit     *int       `json:"Limit,omitempty"`     // How many entries to return at most, 1 to MaxLimit; default MaxLimit.
 }
 
 // DigitalHuman is an avatar that the project can put on a stream.
 type DigitalHuman struct {
 	ID        string    `json:"DigitalHumanId"`
 	Name      string    `json:"Name"`
-	AvatarURL string    `json:"AvatarUrl"` // Image; see AvatarURLLifetime.
-	IsPublic  bool      `json:"IsPublic"`  // Open to every project; otherwise this project's own.
-	Gestures  []Gesture `json:"Actions"`   // Gestures; never nil.
+	AvatarURL string    `json:"AvatarUrl"` // Of an image; see AvatarURLLifetime.
+	IsPublic  bool      `json:"IsPublic"`  // Every project can use it; otherwise only this one.
+	Gestures  []Gesture `json:"Actions"`   // Never nil.
 }
 
-// Gesture is a gesture of a digital human.
+// Gesture is a movement that a digital human can make, see DoAction. ZEGO calls it an
+// action; in this package an action is one of the API.
 type Gesture struct {
 	Name       string `json:"Action"`
-	PreviewURL string `json:"PreviewUrl"` // Video.
+	PreviewURL string `json:"PreviewUrl"` // Of a video.
 }
 
 // DigitalHumanPage is one page of the list.
 type DigitalHumanPage struct {
-	Total         int // Matches over all pages.
+	Total         int // Entries on all pages.
 	DigitalHumans []DigitalHuman
 	RequestID     string
 	At            time.Time // When ZEGO answered, by its clock; see AvatarURLLifetime.
@@ -62,8 +63,8 @@ var (
 	getDigitalHumanInfo = apiAction{name: "GetDigitalHumanInfo", readOnly: true, coalesce: true}
 )
 
-// ListDigitalHumans returns one page of the digital humans that the project can
-// use. Past the end the page is empty and Total is true.
+// ListDigitalHumans returns one page of the digital humans that the project can use. A
+// page past the end is empty, and its Total is right nevertheless.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-management/get-digital-human-list
 func (c *Client) ListDigitalHumans(ctx context.Context, in ListDigitalHumansRequest) (DigitalHumanPage, error) {
@@ -74,17 +75,18 @@ func (c *Client) ListDigitalHumans(ctx context.Context, in ListDigitalHumansRequ
 	return DigitalHumanPage{Total: *out.Total, DigitalHumans: *out.DigitalHumans, RequestID: got.RequestID, At: got.At}, nil
 }
 
-// DigitalHumanPages returns an iterator over all pages of a fetch mode, in ZEGO's
-// order. It reads pages side by side within the rate limit, and ends after the
-// first error, which it yields: a *ListChangedError if the list changed meanwhile.
+// DigitalHumanPages returns an iterator over all pages of the digital humans that mode
+// selects, in ZEGO's order. It fetches several pages at the same time, within the rate
+// limit. It yields the first error and then ends; if the list changes while its pages are
+// read, that is a *ListChangedError.
 func (c *Client) DigitalHumanPages(ctx context.Context, mode FetchMode) iter.Seq2[DigitalHumanPage, error] {
 	return allPages(ctx, func(ctx context.Context, offset int) (DigitalHumanPage, error) {
 		return c.ListDigitalHumans(ctx, ListDigitalHumansRequest{FetchMode: &mode, Offset: &offset, Limit: new(MaxLimit)})
 	})
 }
 
-// AllDigitalHumans returns an iterator over every digital human of a fetch mode,
-// each once. It is DigitalHumanPages, entry by entry.
+// AllDigitalHumans returns an iterator over all digital humans that mode selects. It works
+// as DigitalHumanPages does, entry by entry.
 func (c *Client) AllDigitalHumans(ctx context.Context, mode FetchMode) iter.Seq2[DigitalHuman, error] {
 	return func(yield func(DigitalHuman, error) bool) {
 		for page, err := range c.DigitalHumanPages(ctx, mode) {
@@ -111,15 +113,15 @@ func (p DigitalHumanPage) ids() []string {
 	return ids
 }
 
-// DigitalHumanInfo is one digital human, as ZEGO describes it on its own.
+// DigitalHumanInfo is the answer to GetDigitalHuman.
 type DigitalHumanInfo struct {
 	DigitalHuman
 	RequestID string
 	At        time.Time // When ZEGO answered, by its clock; see AvatarURLLifetime.
 }
 
-// GetDigitalHuman returns one digital human. An unknown id is
-// CodeDigitalHumanNotFound.
+// GetDigitalHuman returns the digital human with the given id. If there is none, ZEGO
+// refuses the call with CodeDigitalHumanNotFound.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-management/get-digital-human-info
 func (c *Client) GetDigitalHuman(ctx context.Context, id string) (DigitalHumanInfo, error) {
@@ -130,7 +132,8 @@ func (c *Client) GetDigitalHuman(ctx context.Context, id string) (DigitalHumanIn
 	return DigitalHumanInfo{DigitalHuman: DigitalHuman(out), RequestID: got.RequestID, At: got.At}, err
 }
 
-// listData tells an absent field from a zero one.
+// listData is the Data of GetDigitalHumanList. Its pointers tell an absent field from an
+// empty one.
 type listData struct {
 	Total         *int            `json:"Total"`
 	DigitalHumans *[]DigitalHuman `json:"DigitalHumans"`
@@ -154,7 +157,7 @@ func (d *listData) check() error {
 	return nil
 }
 
-// checkTotal checks the Total of a list.
+// checkTotal returns an error if the Total of a list is missing or impossible.
 func checkTotal(total *int) error {
 	if total == nil {
 		return errors.New("field Total is missing")
@@ -173,6 +176,7 @@ func (d *listData) clone() listData {
 	return listData{Total: new(*d.Total), DigitalHumans: &humans}
 }
 
+// humanData is the Data of GetDigitalHumanInfo.
 type humanData DigitalHuman
 
 func (d *humanData) clone() humanData {

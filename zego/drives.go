@@ -7,22 +7,23 @@ import (
 	"time"
 )
 
-// Drive is something that a digital human was told to say.
+// Drive is the answer to a call that makes a digital human speak.
 type Drive struct {
-	ID        string
+	ID        string // Callbacks name the drive by it; see DriveEvent.
 	RequestID string
 }
 
-// InterruptMode says what a drive does to the one that is running.
+// InterruptMode says what happens to the running drive of a stream task when a new one
+// comes.
 type InterruptMode int
 
 // The interrupt modes. ZEGO's default is Queue.
 const (
-	Queue     InterruptMode = 0 // Waits for it.
-	Interrupt InterruptMode = 1 // Cuts it off.
+	Queue     InterruptMode = 0 // The new drive waits until the running one has ended.
+	Interrupt InterruptMode = 1 // The new drive cuts off the running one.
 )
 
-// VoiceChannel says where the voice is in audio of two channels.
+// VoiceChannel says which channel of two-channel audio has the voice.
 type VoiceChannel int
 
 // The voice channels. ZEGO's default is MixedChannels.
@@ -32,10 +33,11 @@ const (
 	RightChannel  VoiceChannel = 2
 )
 
-// MaxText is the most characters (not bytes) that DriveByText takes at once.
+// MaxText is the largest number of characters (not bytes) in the text of DriveByText.
 const MaxText = 1800
 
-// DriveByTextRequest says what to speak, and how.
+// DriveByTextRequest says what to speak and how. A field that is nil is not sent, and ZEGO
+// uses its default.
 type DriveByTextRequest struct {
 	TaskID        string         `json:"TaskId"`
 	Text          string         `json:"Text"` // 1 to MaxText characters.
@@ -43,7 +45,7 @@ type DriveByTextRequest struct {
 	InterruptMode *InterruptMode `json:"InterruptMode,omitempty"` // Default Queue.
 }
 
-// TTSConfig is a voice. What is nil is not sent, and ZEGO's default holds.
+// TTSConfig describes a voice. A field that is nil is not sent, and ZEGO uses its default.
 type TTSConfig struct {
 	Volume     *int   `json:"Volume,omitempty"`     // 1 to 100; default 50.
 	SpeechRate *int   `json:"SpeechRate,omitempty"` // -500 to 500, higher is faster; default 0.
@@ -51,10 +53,11 @@ type TTSConfig struct {
 	TimbreID   string `json:"TimbreId"`             // From ListTimbres.
 }
 
-// DriveByAudioRequest says which audio file to speak.
+// DriveByAudioRequest says which audio file to speak. A field that is nil is not sent, and
+// ZEGO uses its default.
 type DriveByAudioRequest struct {
 	TaskID        string         `json:"TaskId"`
-	AudioURL      string         `json:"AudioUrl"`                // MP3 or WAV that ZEGO can fetch.
+	AudioURL      string         `json:"AudioUrl"`                // Of an MP3 or WAV file that ZEGO can fetch.
 	InterruptMode *InterruptMode `json:"InterruptMode,omitempty"` // Default Queue.
 	VoiceChannel  *VoiceChannel  `json:"VoiceChannel,omitempty"`  // Default MixedChannels.
 }
@@ -69,27 +72,30 @@ var (
 	getDriveStatus   = apiAction{name: "GetDriveStatus", readOnly: true}
 )
 
-// startLimit bounds how long a drive waits for its stream to start.
-const startLimit = 20 * time.Second
+// maxStartWait bounds how long a drive waits for its stream to start.
+const maxStartWait = 20 * time.Second
 
-// DriveByText makes a digital human speak a text. If its stream is still starting
-// it waits for that, for up to 20 s. It never speaks twice: if ZEGO's answer is lost
-// the error is a *LostAnswerError, and the text may have been spoken.
+// DriveByText makes a digital human speak a text. It returns when ZEGO has accepted the
+// text, not when it has been spoken. If the stream is still starting, DriveByText waits for
+// that, for up to 20 s. It never speaks twice: if ZEGO's answer is lost, the error is a
+// *LostAnswerError and the text may be spoken.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-text
 func (c *Client) DriveByText(ctx context.Context, in DriveByTextRequest) (Drive, error) {
 	return drive(ctx, c, driveByText, in.TaskID, in)
 }
 
-// DriveByAudio makes a digital human speak an audio file, as DriveByText does a text.
+// DriveByAudio makes a digital human speak an audio file. It waits for the stream, and
+// never speaks twice, as DriveByText does.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-audio
 func (c *Client) DriveByAudio(ctx context.Context, in DriveByAudioRequest) (Drive, error) {
 	return drive(ctx, c, driveByAudio, in.TaskID, in)
 }
 
-// DriveByRTCStream makes a digital human speak the audio of another stream, which
-// must be on air already. It cuts off the running drive and drops those that wait.
+// DriveByRTCStream makes a digital human speak the audio of another stream, source, which
+// must be on air already. The running drive is cut off, and those that wait are dropped. It
+// waits for the digital human's own stream as DriveByText does.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-rtc-stream
 func (c *Client) DriveByRTCStream(ctx context.Context, taskID string, source RTCConfig) (Drive, error) {
@@ -100,14 +106,15 @@ func (c *Client) DriveByRTCStream(ctx context.Context, taskID string, source RTC
 	return drive(ctx, c, driveByRTCStream, taskID, in)
 }
 
-func drive(ctx context.Context, c *Client, act apiAction, taskID string, in any) (Drive, error) {
-	out, got, err := callStarted[driveData](ctx, c, act, taskID, in)
+// drive calls an action that starts a drive, when the stream has started.
+func drive(ctx context.Context, c *Client, action apiAction, taskID string, in any) (Drive, error) {
+	out, got, err := callStarted[driveData](ctx, c, action, taskID, in)
 	return Drive{ID: out.DriveID, RequestID: got.RequestID}, err
 }
 
-// DoAction makes a digital human perform a gesture, an Action.Name of its own. ZEGO
-// answers CodeInvalidParameter to others. A stream that is still starting is waited
-// for, and a lost answer is not repeated, as with DriveByText.
+// DoAction makes a digital human perform a gesture. name is the Name of one of its own
+// Gestures. ZEGO refuses others with CodeInvalidParameter. DoAction waits for the stream, and
+// never performs twice, as DriveByText does.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/do-action
 func (c *Client) DoAction(ctx context.Context, taskID, name string) (requestID string, err error) {
@@ -115,49 +122,50 @@ func (c *Client) DoAction(ctx context.Context, taskID, name string) (requestID s
 		TaskID string `json:"TaskId"`
 		Action string `json:"Action"`
 	}{taskID, name}
-	_, got, err := callStarted[nothing](ctx, c, doAction, taskID, in)
+	_, got, err := callStarted[noData](ctx, c, doAction, taskID, in)
 	return got.RequestID, err
 }
 
-// callStarted calls an action that needs a stream which has started: what ZEGO
-// refuses because it has not, it calls again when it has.
-func callStarted[T any, D payload[T]](ctx context.Context, c *Client, act apiAction, taskID string, in any) (T, answer, error) {
-	waiting, cancel := context.WithTimeout(ctx, startLimit)
+// callStarted calls an action that ZEGO refuses until the stream of the task has started.
+// If ZEGO refuses it for that reason, callStarted waits for the stream, for up to
+// maxStartWait in all, and calls again.
+func callStarted[T any, D payload[T]](ctx context.Context, c *Client, action apiAction, taskID string, in any) (T, answer, error) {
+	waitCtx, cancel := context.WithTimeout(ctx, maxStartWait)
 	defer cancel()
-	for pause := c.retryInterval; ; pause = min(2*pause, 5*c.retryInterval) {
-		out, got, err := call[T, D](ctx, c, act, in)
+	for interval := c.retryInterval; ; interval = min(2*interval, 5*c.retryInterval) {
+		out, got, err := call[T, D](ctx, c, action, in)
 		if !errors.Is(err, CodeStreamNotStarted) {
 			return out, got, err
 		}
-		task, waitErr := c.WaitStreamTask(waiting, taskID, nil)
-		if waitErr != nil || task.Status != TaskStreaming || !sleep(waiting, pause) {
-			return out, got, err // ZEGO's refusal tells more.
+		task, waitErr := c.WaitStreamTask(waitCtx, taskID, nil)
+		if waitErr != nil || task.Status != TaskStreaming || !sleep(waitCtx, interval) {
+			return out, got, err // ZEGO's refusal tells more than waitErr.
 		}
 	}
 }
 
-// InterruptDrive cuts off what a digital human is saying and drops what waits to be
-// said. The stream goes on.
+// InterruptDrive cuts off what a digital human is speaking and drops the drives that wait.
+// The stream goes on.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/interrupt-drive-task
 func (c *Client) InterruptDrive(ctx context.Context, taskID string) (requestID string, err error) {
-	_, got, err := call[nothing](ctx, c, interruptDrive, taskRequest{taskID})
+	_, got, err := call[noData](ctx, c, interruptDrive, taskRequest{taskID})
 	return got.RequestID, err
 }
 
-// DriveStatus is where a drive is in its life.
+// DriveStatus is the state of a drive.
 type DriveStatus int
 
-// The drive statuses.
+// The states of a drive.
 const (
 	DriveQueued      DriveStatus = 1
-	Driving          DriveStatus = 2 // It is being spoken.
+	Driving          DriveStatus = 2 // The digital human is speaking it.
 	DriveFailed      DriveStatus = 3
-	DriveEnded       DriveStatus = 4 // It was spoken.
-	DriveInterrupted DriveStatus = 5 // Seen in ZEGO's sample code and overview only.
+	DriveEnded       DriveStatus = 4 // The digital human has spoken it to its end.
+	DriveInterrupted DriveStatus = 5 // It was cut off. Mentioned in ZEGO's sample code and overview only.
 )
 
-// String returns the status in a word.
+// String returns the state in a word, e.g. "driving".
 func (s DriveStatus) String() string {
 	switch s {
 	case DriveQueued:
@@ -174,15 +182,15 @@ func (s DriveStatus) String() string {
 	return fmt.Sprintf("status %d", int(s))
 }
 
-// DriveState is a drive and its status.
+// DriveState is a drive and its state.
 type DriveState struct {
 	ID     string      `json:"DriveId"`
 	Status DriveStatus `json:"Status"`
 }
 
-// GetDriveStatus returns one drive, or with an empty driveID all of a task. It is of
-// ZEGO's old API, whose documentation is gone; callbacks took its place, see
-// CallbackHandler. It may no longer answer.
+// GetDriveStatus returns the drive with the id driveID, or if that is empty all drives of
+// the task. taskID may be empty if driveID is not. ZEGO has removed the documentation of
+// this action, and it may no longer work. Callbacks tell the same, see CallbackHandler.
 func (c *Client) GetDriveStatus(ctx context.Context, taskID, driveID string) ([]DriveState, error) {
 	in := struct {
 		TaskID  string `json:"TaskId,omitempty"`
@@ -192,6 +200,7 @@ func (c *Client) GetDriveStatus(ctx context.Context, taskID, driveID string) ([]
 	return out.DriveList, err
 }
 
+// driveData is the Data of the actions that start a drive.
 type driveData struct {
 	DriveID string `json:"DriveId"`
 }
@@ -205,6 +214,7 @@ func (d *driveData) check() error {
 
 func (d *driveData) clone() driveData { return *d }
 
+// driveListData is the Data of GetDriveStatus.
 type driveListData struct {
 	DriveList []DriveState `json:"DriveList"`
 }

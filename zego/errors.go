@@ -6,14 +6,15 @@ import (
 )
 
 // Code is a return code of ZEGO's API. It implements error, so that
-// errors.Is(err, zego.CodeDigitalHumanNotFound) tells whether ZEGO answered it.
+// errors.Is(err, zego.CodeDigitalHumanNotFound) reports whether ZEGO refused a call with
+// that code.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/return-codes
 type Code int
 
-// The codes documented for the Digital Human API.
+// The codes that ZEGO documents for the Digital Human API.
 const (
-	CodeSignatureExpired      Code = 100000004 // The timestamp is over 10 minutes off.
+	CodeSignatureExpired      Code = 100000004 // The timestamp is more than 10 minutes off.
 	CodeSignatureWrong        Code = 100000005 // The signature does not match.
 	CodeInvalidParameter      Code = 400000001 // A parameter is missing, malformed or out of range.
 	CodeServiceNotEnabled     Code = 400000002 // The project has no Digital Human service.
@@ -32,11 +33,11 @@ const (
 	CodeSystemBusy            Code = 400010002 // ZEGO is busy.
 	CodeInsufficientResources Code = 400010007 // ZEGO has no free node.
 	CodeVPCNotFound           Code = 400010008 // The named VPC does not exist (seen in ZEGO's sample code only).
-	CodeRateLimited           Code = 400010009 // Over 10 calls in a second.
+	CodeRateLimited           Code = 400010009 // More calls of the action in a second than ZEGO allows.
 )
 
-// The codes that ZEGO documents for the gateway of sibling products (AI Agent,
-// RTC), which answers for the Digital Human API too.
+// The codes that ZEGO documents for its AI Agent and RTC APIs only. The same gateway
+// answers for the Digital Human API.
 const (
 	CodeGatewayHostWrong                   Code = 100000000
 	CodeGatewayAppIDMalformed              Code = 100000001
@@ -56,11 +57,11 @@ const (
 	CodeGatewayServiceNotEnabled           Code = 100000017
 )
 
-// codes holds what is known of each code: its meaning, what the user can do,
-// and whether the same call may succeed later.
+// codes explains each code.
 var codes = map[Code]struct {
-	meaning, advice string
-	retryable       bool
+	meaning   string
+	advice    string // What the user can do.
+	retryable bool   // The same call may succeed later.
 }{
 	CodeSignatureExpired:      {"signature expired", "set this machine's clock: it is more than 10 minutes off", true},
 	CodeSignatureWrong:        {"signature wrong", "check that the server secret belongs to this AppId (ZEGOCLOUD console, project configuration)", false},
@@ -109,8 +110,8 @@ func (c Code) Error() string {
 	return "unknown ZEGO code " + strconv.Itoa(int(c))
 }
 
-// Advice returns what the user can do about the code, as an imperative without
-// a full stop.
+// Advice returns what the user can do about the code, e.g. "check the TimbreId": one or
+// two clauses in the imperative, without a full stop.
 func (c Code) Advice() string {
 	if known, ok := codes[c]; ok {
 		return known.advice
@@ -121,13 +122,13 @@ func (c Code) Advice() string {
 // Retryable reports whether the same call may succeed later.
 func (c Code) Retryable() bool { return codes[c].retryable }
 
-// Error is ZEGO's refusal of a call. errors.Is matches its Code.
+// Error says that ZEGO refused a call. errors.Is finds its Code.
 type Error struct {
-	Action     string // The ZEGO action that was called.
-	Code       Code
-	Message    string // ZEGO's own words; may be empty.
-	RequestID  string // What ZEGO support asks for; may be empty.
-	HTTPStatus int    // Usually 200: ZEGO tells failures by Code.
+	Action     string // The name of ZEGO's action.
+	Code       Code   // Never 0.
+	Message    string // ZEGO's own words, at most 500 characters; may be empty.
+	RequestID  string // Tell it to ZEGO support; may be empty.
+	HTTPStatus int    // Usually 200, because ZEGO tells failures by Code.
 }
 
 // Error returns one line with the action, the code, its message and the request id.
@@ -148,11 +149,12 @@ func (e *Error) Unwrap() error { return e.Code }
 // Retryable reports whether the same call may succeed later.
 func (e *Error) Retryable() bool { return e.Code.Retryable() }
 
-// TransportError says that no complete answer came: the connection failed, broke or
-// took too long. It never holds the URL, since the query is signed.
+// TransportError says that no complete answer came: the connection failed or broke, the
+// answer took longer than Options.Timeout, or the context of the call ended. It does not
+// hold the URL, because the query is signed.
 type TransportError struct {
-	Action string
-	Err    error // The cause, without the URL; errors.Is finds context.Canceled and the like.
+	Action string // The name of ZEGO's action.
+	Err    error  // The cause. If a context ended, errors.Is finds the cause of that.
 }
 
 // Error returns one line with the action and the cause.
@@ -163,12 +165,12 @@ func (e *TransportError) Error() string {
 // Unwrap returns the cause.
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// ResponseError says that an answer came which is not ZEGO's: an HTML page of a
-// proxy, a redirect, truncated or oversized JSON, or fields of the wrong type.
+// ResponseError says that an answer came that is not as ZEGO documents it: an HTML page of
+// a proxy, a redirect, broken or oversized JSON, or Data with missing or wrong fields.
 type ResponseError struct {
-	Action     string
+	Action     string // The name of ZEGO's action.
 	HTTPStatus int
-	RequestID  string // When the answer had one.
+	RequestID  string // Empty if the answer had none.
 	Reason     string // What came instead.
 }
 
@@ -181,15 +183,16 @@ func (e *ResponseError) Error() string {
 	return text
 }
 
-// Retryable reports whether the same call may succeed later: the server or a
-// proxy failed (5xx).
+// Retryable reports whether the same call may succeed later: so it is if the server or a
+// proxy failed (HTTP 5xx).
 func (e *ResponseError) Retryable() bool { return e.HTTPStatus >= 500 }
 
-// LostAnswerError says that a request which must not happen twice was sent, and no
-// usable answer came: ZEGO may have carried it out. It is not repeated.
+// LostAnswerError says that no usable answer came to a call that must not happen twice,
+// such as CreateStreamTask or DriveByText. ZEGO may have carried it out, so the client has
+// not repeated it.
 type LostAnswerError struct {
-	Action string
-	Err    error // A *TransportError or *ResponseError.
+	Action string // The name of ZEGO's action.
+	Err    error  // A *TransportError or *ResponseError.
 }
 
 // Error returns one line with the action and the cause.

@@ -9,8 +9,8 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// With an account, leave Endpoint out and take AppID and ServerSecret from the
-// ZEGOCLOUD console.
+// This example talks to a simulator. To talk to ZEGO, leave Endpoint out, and take the
+// AppID and the ServerSecret of your project from the ZEGOCLOUD console.
 func Example() {
 	simulator := httptest.NewServer(&zegosim.Server{})
 	defer simulator.Close()
@@ -30,15 +30,18 @@ func Example() {
 	}
 	fmt.Println("of", page.Total)
 
-	_, err = client.GetDigitalHuman(ctx, "nobody")
-	fmt.Println(errors.Is(err, zego.CodeDigitalHumanNotFound))
+	_, err = client.GetDigitalHuman(ctx, "unknown-id")
+	if errors.Is(err, zego.CodeDigitalHumanNotFound) {
+		fmt.Println("there is no digital human with this id")
+	}
 	// Output:
 	// 知小白
 	// Sophia
 	// of 64
-	// true
+	// there is no digital human with this id
 }
 
+// This example reads all pages of the project's own digital humans.
 func ExampleClient_AllDigitalHumans() {
 	simulator := httptest.NewServer(&zegosim.Server{})
 	defer simulator.Close()
@@ -57,11 +60,11 @@ func ExampleClient_AllDigitalHumans() {
 			private++
 		}
 	}
-	fmt.Println(private, "digital humans of our own")
-	// Output: 16 digital humans of our own
+	fmt.Println(private, "private digital humans")
+	// Output: 16 private digital humans
 }
 
-// Puts a digital human on a stream, makes it speak, and stops it.
+// This example puts a digital human on a stream, makes it speak, and stops the stream.
 func ExampleClient_CreateStreamTask() {
 	simulator := httptest.NewServer(&zegosim.Server{StartDelay: -1})
 	defer simulator.Close()
@@ -71,33 +74,37 @@ func ExampleClient_CreateStreamTask() {
 		return
 	}
 	ctx := context.Background()
-	human, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{Limit: new(1)})
+	humans, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{Limit: new(1)})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	voices, err := client.ListTimbres(ctx, zego.ListTimbresRequest{Limit: new(1)})
+	timbres, err := client.ListTimbres(ctx, zego.ListTimbresRequest{Limit: new(1)})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	task, err := client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
-		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: human.DigitalHumans[0].ID},
+	created, err := client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
+		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: humans.DigitalHumans[0].ID},
 		RTCConfig:          zego.RTCConfig{RoomID: "studio", StreamID: "evening-news"},
-		TTL:                new(600),
+		TTL:                new(600), // Seconds. Without it, the stream is billed for a day.
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer func() { _, _ = client.StopStreamTask(ctx, task.TaskID) }()
-	running, err := client.WaitStreamTask(ctx, task.TaskID, nil)
-	fmt.Println(running.Status, err)
+	defer func() { _, _ = client.StopStreamTask(ctx, created.TaskID) }()
+	task, err := client.WaitStreamTask(ctx, created.TaskID, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(task.Status)
 	_, err = client.DriveByText(ctx, zego.DriveByTextRequest{
-		TaskID: task.TaskID, Text: "Good evening.", TTSConfig: zego.TTSConfig{TimbreID: voices.Timbres[0].ID},
+		TaskID: created.TaskID, Text: "Good evening.", TTSConfig: zego.TTSConfig{TimbreID: timbres.Timbres[0].ID},
 	})
-	fmt.Println(err)
-	// Output:
-	// streaming <nil>
-	// <nil>
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: streaming
 }

@@ -21,27 +21,27 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// wire is a network without sockets, for tests in virtual time: a request is on
-// its way for some time, the simulator counts it and answers after some more.
+// wire is an http.RoundTripper without sockets, for tests in virtual time. A request takes
+// transit to arrive at the handler, and its answer takes delay to come back.
 type wire struct {
-	handler  http.Handler
-	there    func() time.Duration // at most mostTravel
-	answer   func() time.Duration
-	arrivals []time.Time
-	mu       sync.Mutex   // guards arrivals
-	cut      atomic.Int64 // Requests whose caller hung up before the answer.
+	handler   http.Handler
+	transit   func() time.Duration // At most the limiter's maxTransit; nil means 0.
+	delay     func() time.Duration // Nil means 0.
+	mu        sync.Mutex           // guards arrivals
+	arrivals  []time.Time
+	cancelled atomic.Int64 // Requests that were cancelled after they had arrived.
 }
 
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if trace := httptrace.ContextClientTrace(req.Context()); trace != nil && trace.WroteRequest != nil {
 		trace.WroteRequest(httptrace.WroteRequestInfo{})
 	}
-	if w.there != nil {
-		travel := w.there()
-		arrival := time.Now().Add(travel)
+	if w.transit != nil {
+		transit := w.transit()
+		arrival := time.Now().Add(transit)
 		select {
-		case <-time.After(travel):
-		case <-req.Context().Done(): // What is on its way arrives all the same.
+		case <-time.After(transit):
+		case <-req.Context().Done(): // The request arrives all the same.
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.arrivals = append(w.arrivals, arrival)
@@ -53,21 +53,21 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	w.mu.Unlock()
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, req)
-	if w.answer != nil {
+	if w.delay != nil {
 		select {
-		case <-time.After(w.answer()):
+		case <-time.After(w.delay()):
 		case <-req.Context().Done():
-			w.cut.Add(1)
+			w.cancelled.Add(1)
 			return nil, req.Context().Err()
 		}
 	}
 	return rec.Result(), nil
 }
 
-// most is the largest number of arrivals within any second.
-func (w *wire) most() int {
+// maxPerSecond returns the largest number of arrivals within any second.
+func (w *wire) maxPerSecond() int {
 	slices.SortFunc(w.arrivals, time.Time.Compare)
-	most := 0
+	highest := 0
 	for i, first := range w.arrivals {
 		n := 0
 		for _, t := range w.arrivals[i:] {
@@ -75,12 +75,13 @@ func (w *wire) most() int {
 				n++
 			}
 		}
-		most = max(most, n)
+		highest = max(highest, n)
 	}
-	return most
+	return highest
 }
 
-func wired(t *testing.T, w *wire, opts zego.Options) *zego.Client {
+// wireClient returns a client whose requests go over w.
+func wireClient(t *testing.T, w *wire, opts zego.Options) *zego.Client {
 	t.Helper()
 	opts.Endpoint, opts.HTTPClient = "http://127.0.0.1:1", &http.Client{Transport: w}
 	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, opts)
@@ -90,27 +91,27 @@ func wired(t *testing.T, w *wire, opts zego.Options) *zego.Client {
 	return client
 }
 
-// TestLimit sends 100 different calls at once. None is refused, no second of the
-// server sees more than 10, and it takes hardly longer than that allows.
+// TestLimit makes 100 different calls at once. None is refused, no more than 10 arrive in
+// any second, and all of them take hardly longer than that allows.
 func TestLimit(t *testing.T) {
 	t.Parallel()
-	random := func(most time.Duration) func() time.Duration {
-		return func() time.Duration { return rand.N(most) }
+	upTo := func(limit time.Duration) func() time.Duration {
+		return func() time.Duration { return rand.N(limit) }
 	}
 	for _, tt := range []struct {
-		name          string
-		there, answer func() time.Duration
-		most          time.Duration
+		name           string
+		transit, delay func() time.Duration
+		maxTime        time.Duration
 	}{
 		{"near", nil, nil, 9*time.Second + 450*time.Millisecond},
-		{"drifting", random(5 * time.Millisecond), random(5 * time.Millisecond), 9*time.Second + 450*time.Millisecond},
-		{"far and slow", random(90 * time.Millisecond), random(time.Second), 12 * time.Second},
+		{"near, varying", upTo(5 * time.Millisecond), upTo(5 * time.Millisecond), 9*time.Second + 450*time.Millisecond},
+		{"far and slow", upTo(90 * time.Millisecond), upTo(time.Second), 12 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := &wire{handler: &zegosim.Server{}, there: tt.there, answer: tt.answer}
-				client := wired(t, w, zego.Options{})
+				w := &wire{handler: &zegosim.Server{}, transit: tt.transit, delay: tt.delay}
+				client := wireClient(t, w, zego.Options{})
 				start := time.Now()
 				var calls sync.WaitGroup
 				for i := range 100 {
@@ -121,25 +122,25 @@ func TestLimit(t *testing.T) {
 					})
 				}
 				calls.Wait()
-				if took := time.Since(start); took > tt.most {
-					t.Errorf("took %v, want at most %v", took, tt.most)
+				if took := time.Since(start); took > tt.maxTime {
+					t.Errorf("took %v, want at most %v", took, tt.maxTime)
 				}
-				if len(w.arrivals) != 100 || w.most() > 10 {
-					t.Errorf("got %d arrivals, up to %d in a second", len(w.arrivals), w.most())
+				if len(w.arrivals) != 100 || w.maxPerSecond() > 10 {
+					t.Errorf("got %d arrivals, up to %d in a second", len(w.arrivals), w.maxPerSecond())
 				}
 			})
 		})
 	}
 }
 
-// TestLimitAfterGivingUp: a call that is given up right after it was sent is counted
-// when it arrives.
-func TestLimitAfterGivingUp(t *testing.T) {
+// TestLimitCountsCancelled cancels calls right after they were sent. They arrive at ZEGO
+// nevertheless, so the limiter counts them.
+func TestLimitCountsCancelled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		travel := 90 * time.Millisecond
-		w := &wire{handler: &zegosim.Server{}, there: func() time.Duration { return travel }}
-		client := wired(t, w, zego.Options{})
+		transit := 90 * time.Millisecond
+		w := &wire{handler: &zegosim.Server{}, transit: func() time.Duration { return transit }}
+		client := wireClient(t, w, zego.Options{})
 		call := func(i int, limit time.Duration) error {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
@@ -150,12 +151,12 @@ func TestLimitAfterGivingUp(t *testing.T) {
 		for i := range 10 {
 			calls.Go(func() {
 				if call(i, time.Millisecond) == nil {
-					t.Error("it was not given up")
+					t.Error("the call succeeded within a millisecond")
 				}
 			})
 		}
 		calls.Wait()
-		travel = 0
+		transit = 0
 		for i := range 10 {
 			calls.Go(func() {
 				if err := call(10+i, 10*time.Second); err != nil {
@@ -164,17 +165,17 @@ func TestLimitAfterGivingUp(t *testing.T) {
 			})
 		}
 		calls.Wait()
-		if len(w.arrivals) != 20 || w.most() > 10 {
-			t.Errorf("got %d arrivals, up to %d in a second", len(w.arrivals), w.most())
+		if len(w.arrivals) != 20 || w.maxPerSecond() > 10 {
+			t.Errorf("got %d arrivals, up to %d in a second", len(w.arrivals), w.maxPerSecond())
 		}
 	})
 }
 
-// TestLimitIsFair serves callers in the order in which they came.
+// TestLimitIsFair checks that calls are sent in the order in which they were made.
 func TestLimitIsFair(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client := wired(t, &wire{handler: &zegosim.Server{}}, zego.Options{})
+		client := wireClient(t, &wire{handler: &zegosim.Server{}}, zego.Options{})
 		served := make(chan int, 100)
 		var calls sync.WaitGroup
 		for i := range 40 {
@@ -182,7 +183,7 @@ func TestLimitIsFair(t *testing.T) {
 				if _, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{Offset: &i}); err != nil {
 					t.Error(err)
 				}
-				served <- i / 10 // Those of one round come together.
+				served <- i / 10 // The calls of one second end in any order.
 			})
 			synctest.Wait()
 		}
@@ -201,7 +202,7 @@ func TestLimitIsFair(t *testing.T) {
 func TestLimitIsPerAction(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client := wired(t, &wire{handler: &zegosim.Server{}}, zego.Options{})
+		client := wireClient(t, &wire{handler: &zegosim.Server{}}, zego.Options{})
 		start := time.Now()
 		for i := range 10 {
 			_, err1 := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{Offset: &i})
@@ -216,13 +217,13 @@ func TestLimitIsPerAction(t *testing.T) {
 	})
 }
 
-// TestQueue fails at once when the turn would come too late, and lets a caller
-// that gives up make room.
+// TestQueue checks that a call fails at once if its turn would come after its deadline, and
+// that callers who leave the queue make room for others.
 func TestQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := &wire{handler: &zegosim.Server{}, answer: func() time.Duration { return 10 * time.Millisecond }}
-		client := wired(t, w, zego.Options{})
+		w := &wire{handler: &zegosim.Server{}, delay: func() time.Duration { return 10 * time.Millisecond }}
+		client := wireClient(t, w, zego.Options{})
 		var calls sync.WaitGroup
 		call := func(ctx context.Context, i int) error {
 			_, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{Offset: &i})
@@ -232,10 +233,10 @@ func TestQueue(t *testing.T) {
 			calls.Go(func() { _ = call(t.Context(), i) })
 		}
 		synctest.Wait()
-		impatient, giveUp := context.WithCancel(t.Context())
+		waiting, cancelWaiting := context.WithCancel(t.Context())
 		for i := range 20 {
 			calls.Go(func() {
-				if err := call(impatient, 100+i); !errors.Is(err, context.Canceled) {
+				if err := call(waiting, 100+i); !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v, want cancelled", err)
 				}
 			})
@@ -250,7 +251,7 @@ func TestQueue(t *testing.T) {
 		if !errors.As(err, &queue) || queue.Ahead != 20 || queue.Wait < 2*time.Second || queue.Wait > 4*time.Second || time.Since(start) > 0 {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
-		giveUp()
+		cancelWaiting()
 		synctest.Wait()
 		if err := call(short, 200); err != nil || time.Since(start) > 1500*time.Millisecond {
 			t.Errorf("after the others left: got %v after %v", err, time.Since(start))
@@ -266,31 +267,32 @@ func TestNoLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{handler: &zegosim.Server{QPS: -1}}
-		client := wired(t, w, zego.Options{QPS: -1})
+		client := wireClient(t, w, zego.Options{QPS: -1})
 		for i := range 50 {
 			if _, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{Offset: &i}); err != nil {
 				t.Error(err)
 			}
 		}
-		if w.most() != 50 {
-			t.Errorf("got %d in a second, want 50", w.most())
+		if w.maxPerSecond() != 50 {
+			t.Errorf("got %d in a second, want 50", w.maxPerSecond())
 		}
 	})
 }
 
-// TestRateLimited waits until ZEGO forgets, when another program used the limit up.
+// TestRateLimited calls ZEGO when another program has used the limit up: the call is
+// refused, waits for a second and is repeated.
 func TestRateLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sim := &zegosim.Server{}
-		greedy := wired(t, &wire{handler: sim}, zego.Options{QPS: -1})
+		other := wireClient(t, &wire{handler: sim}, zego.Options{QPS: -1})
 		for i := range 10 {
-			if _, err := greedy.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{Offset: &i}); err != nil {
+			if _, err := other.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{Offset: &i}); err != nil {
 				t.Error(err)
 			}
 		}
 		ctx, info := traced(t)
-		if _, err := wired(t, &wire{handler: sim}, zego.Options{}).ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{}); err != nil || info.Attempts != 2 {
+		if _, err := wireClient(t, &wire{handler: sim}, zego.Options{}).ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{}); err != nil || info.Attempts != 2 {
 			t.Errorf("got %v after %d attempts", err, info.Attempts)
 		}
 		if info.Duration < time.Second || info.Duration > 2*time.Second {
@@ -299,12 +301,12 @@ func TestRateLimited(t *testing.T) {
 	})
 }
 
-// TestSharing sends 100 equal calls at once: one goes upstream.
-func TestSharing(t *testing.T) {
+// TestCoalescing makes 100 equal calls at once. They share one request.
+func TestCoalescing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := &wire{handler: &zegosim.Server{}, answer: func() time.Duration { return 50 * time.Millisecond }}
-		client := wired(t, w, zego.Options{})
+		w := &wire{handler: &zegosim.Server{}, delay: func() time.Duration { return 50 * time.Millisecond }}
+		client := wireClient(t, w, zego.Options{})
 		var calls sync.WaitGroup
 		var shared atomic.Int64
 		ctx := zego.WithObserver(t.Context(), zego.Observer{Call: func(_ context.Context, info zego.CallInfo) {
@@ -319,7 +321,7 @@ func TestSharing(t *testing.T) {
 					t.Errorf("got %v", err)
 					return
 				}
-				page.DigitalHumans[0].Name = "mine" // Nobody else's.
+				page.DigitalHumans[0].Name = "mine" // Changes only this caller's copy.
 				page.DigitalHumans[0].Gestures[0].Name = "mine"
 			})
 		}
@@ -327,7 +329,7 @@ func TestSharing(t *testing.T) {
 		if len(w.arrivals) != 1 || shared.Load() != 99 {
 			t.Errorf("got %d upstream, %d shared; want 1, 99", len(w.arrivals), shared.Load())
 		}
-		// Without a cache the next one asks again, and sees no one's change.
+		// Without a cache the next call makes a request, and sees no changes of other callers.
 		page, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{})
 		if err != nil || page.DigitalHumans[0].Name == "mine" || page.DigitalHumans[0].Gestures[0].Name == "mine" || len(w.arrivals) != 2 {
 			t.Errorf("got %v, %v, %d upstream", page.DigitalHumans[0], err, len(w.arrivals))
@@ -335,13 +337,13 @@ func TestSharing(t *testing.T) {
 	})
 }
 
-// TestSharingAndCancelling: who leaves does not fail the others; when the last one
-// leaves, the upstream call stops.
-func TestSharingAndCancelling(t *testing.T) {
+// TestCoalescingAndCancelling checks that a caller who leaves a shared call does not make
+// it fail for the others, and that the request is cancelled when the last one leaves.
+func TestCoalescingAndCancelling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := &wire{handler: &zegosim.Server{}, answer: func() time.Duration { return time.Second }}
-		client := wired(t, w, zego.Options{})
+		w := &wire{handler: &zegosim.Server{}, delay: func() time.Duration { return time.Second }}
+		client := wireClient(t, w, zego.Options{})
 		call := func(ctx context.Context) error {
 			_, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{})
 			return err
@@ -359,13 +361,13 @@ func TestSharingAndCancelling(t *testing.T) {
 			t.Errorf("the first: got %v", err)
 		}
 		if err := <-results; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("the impatient: got %v", err)
+			t.Errorf("the one with a deadline: got %v", err)
 		}
 		if err := <-results; err != nil {
-			t.Errorf("who stayed: got %v", err)
+			t.Errorf("the one who stayed: got %v", err)
 		}
-		if len(w.arrivals) != 1 || w.cut.Load() != 0 {
-			t.Errorf("got %d upstream, %d cut off; want 1, 0", len(w.arrivals), w.cut.Load())
+		if len(w.arrivals) != 1 || w.cancelled.Load() != 0 {
+			t.Errorf("got %d upstream, %d cancelled; want 1, 0", len(w.arrivals), w.cancelled.Load())
 		}
 
 		alone, leave := context.WithCancel(t.Context())
@@ -376,18 +378,19 @@ func TestSharingAndCancelling(t *testing.T) {
 			t.Errorf("alone: got %v", err)
 		}
 		synctest.Wait()
-		if w.cut.Load() != 1 {
-			t.Error("the upstream call goes on without callers")
+		if w.cancelled.Load() != 1 {
+			t.Error("the request goes on without callers")
 		}
 	})
 }
 
-// TestSharingWithTheImpatient joins a call whose first caller has less time.
-func TestSharingWithTheImpatient(t *testing.T) {
+// TestCoalescingWithDeadlines joins a call whose first caller has less time than the
+// answer takes. The second caller has more and gets an answer.
+func TestCoalescingWithDeadlines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := &wire{handler: &zegosim.Server{}, answer: func() time.Duration { return time.Second }}
-		client := wired(t, w, zego.Options{})
+		w := &wire{handler: &zegosim.Server{}, delay: func() time.Duration { return time.Second }}
+		client := wireClient(t, w, zego.Options{})
 		short, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		results := make(chan error, 2)
@@ -399,10 +402,10 @@ func TestSharingWithTheImpatient(t *testing.T) {
 			synctest.Wait()
 		}
 		if err := <-results; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("the impatient: got %v", err)
+			t.Errorf("the one with a deadline: got %v", err)
 		}
 		if err := <-results; err != nil {
-			t.Errorf("the patient: got %v", err)
+			t.Errorf("the one without a deadline: got %v", err)
 		}
 	})
 }
@@ -417,7 +420,7 @@ func TestCache(t *testing.T) {
 			}
 			return nil
 		}}}
-		client := wired(t, w, zego.Options{CacheTTL: 5 * time.Second})
+		client := wireClient(t, w, zego.Options{CacheTTL: 5 * time.Second})
 		list := func(offset int, want error, upstream int) {
 			t.Helper()
 			page, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{Offset: &offset})
@@ -436,17 +439,17 @@ func TestCache(t *testing.T) {
 		fail = true
 		list(0, nil, 3)
 		list(2, zego.CodeNoPermission, 4)
-		list(2, zego.CodeNoPermission, 5) // An error is not kept.
+		list(2, zego.CodeNoPermission, 5) // Errors are not kept.
 		fail = false
 		page, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{Offset: new(0)})
 		if err != nil || page.DigitalHumans[0].Name == "mine" || !page.At.Equal(time.Now().Truncate(time.Second)) {
 			t.Errorf("got %v at %v, %v", page.DigitalHumans[0].Name, page.At, err)
 		}
-		// However much is asked for, little is kept.
+		// There may be more different calls than the cache has room for.
 		for i := range 1200 {
 			list(100+i, nil, 6+i)
 		}
-		// Details are asked for anew.
+		// GetDigitalHuman is not cached.
 		for range 2 {
 			if _, err := client.GetDigitalHuman(t.Context(), "fa592895-d988-4584-b27b-97b8f4b921ad"); err != nil {
 				t.Error(err)
@@ -458,8 +461,8 @@ func TestCache(t *testing.T) {
 	})
 }
 
-// crowd returns many digital humans.
-func crowd(n int) []zego.DigitalHuman {
+// manyHumans returns n digital humans with the ids id-0, id-1 and so on.
+func manyHumans(n int) []zego.DigitalHuman {
 	humans := make([]zego.DigitalHuman, n)
 	for i := range humans {
 		humans[i] = zego.DigitalHuman{ID: fmt.Sprint("id-", i), Name: fmt.Sprint("Human ", i), IsPublic: true, Gestures: []zego.Gesture{}}
@@ -467,27 +470,28 @@ func crowd(n int) []zego.DigitalHuman {
 	return humans
 }
 
-// TestAllPagesSideBySide walks 1,000 humans, answers taking 400 ms, in hardly more
-// than the limit allows: 50 pages, 10 at once and 10 a second.
+// TestAllPagesSideBySide reads 1,000 digital humans, 50 pages, while an answer takes 400
+// ms. Pages are fetched side by side, so it takes hardly longer than the limit of 10 calls
+// a second makes it.
 func TestAllPagesSideBySide(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := &wire{handler: &zegosim.Server{Humans: crowd(1000)}, answer: func() time.Duration { return 400 * time.Millisecond }}
-		client := wired(t, w, zego.Options{})
+		w := &wire{handler: &zegosim.Server{Humans: manyHumans(1000)}, delay: func() time.Duration { return 400 * time.Millisecond }}
+		client := wireClient(t, w, zego.Options{})
 		start, n := time.Now(), 0
 		for human, err := range client.AllDigitalHumans(t.Context(), zego.FetchAll) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			if human.ID != fmt.Sprint("id-", n) {
-				t.Fatalf("got %s in place %d", human.ID, n)
+				t.Fatalf("got %s at index %d", human.ID, n)
 			}
 			n++
 		}
-		if took := time.Since(start); n != 1000 || took > 6*time.Second || w.most() > 10 || len(w.arrivals) != 50 {
-			t.Errorf("got %d in %v, %d pages, up to %d in a second", n, took, len(w.arrivals), w.most())
+		if took := time.Since(start); n != 1000 || took > 6*time.Second || w.maxPerSecond() > 10 || len(w.arrivals) != 50 {
+			t.Errorf("got %d in %v, %d pages, up to %d in a second", n, took, len(w.arrivals), w.maxPerSecond())
 		}
-		// Who stops early leaves nothing behind: synctest waits for every goroutine.
+		// An iteration that stops early leaves no goroutine behind: synctest waits for all.
 		for _, err := range client.AllDigitalHumans(t.Context(), zego.FetchPublic) {
 			if err != nil {
 				t.Error(err)
@@ -497,7 +501,7 @@ func TestAllPagesSideBySide(t *testing.T) {
 	})
 }
 
-// TestListChanges changes the list while it is read.
+// TestListChanges changes a list while its pages are read.
 func TestListChanges(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(page string) string{
@@ -509,7 +513,7 @@ func TestListChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			humans := crowd(100)
+			humans := manyHumans(100)
 			for i := range humans {
 				humans[i].AvatarURL = "x"
 			}

@@ -8,29 +8,35 @@ import (
 	"time"
 )
 
-// DefaultQPS is how many calls per second ZEGO allows for each action.
+// DefaultQPS is how many calls of each action ZEGO allows in a second. Some projects have
+// more.
 const DefaultQPS = 10
 
-// Limiter makes calls wait so that ZEGO refuses none. Implement it to share one
-// limit between processes.
+// Limiter makes calls wait, so that ZEGO does not refuse them with CodeRateLimited.
+// [NewLimiter] returns one for a single process. Implement it to share one limit between
+// processes. It must be safe for concurrent use.
 type Limiter interface {
-	// Acquire waits for a turn to call action. It fails when ctx ends, and at once
-	// with a *QueueError when the turn would come after ctx's deadline.
+	// Acquire waits until action may be called. It fails with a *TransportError when
+	// ctx ends, and at once with a *QueueError if the wait would outlast ctx's deadline.
 	Acquire(ctx context.Context, action string) (Permit, error)
 }
 
-// Permit is the permission for one call.
+// Permit is the permission to send one request. Its holder calls Done exactly once, after
+// Sent if the request was sent. Sent may be called more than once.
 type Permit interface {
-	Sent()              // The request was written.
-	Done(answered bool) // The call is over: ZEGO has counted it if it answered.
+	// Sent tells that the request was written to the network, or may have been.
+	Sent()
+	// Done tells that the exchange is over; answered tells whether an answer came, which
+	// means that ZEGO has counted the request by now.
+	Done(answered bool)
 }
 
-// QueueError says that a call was not sent, since its turn under the rate limit
-// would have come too late.
+// QueueError says that a call was not sent, because its wait for the rate limit would have
+// outlasted the deadline of its context.
 type QueueError struct {
-	Action string
-	Ahead  int           // Calls that wait already.
-	Wait   time.Duration // About how long until a turn.
+	Action string        // The name of ZEGO's action.
+	Ahead  int           // How many calls wait already.
+	Wait   time.Duration // About how long the call would have had to wait.
 }
 
 // Error returns one line with the action, the length of the queue and the wait.
@@ -39,193 +45,223 @@ func (e *QueueError) Error() string {
 		e.Action, e.Ahead, e.Wait.Round(100*time.Millisecond))
 }
 
-// NewLimiter returns a Limiter for one process: qps calls at once, and never more
-// than qps in any second as ZEGO counts them, first come, first served, per action.
+// NewLimiter returns a Limiter for one process. It allows qps calls of each action at
+// once, and never lets more than qps of them reach ZEGO within one second. Calls wait in
+// the order in which they came. qps must be at least 1.
 func NewLimiter(qps int) Limiter {
-	return &limiter{qps: qps, actions: map[string]*turnstile{}}
+	return &limiter{qps: qps, actions: map[string]*actionLimiter{}}
 }
 
 type limiter struct {
 	qps int
 
 	mu      sync.Mutex // guards what follows
-	actions map[string]*turnstile
+	actions map[string]*actionLimiter
 }
 
 // Acquire implements Limiter.
 func (l *limiter) Acquire(ctx context.Context, action string) (Permit, error) {
 	l.mu.Lock()
-	t := l.actions[action]
-	if t == nil {
-		t = &turnstile{slots: make([]slot, l.qps)}
-		l.actions[action] = t
+	a := l.actions[action]
+	if a == nil {
+		a = &actionLimiter{slots: make([]slot, l.qps)}
+		l.actions[action] = a
 	}
 	l.mu.Unlock()
-	return t.acquire(ctx, action)
+	return a.acquire(ctx, action)
 }
 
 const (
-	// window is how long ZEGO remembers a call.
+	// window is the time over which ZEGO counts the requests of an action.
 	window = time.Second
-	// mostTravel is the longest that a written request is taken to be on its way.
-	// ZEGO counts a call when it arrives: between its being sent and its answer.
-	mostTravel = 100 * time.Millisecond
+	// maxTransit is how long a request is assumed to take at most from being written to
+	// arriving at ZEGO.
+	maxTransit = 100 * time.Millisecond
 )
 
-// turnstile is the limit of one action: as many slots as calls per second. A call
-// holds a slot until a window after the latest moment at which ZEGO can have
-// counted it. (Counting from the sending lets calls through that then arrive closer
-// together; a token bucket lets nearly twice as many through.)
-type turnstile struct {
+// actionLimiter limits the requests of one action.
+//
+// ZEGO counts a request when it arrives. We do not see that moment: it lies between the
+// moment when the request was written and the moment when its answer came. So there is
+// one slot for each request that ZEGO allows per window, and a request occupies a slot
+// until one window after the latest moment at which it can have arrived:
+//
+//   - from Acquire until it is written, however long that takes;
+//   - once it is written, until maxTransit and a window later;
+//   - if its answer comes sooner than maxTransit, until a window after the answer;
+//   - if it is never written, no longer than until Done.
+//
+// Simpler ways let too many requests arrive in one second. Requests that are spaced by the
+// time of writing can arrive closer together than they were sent. A token bucket that
+// holds a second's worth of tokens lets nearly twice as many through.
+type actionLimiter struct {
 	mu    sync.Mutex // guards what follows
 	slots []slot
-	queue []*waiter
-	timer *time.Timer
+	queue []*waiter   // Who waits for a slot, in the order of coming.
+	timer *time.Timer // Calls grant when the next slot becomes free.
 }
 
+// slot is the room for one request per window.
 type slot struct {
-	held bool      // By a call that is not sent yet.
-	free time.Time // When it can be taken, unless held.
+	held   bool      // By a request that is not written yet.
+	freeAt time.Time // When the slot can be taken, unless it is held.
 }
 
+// waiter is a call of acquire that has no slot yet.
 type waiter struct {
-	granted chan *turn // Buffered: granting never blocks.
+	granted chan *permit // Has room for one, so that granting never blocks.
 }
 
-// turn implements Turn.
-type turn struct {
-	t    *turnstile
-	slot *slot
-	sent time.Time // Zero until then.
-	done bool
+// permit implements Permit.
+type permit struct {
+	limiter *actionLimiter
+	slot    *slot
+	sentAt  time.Time // Zero until Sent is called.
+	done    bool
 }
 
-func (t *turnstile) acquire(ctx context.Context, action string) (Permit, error) {
+func (l *actionLimiter) acquire(ctx context.Context, action string) (Permit, error) {
 	if ctx.Err() != nil {
 		return nil, &TransportError{Action: action, Err: context.Cause(ctx)}
 	}
-	w := &waiter{granted: make(chan *turn, 1)}
-	t.mu.Lock()
-	wait := t.wait(time.Now())
+	w := &waiter{granted: make(chan *permit, 1)}
+	l.mu.Lock()
+	wait := l.estimateWait(time.Now())
 	if deadline, ok := ctx.Deadline(); ok && wait > 0 && wait > time.Until(deadline) {
-		ahead := len(t.queue)
-		t.mu.Unlock()
+		ahead := len(l.queue)
+		l.mu.Unlock()
 		return nil, &QueueError{Action: action, Ahead: ahead, Wait: wait}
 	}
-	t.queue = append(t.queue, w)
-	t.grant()
-	t.mu.Unlock()
+	l.queue = append(l.queue, w)
+	l.grant()
+	l.mu.Unlock()
 	select {
-	case granted := <-w.granted:
-		return granted, nil
+	case p := <-w.granted:
+		return p, nil
 	case <-ctx.Done():
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if i := slices.Index(t.queue, w); i >= 0 {
-		t.queue = slices.Delete(t.queue, i, i+1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.queue, w); i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
 	} else {
-		(<-w.granted).release(false) // It came at the same moment.
+		// The permit was granted at the moment when ctx ended. Give it back.
+		(<-w.granted).finish(false)
 	}
 	return nil, &TransportError{Action: action, Err: context.Cause(ctx)}
 }
 
-// wait is about how long a call that comes now has to wait.
-func (t *turnstile) wait(now time.Time) time.Duration {
-	free := make([]time.Time, len(t.slots))
-	for i, s := range t.slots {
-		if free[i] = s.free; s.held {
-			free[i] = now.Add(window)
-		} else if s.free.Before(now) {
-			free[i] = now
+// estimateWait returns about how long a call that comes now has to wait. It assumes that
+// a request which is not written yet holds its slot for one more window. l.mu must be held.
+func (l *actionLimiter) estimateWait(now time.Time) time.Duration {
+	freeAt := make([]time.Time, len(l.slots))
+	for i, s := range l.slots {
+		switch {
+		case s.held:
+			freeAt[i] = now.Add(window)
+		case s.freeAt.Before(now):
+			freeAt[i] = now
+		default:
+			freeAt[i] = s.freeAt
 		}
 	}
-	slices.SortFunc(free, time.Time.Compare)
-	ahead := len(t.queue)
-	rounds := time.Duration(ahead / len(free))
-	return free[ahead%len(free)].Add(rounds * window).Sub(now)
+	slices.SortFunc(freeAt, time.Time.Compare)
+	// Those who wait take the slots one after the other. When all slots are taken the
+	// next round begins, a window later.
+	ahead := len(l.queue)
+	rounds := time.Duration(ahead / len(freeAt))
+	return freeAt[ahead%len(freeAt)].Add(rounds * window).Sub(now)
 }
 
-// grant gives free slots to those who wait longest, and sees to it that it is
-// called again when the next slot becomes free.
-func (t *turnstile) grant() {
-	for len(t.queue) > 0 {
-		next := -1
-		for i, s := range t.slots {
-			if !s.held && (next < 0 || s.free.Before(t.slots[next].free)) {
-				next = i
-			}
+// grant gives the slots that are free to the first in the queue. If some still wait then,
+// it sets the timer for the next slot. l.mu must be held.
+func (l *actionLimiter) grant() {
+	for len(l.queue) > 0 {
+		next := l.nextSlot()
+		if next == nil {
+			return // All are held. Their Sent or Done calls grant.
 		}
-		if next < 0 {
-			return // Their calls will call grant.
-		}
-		s := &t.slots[next]
-		if wait := time.Until(s.free); wait > 0 {
-			t.wake(wait)
+		if wait := time.Until(next.freeAt); wait > 0 {
+			l.grantAfter(wait)
 			return
 		}
-		s.held = true
-		t.queue[0].granted <- &turn{t: t, slot: s}
-		t.queue = t.queue[1:]
+		next.held = true
+		l.queue[0].granted <- &permit{limiter: l, slot: next}
+		l.queue = l.queue[1:]
 	}
 }
 
-func (t *turnstile) wake(after time.Duration) {
-	if t.timer != nil {
-		t.timer.Reset(after)
+// nextSlot returns the slot that becomes free first, or nil if all are held.
+func (l *actionLimiter) nextSlot() *slot {
+	var next *slot
+	for i := range l.slots {
+		if s := &l.slots[i]; !s.held && (next == nil || s.freeAt.Before(next.freeAt)) {
+			next = s
+		}
+	}
+	return next
+}
+
+// grantAfter sets the timer to call grant after d. l.mu must be held.
+func (l *actionLimiter) grantAfter(d time.Duration) {
+	if l.timer != nil {
+		l.timer.Reset(d)
 		return
 	}
-	t.timer = time.AfterFunc(after, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.grant()
+	l.timer = time.AfterFunc(d, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.grant()
 	})
 }
 
-// Sent implements Turn.
-func (u *turn) Sent() {
-	u.t.mu.Lock()
-	defer u.t.mu.Unlock()
-	if !u.sent.IsZero() || u.done {
+// Sent implements Permit.
+func (p *permit) Sent() {
+	p.limiter.mu.Lock()
+	defer p.limiter.mu.Unlock()
+	if !p.sentAt.IsZero() || p.done {
 		return
 	}
-	u.sent = time.Now()
-	u.slot.held, u.slot.free = false, u.sent.Add(mostTravel+window)
-	u.t.grant()
+	p.sentAt = time.Now()
+	p.slot.held, p.slot.freeAt = false, p.sentAt.Add(maxTransit+window)
+	p.limiter.grant()
 }
 
-// Done implements Turn.
-func (u *turn) Done(answered bool) {
-	u.t.mu.Lock()
-	defer u.t.mu.Unlock()
-	u.release(answered)
+// Done implements Permit.
+func (p *permit) Done(answered bool) {
+	p.limiter.mu.Lock()
+	defer p.limiter.mu.Unlock()
+	p.finish(answered)
 }
 
-func (u *turn) release(answered bool) {
-	if u.done {
+// finish sets when the slot becomes free. p.limiter.mu must be held.
+func (p *permit) finish(answered bool) {
+	if p.done {
 		return
 	}
-	u.done = true
+	p.done = true
 	now := time.Now()
 	switch {
-	case u.sent.IsZero():
-		u.slot.held, u.slot.free = false, now
-	case answered && now.Sub(u.sent) < mostTravel:
-		u.slot.free = now.Add(window)
+	case p.sentAt.IsZero(): // Nothing was sent: the slot is free at once.
+		p.slot.held, p.slot.freeAt = false, now
+	case answered && now.Sub(p.sentAt) < maxTransit:
+		p.slot.freeAt = now.Add(window)
 	default:
-		return // The slot is timed already, and may be someone else's by now.
+		// Sent has set when the slot becomes free. That may be past, and another
+		// request may have the slot.
+		return
 	}
-	u.t.grant()
+	p.limiter.grant()
 }
 
-// noLimit lets every call through.
+// noLimit lets every call through. It implements Limiter and Permit.
 type noLimit struct{}
 
 // Acquire implements Limiter.
 func (noLimit) Acquire(context.Context, string) (Permit, error) { return noLimit{}, nil }
 
-// Sent implements Turn.
+// Sent implements Permit.
 func (noLimit) Sent() {}
 
-// Done implements Turn.
+// Done implements Permit.
 func (noLimit) Done(bool) {}

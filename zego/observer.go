@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// Observer is told how calls to ZEGO go: for logs, metrics and traces. Each function may
-// be nil. Calls that run side by side tell it side by side, so its functions must be safe
-// for concurrent use; they should return soon, because the call waits for them.
+// Observer is told how calls to ZEGO go, for logs, metrics and traces. Each function may
+// be nil. The functions must be safe for concurrent use, because calls that run side by
+// side call them side by side. They should return soon, because the call waits for them.
 //
-// An observer is set for all calls of a client in [Options], or for the calls under a
-// context with [WithObserver]. All that are set are told.
+// Set an observer for all calls of a client in [Options], or for the calls under a context
+// with [WithObserver]. If there are several, each is told.
 type Observer struct {
-	// Attempt is called after each request to ZEGO. Several calls that share one request
-	// (see CallInfo.Shared) report it once, under the context of the call that began it.
+	// Attempt is called after each request to ZEGO. If several calls share one request
+	// (see CallInfo.Shared), it is reported once, under the context of the first of them.
 	Attempt func(context.Context, AttemptInfo)
 	// Call is called once after each call of a Client's method that talks to ZEGO, also
-	// when the answer came from a cache or the call failed before anything was sent. A
-	// method that makes several calls, as WaitStreamTask does, reports each.
+	// if the answer came from a cache or nothing was sent. A method that makes several
+	// calls, such as WaitStreamTask, reports each.
 	Call func(context.Context, CallInfo)
 }
 
 // AttemptInfo describes one request to ZEGO.
 type AttemptInfo struct {
 	Action     string        // The name of ZEGO's action.
-	Number     int           // 1 for the first request of a call, 2 for its first repetition.
-	Start      time.Time     // When the request was begun, after it had waited for the rate limit.
+	Number     int           // 1 for the first request of a call, 2 for the first retry.
+	Start      time.Time     // When the request began, after its wait for the rate limit.
 	Duration   time.Duration // From Start to the end of the answer.
-	QueueTime  time.Duration // How long the request waited for the rate limit, before Start.
+	QueueTime  time.Duration // How long the request waited for the rate limit before Start.
 	HTTPStatus int           // 0 if no answer came.
 	Code       Code          // What ZEGO refused with; 0 if it did not refuse.
 	RequestID  string        // Empty if no answer came.
@@ -40,13 +40,13 @@ type AttemptInfo struct {
 type CallInfo struct {
 	Action      string        // The name of ZEGO's action.
 	ReadOnly    bool          // The action only reads; it creates, drives and stops nothing at ZEGO.
-	Attempts    int           // Requests sent to ZEGO; 0 if none was needed or allowed.
-	Cached      bool          // The answer was kept from an earlier call.
+	Attempts    int           // How many requests were made; 0 if the answer came from a cache or none was allowed.
+	Cached      bool          // The answer came from a cache.
 	Shared      bool          // The answer is that of an equal call that was already running.
-	Start       time.Time     // When the call was made.
-	Duration    time.Duration // From Start to the end of the call, waits and repetitions included.
-	QueueTime   time.Duration // How long the call waited for the rate limit.
-	ClockOffset time.Duration // How far this machine's clock is behind ZEGO's, if that was learnt in this call.
+	Start       time.Time     // When the call began.
+	Duration    time.Duration // From Start to the end of the call, waits and retries included.
+	QueueTime   time.Duration // How long the call waited for the rate limit, over all attempts.
+	ClockOffset time.Duration // How far this machine's clock is behind ZEGO's; 0 if this call did not find that out.
 	Code        Code          // What ZEGO refused with; 0 if it did not refuse.
 	RequestID   string        // Empty if no answer came.
 	Err         error         // Nil on success.
@@ -81,13 +81,14 @@ func (c *Client) observeCall(ctx context.Context, call CallInfo) {
 	}
 }
 
+// observers returns the client's observer and those of ctx, the outermost first.
 func (c *Client) observers(ctx context.Context) []Observer {
 	inner, _ := ctx.Value(observersKey{}).([]Observer)
 	return append([]Observer{c.observer}, inner...)
 }
 
-// refusalOf returns the code, request id and HTTP status that err carries, or the given
-// ones where it carries none.
+// refusalOf returns the code, request id and HTTP status that err holds. If err holds none
+// it returns 0 and the given values.
 func refusalOf(err error, requestID string, httpStatus int) (Code, string, int) {
 	if refusal, ok := errors.AsType[*Error](err); ok {
 		return refusal.Code, refusal.RequestID, refusal.HTTPStatus

@@ -13,12 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// record is an observer that writes down what it is told.
+// record keeps what its observers are told.
 type record struct {
 	mu    sync.Mutex // guards lines
 	lines []string
 }
 
+// observer returns an observer that adds lines which begin with name.
 func (r *record) observer(name string) zego.Observer {
 	add := func(format string, args ...any) {
 		r.mu.Lock()

@@ -7,58 +7,61 @@ import (
 	"sync"
 )
 
-// pagesAhead is how many pages are fetched side by side: enough to use the whole
-// rate limit up to an answer time of a second, and no more, so that a long walk
-// leaves turns to others.
-const pagesAhead = DefaultQPS
+// maxPagesAhead is how many pages are fetched at the same time. That many use the whole
+// rate limit if an answer takes up to a second. More would make other callers wait longer.
+const maxPagesAhead = DefaultQPS
 
-// ListChangedError says that a list changed while its pages were read: entries
-// may be missing or old. Reading it again helps.
+// ListChangedError says that a list changed while its pages were read, so that entries
+// may be missing or outdated. Reading the list again helps.
 type ListChangedError struct {
-	Was, Is int    // Total at the beginning and later, or entries promised and found.
-	Twice   string // Id of an entry that came twice; empty otherwise.
+	// Was and Is are the Total of the first page and of a later one, or the Total and how
+	// many entries came. Both are 0 with a DuplicateID.
+	Was, Is     int
+	DuplicateID string // The id of an entry that came twice; otherwise empty.
 }
 
 // Error returns one line that says how the list changed.
 func (e *ListChangedError) Error() string {
-	if e.Twice != "" {
-		return "zego: the list changed while it was read: " + e.Twice + " came twice"
+	if e.DuplicateID != "" {
+		return "zego: the list changed while it was read: " + e.DuplicateID + " came twice"
 	}
 	return fmt.Sprintf("zego: the list changed while it was read: %d entries became %d", e.Was, e.Is)
 }
 
 // page is one page of a list.
 type page interface {
-	total() int
-	ids() []string
+	total() int    // Entries on all pages.
+	ids() []string // Of the entries on this page.
 }
 
-// allPages yields all pages of MaxLimit entries in order. It fetches them side by
-// side, and all fetching has ended when it returns.
+// allPages returns an iterator over the pages of a list, in order. Each has MaxLimit
+// entries, and fetch gets the one that begins at offset. Pages are fetched side by side;
+// when the iteration ends, no fetch is running any more.
 func allPages[P page](ctx context.Context, fetch func(ctx context.Context, offset int) (P, error)) iter.Seq2[P, error] {
-	type landing struct {
+	type result struct {
 		page P
 		err  error
 	}
 	return func(yield func(P, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		var fetching sync.WaitGroup
-		defer fetching.Wait()
+		var fetches sync.WaitGroup
+		defer fetches.Wait()
 		defer cancel()
-		begin := func(offset int) chan landing {
-			landed := make(chan landing, 1)
-			fetching.Go(func() {
+		start := func(offset int) <-chan result {
+			done := make(chan result, 1) // Has room, so that a fetch that nobody waits for ends.
+			fetches.Go(func() {
 				p, err := fetch(ctx, offset)
-				landed <- landing{p, err}
+				done <- result{p, err}
 			})
-			return landed
+			return done
 		}
 		fail := func(err error) { yield(*new(P), err) }
 
-		total, next := -1, MaxLimit
-		seen := map[string]bool{}
-		for ahead := []chan landing{begin(0)}; len(ahead) > 0; ahead = ahead[1:] {
-			got := <-ahead[0]
+		total := -1               // Unknown until the first page has come.
+		next := MaxLimit          // The offset of the page to fetch next.
+		seen := map[string]bool{} // Ids of the entries so far.
+		for pending := []<-chan result{start(0)}; len(pending) > 0; pending = pending[1:] {
+			got := <-pending[0]
 			switch {
 			case got.err != nil:
 				fail(got.err)
@@ -69,12 +72,13 @@ func allPages[P page](ctx context.Context, fetch func(ctx context.Context, offse
 				fail(&ListChangedError{Was: total, Is: got.page.total()})
 				return
 			}
-			for ; len(ahead) <= pagesAhead && next < total; next += MaxLimit {
-				ahead = append(ahead, begin(next))
+			for ; len(pending) <= maxPagesAhead && next < total; next += MaxLimit {
+				pending = append(pending, start(next))
 			}
-			for _, id := range got.page.ids() {
+			ids := got.page.ids()
+			for _, id := range ids {
 				if seen[id] {
-					fail(&ListChangedError{Twice: id})
+					fail(&ListChangedError{DuplicateID: id})
 					return
 				}
 				seen[id] = true
@@ -82,8 +86,8 @@ func allPages[P page](ctx context.Context, fetch func(ctx context.Context, offse
 			if !yield(got.page, nil) {
 				return
 			}
-			if len(got.page.ids()) == 0 && len(seen) < total {
-				break // Nothing comes any more.
+			if len(ids) == 0 && len(seen) < total {
+				break // The list has become shorter; the pages after an empty one are empty.
 			}
 		}
 		if len(seen) != total {

@@ -9,17 +9,19 @@ import (
 	"time"
 )
 
-// PCM is audio for Speak: raw samples of 16 bits, little-endian, those of two channels
-// interleaved.
+// PCM is audio for Speak. The Reader gives raw samples of 16 bits, little-endian; if there
+// are two channels, their samples alternate.
 type PCM struct {
 	io.Reader
-	SampleRate   int          // 16000 or 24000 Hz; default 16000.
+	SampleRate   int          // In Hz, 16000 or 24000; default 16000.
 	Channels     int          // 1 or 2; default 1.
-	VoiceChannel VoiceChannel // Where the voice is, with two channels; default MixedChannels.
+	VoiceChannel VoiceChannel // Which of two channels has the voice; default MixedChannels.
 
-	// Length is how long the audio is, if that is known; Speak does not need it.
+	// Length is how long the audio is, or 0 if that is not known. ReadWAV sets it; Speak
+	// does not need it.
 	Length time.Duration
-	// Progress, if set, is told how much of the audio has been sent.
+	// Progress is called after each message with how much of the audio has been sent,
+	// unless it is nil. Speak waits for it.
 	Progress func(sent time.Duration)
 }
 
@@ -54,22 +56,22 @@ func (p PCM) lengthOf(bytes int64) time.Duration {
 	return time.Duration(bytes) * time.Second / time.Duration(p.bytesPerSecond())
 }
 
-// ReadWAV reads the header of a WAV file, and returns the audio after it with its
-// format and length. What Speak cannot send is an error that says how to convert it:
-// samples of other than 16 bits, and rates other than 16000 and 24000 Hz.
+// ReadWAV reads the header of a WAV file and returns the audio that follows, with its
+// format and length. Audio that Speak cannot send is an error that says how to convert it:
+// Speak takes uncompressed samples of 16 bits, 16000 or 24000 Hz, and 1 or 2 channels.
 func ReadWAV(r io.Reader) (PCM, error) {
 	var riff [12]byte
 	if _, err := io.ReadFull(r, riff[:]); err != nil {
-		return PCM{}, wavEnd(err, "is too short")
+		return PCM{}, headerError(err, "is too short")
 	}
 	if string(riff[:4]) != "RIFF" || string(riff[8:]) != "WAVE" {
-		return PCM{}, errors.New("not a WAV file: it does not begin with RIFF and WAVE" + convert)
+		return PCM{}, errors.New("not a WAV file: it does not begin with RIFF and WAVE" + convertHint)
 	}
 	var pcm PCM
-	for range mostBlocks {
+	for range maxBlocks {
 		var head [8]byte
 		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return PCM{}, wavEnd(err, "has no audio in it")
+			return PCM{}, headerError(err, "has no audio in it")
 		}
 		size := int64(binary.LittleEndian.Uint32(head[4:]))
 		switch string(head[:4]) {
@@ -79,7 +81,7 @@ func ReadWAV(r io.Reader) (PCM, error) {
 			}
 			format := make([]byte, size+size%2)
 			if _, err := io.ReadFull(r, format); err != nil {
-				return PCM{}, wavEnd(err, "breaks off in its header")
+				return PCM{}, headerError(err, "breaks off in its header")
 			}
 			if err := pcm.setFormat(format); err != nil {
 				return PCM{}, err
@@ -89,7 +91,8 @@ func ReadWAV(r io.Reader) (PCM, error) {
 				return PCM{}, errors.New("not a WAV file that can be read: it has audio before its format")
 			}
 			pcm.Reader = r
-			// Programs that write to a pipe do not know the size.
+			// A program that wrote to a pipe did not know the size, and wrote 0 or a
+			// huge number.
 			if size > 0 && size < 0xffffff00 {
 				size -= size % (2 * int64(pcm.Channels))
 				pcm.Reader, pcm.Length = io.LimitReader(r, size), pcm.lengthOf(size)
@@ -97,45 +100,49 @@ func ReadWAV(r io.Reader) (PCM, error) {
 			return pcm, nil
 		default:
 			if _, err := io.CopyN(io.Discard, r, size+size%2); err != nil {
-				return PCM{}, wavEnd(err, "breaks off in its header")
+				return PCM{}, headerError(err, "breaks off in its header")
 			}
 		}
 	}
-	return PCM{}, errors.New("not a WAV file: it has no audio in it" + convert)
+	return PCM{}, errors.New("not a WAV file: it has no audio in it" + convertHint)
 }
 
-// mostBlocks bounds how far audio is looked for.
-const mostBlocks = 1000
+// maxBlocks bounds how many blocks of a file (RIFF calls them chunks) are read in search of
+// its audio.
+const maxBlocks = 1000
 
-// convert is what to do about audio that ZEGO does not take.
-const convert = "; convert it: ffmpeg -i IN -ar 24000 -ac 1 -c:a pcm_s16le out.wav"
+// convertHint ends an error about audio that ZEGO does not take.
+const convertHint = "; convert it: ffmpeg -i IN -ar 24000 -ac 1 -c:a pcm_s16le out.wav"
 
-// setFormat takes over a format block of at least 16 bytes.
+// setFormat sets the sample rate and channels from the format block of a WAV file, which
+// must have at least 16 bytes.
 func (p *PCM) setFormat(format []byte) error {
-	number := func(at int) int { return int(binary.LittleEndian.Uint16(format[at:])) }
-	kind, channels, bits := number(0), number(2), number(14)
+	uint16At := func(offset int) int { return int(binary.LittleEndian.Uint16(format[offset:])) }
+	kind, channels, bits := uint16At(0), uint16At(2), uint16At(14)
 	rate := binary.LittleEndian.Uint32(format[4:])
-	if kind == 0xfffe && len(format) >= 40 { // Extensible: the kind stands in its GUID.
+	if kind == 0xfffe && len(format) >= 40 { // The extensible format has the kind in a GUID.
 		pcmGUID := []byte("\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71")
 		if bytes.Equal(format[26:40], pcmGUID) {
-			kind = number(24)
+			kind = uint16At(24)
 		}
 	}
 	switch {
-	case kind != 1:
-		return fmt.Errorf("the WAV file's audio is compressed or not of integers (format %d); ZEGO takes PCM%s", kind, convert)
+	case kind != 1: // 1 is PCM of integers.
+		return fmt.Errorf("the WAV file's audio is compressed or not of integers (format %d); ZEGO takes PCM%s", kind, convertHint)
 	case bits != 16:
-		return fmt.Errorf("the WAV file's samples have %d bits; ZEGO takes 16%s", bits, convert)
+		return fmt.Errorf("the WAV file's samples have %d bits; ZEGO takes 16%s", bits, convertHint)
 	case rate != 16000 && rate != 24000:
-		return fmt.Errorf("the WAV file's sample rate is %d Hz; ZEGO takes 16000 or 24000%s", rate, convert)
+		return fmt.Errorf("the WAV file's sample rate is %d Hz; ZEGO takes 16000 or 24000%s", rate, convertHint)
 	case channels != 1 && channels != 2:
-		return fmt.Errorf("the WAV file has %d channels; ZEGO takes 1 or 2%s", channels, convert)
+		return fmt.Errorf("the WAV file has %d channels; ZEGO takes 1 or 2%s", channels, convertHint)
 	}
 	p.SampleRate, p.Channels = int(rate), channels
 	return nil
 }
 
-func wavEnd(err error, what string) error {
+// headerError explains an error of reading the header: if the file ended, what is wrong
+// with it.
+func headerError(err error, what string) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("not a WAV file: it " + what)
 	}

@@ -9,52 +9,57 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// mostAttempts bounds the attempts of one call.
-const mostAttempts = 4
+// maxAttempts bounds the attempts of one call, the first one included.
+const maxAttempts = 4
 
-// rateLimitPause is how long ZEGO counts a call against its limit.
-const rateLimitPause = time.Second
+// rateLimitDelay is added to the delay after CodeRateLimited: ZEGO counts a call against
+// its limit for that long.
+const rateLimitDelay = time.Second
 
-// retry makes attempts until one succeeds, the rest would be pointless, or ctx ends.
+// retry makes attempts of req until one succeeds, fails for good, or is the last that
+// maxAttempts and ctx allow. It returns the last one's result and counts them in info.
 func (c *Client) retry(ctx context.Context, req request, info *CallInfo) (answer, error) {
-	pauses := backoff.NewExponentialBackOff()
-	pauses.InitialInterval = c.retryInterval
-	expired := false
+	delays := backoff.NewExponentialBackOff()
+	delays.InitialInterval = c.retryInterval
+	clockAdjusted := false
 	for {
-		before := c.clock.offset()
+		offset := c.clock.offset()
 		got, err := c.attempt(ctx, req, info)
-		if err == nil || info.Attempts >= mostAttempts || ctx.Err() != nil {
+		if err == nil || info.Attempts >= maxAttempts || ctx.Err() != nil {
 			return got, err
 		}
-		pause := pauses.NextBackOff()
+		delay := delays.NextBackOff()
 		switch refusal, refused := errors.AsType[*Error](err); {
 		case refused && refusal.Code == CodeSignatureExpired:
-			if expired {
+			// The answer has corrected the clock, so the next signature is right. If
+			// it is refused as well, no further one helps.
+			if clockAdjusted {
 				return got, err
 			}
-			// A fresh timestamp helps at once, or never.
-			expired, pause = true, 0
-			if off := c.clock.offset(); off != before {
-				info.ClockOffset = off
+			clockAdjusted, delay = true, 0
+			if adjusted := c.clock.offset(); adjusted != offset {
+				info.ClockOffset = adjusted
 			}
 		case refused && refusal.Code == CodeRateLimited:
-			pause += rateLimitPause
+			delay += rateLimitDelay
 		case refused && refusal.Code == CodeSystemBusy:
-		case refused && req.action.nonIdempotent || !failedOnTheWay(err):
+		case refused && req.action.nonIdempotent || !isTransient(err):
 			return got, err
 		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
-			return got, err // It tells more than the deadline would.
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
+			return got, err // It tells more than "deadline exceeded" would.
 		}
-		if !sleep(ctx, pause) {
+		if !sleep(ctx, delay) {
 			return got, err
 		}
 	}
 }
 
-// failedOnTheWay reports whether a call may have failed for a reason of the moment
-// that says nothing of the request itself. What happened to it is not known.
-func failedOnTheWay(err error) bool {
+// isTransient reports whether err says nothing against the request itself: the connection
+// failed, or ZEGO or a proxy had a fault of its own. Whether the request was carried out
+// is unknown, so it may be repeated only if that does no harm; a *LostAnswerError is
+// therefore not transient.
+func isTransient(err error) bool {
 	if _, ok := errors.AsType[*LostAnswerError](err); ok {
 		return false
 	}

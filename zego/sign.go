@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// SignatureVersion is the one signature version that ZEGO accepts.
+// SignatureVersion is the only signature version that ZEGO accepts.
 const SignatureVersion = "2.0"
 
-// Sign returns ZEGO's request signature: the lowercase hexadecimal MD5 of
-// appID, nonce, serverSecret and timestamp (Unix seconds), joined as text.
+// Sign returns the signature of a request: the MD5 of appID, nonce, serverSecret and
+// timestamp, joined as text, in lowercase hexadecimal. timestamp is in Unix seconds, and
+// ZEGO refuses one that is more than 10 minutes off.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/accessing-server-apis
 func Sign(appID uint32, nonce, serverSecret string, timestamp int64) string {
@@ -22,12 +23,12 @@ func Sign(appID uint32, nonce, serverSecret string, timestamp int64) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// signer returns a function that makes the query of one attempt. The secret
-// stays in the closure, so that printing a Client can never show it.
+// signer returns a function that makes the signed query of one request; each has a nonce
+// of its own. The secret is kept in the closure, so that printing a Client cannot show it.
 func signer(appID uint32, serverSecret string, now func() time.Time) func(action string) url.Values {
 	return func(action string) url.Values {
 		var random [8]byte
-		_, _ = rand.Read(random[:]) // Never fails: crypto/rand ends the program instead.
+		_, _ = rand.Read(random[:]) // rand.Read returns no error: it ends the program instead.
 		nonce := hex.EncodeToString(random[:])
 		timestamp := now().Unix()
 		return url.Values{

@@ -5,7 +5,7 @@ import (
 	"zego-mcp/zego"
 )
 
-// The first vector is ZEGO's own; the others were computed with md5sum.
+// TestSign uses one example of ZEGO's, the first, and others that md5sum computed.
 func TestSign(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -16,8 +16,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// WSSAddress is where to stream audio to. It carries a token, so it prints as
-// "[redacted]"; convert it to a string to use it.
+// WSSAddress is the address of a WebSocket to stream audio to. It holds a token, so it
+// prints as "[redacted]". Convert it to a string to use it.
 type WSSAddress string
 
 // String returns "[redacted]".
@@ -32,11 +32,12 @@ func (WSSAddress) MarshalText() ([]byte, error) { return []byte("[redacted]"), n
 // WSDrive is the answer to DriveByWSStream.
 type WSDrive struct {
 	Drive
-	Address WSSAddress // Connect within 10 minutes; its certificate does not verify.
+	Address WSSAddress // Connect within 10 minutes. The server's certificate does not verify.
 }
 
-// DriveByWSStream returns an address to stream audio to; Speak does both. It cuts off
-// the running drive and drops those that wait.
+// DriveByWSStream returns an address to stream audio to. Speak calls it and streams the
+// audio. The running drive is cut off, and those that wait are dropped. DriveByWSStream
+// waits for the digital human's stream as DriveByText does.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-ws-stream
 func (c *Client) DriveByWSStream(ctx context.Context, taskID string) (WSDrive, error) {
@@ -44,6 +45,7 @@ func (c *Client) DriveByWSStream(ctx context.Context, taskID string) (WSDrive, e
 	return WSDrive{Drive{ID: out.DriveID, RequestID: got.RequestID}, WSSAddress(out.WSSAddress)}, err
 }
 
+// wsDriveData is the Data of DriveByWsStream.
 type wsDriveData struct {
 	DriveID    string `json:"DriveId"`
 	WSSAddress string `json:"WssAddress"`
@@ -64,14 +66,14 @@ func (d *wsDriveData) clone() wsDriveData { return *d }
 // Spoken is the result of Speak.
 type Spoken struct {
 	Drive
-	Length time.Duration // Of the audio.
+	Length time.Duration // How long the audio was.
 }
 
-// SpeechError says that audio could not be sent to its end.
+// SpeechError says that Speak could not send the audio to its end.
 type SpeechError struct {
 	DriveID string
-	Sent    time.Duration // Audio that was sent, and may have been spoken.
-	Err     error         // Without the address and its token.
+	Sent    time.Duration // How much of the audio was sent. It may have been spoken.
+	Err     error         // The cause, without the address and its token.
 }
 
 // Error returns one line with how much was sent, and why not all.
@@ -83,14 +85,15 @@ func (e *SpeechError) Error() string {
 func (e *SpeechError) Unwrap() error { return e.Err }
 
 const (
-	frameLength = 100 * time.Millisecond // Of audio in one message, as in ZEGO's samples.
-	maxAhead    = 500 * time.Millisecond // How far the audio is sent ahead, against stutter.
+	frameLength = 100 * time.Millisecond // How much audio one message holds, as in ZEGO's samples.
+	maxAhead    = 500 * time.Millisecond // How far sending is ahead of speaking, so that nothing stutters.
 )
 
-// Speak makes a digital human speak audio as it is read: it sends it at speaking
-// pace, half a second ahead, and returns when the last of it was sent. It cuts off
-// the running drive and drops those that wait. When ctx ends, so does the speech.
-// A Read that blocks holds Speak up.
+// Speak makes a digital human speak audio while it is read. It reads and sends at speaking
+// pace, half a second ahead, and returns when all is sent. The running drive is cut off,
+// and those that wait are dropped. When ctx ends, so does the speech; but Speak does not
+// return while a Read of the audio blocks. Once ZEGO has accepted the drive, an
+// error is a *SpeechError.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-ws-stream
 func (c *Client) Speak(ctx context.Context, taskID string, audio PCM) (Spoken, error) {
@@ -98,7 +101,7 @@ func (c *Client) Speak(ctx context.Context, taskID string, audio PCM) (Spoken, e
 		return Spoken{}, fmt.Errorf("zego: %w", err)
 	}
 	frame := make([]byte, audio.bytesIn(frameLength))
-	// Read first: nothing is cut off for audio that is not there.
+	// Read before calling ZEGO, so that audio which cannot be read cuts nothing off.
 	n, err := readFrame(audio, frame)
 	if err != nil {
 		return Spoken{}, fmt.Errorf("zego: read audio: %w", err)
@@ -126,8 +129,9 @@ type speech struct {
 	sent    int64 // Bytes of audio.
 }
 
-// speak sends the audio whose first n bytes are in frame already, from the connection's
-// beginning to its end. Then s.sent tells how much was sent, also after an error.
+// speak connects to address, sends the audio and closes the connection. The first n bytes
+// of the audio are in frame already. s.sent then tells how much was sent, also after an
+// error.
 func (s *speech) speak(ctx context.Context, address WSSAddress, frame []byte, n int) error {
 	if err := s.connect(ctx, address); err != nil {
 		return err
@@ -144,19 +148,19 @@ func (s *speech) speak(ctx context.Context, address WSSAddress, frame []byte, n 
 	if err := s.sendControl(ctx, "Stop", false); err != nil {
 		return err
 	}
-	// Close waits for the server's answer; a caller that cancels does not.
+	// Close waits until the server confirms it, but not longer than until ctx ends.
 	defer context.AfterFunc(ctx, func() { _ = s.conn.CloseNow() })()
 	_ = s.conn.Close(websocket.StatusNormalClosure, "")
 	return nil
 }
 
-// startReading reads and drops what the server sends, in a goroutine that ends with the
-// returned function. ZEGO documents no messages of the server's, but only a connection that
-// is read shows that the server has closed it: the returned context is then cancelled, with
-// the reason as its cause. It is cancelled with ctx too.
+// startReading reads and drops what the server sends, in a goroutine. ZEGO documents no
+// messages of the server's, but only reading shows that the server has closed the
+// connection. The returned context ends when that happens, with the reason as its cause,
+// and when ctx ends. The returned function ends the goroutine and waits for it.
 //
-// Reading goes on after ctx ends: websocket closes a connection whose Read is cancelled,
-// and Stop has to be sent yet.
+// Reading goes on after ctx has ended: websocket closes a connection whose Read is
+// cancelled, and a Stop message has to be sent first.
 func (s *speech) startReading(ctx context.Context) (context.Context, func()) {
 	readCtx, endReading := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -168,8 +172,9 @@ func (s *speech) startReading(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { endReading(); <-done }
 }
 
-// sendAudio sends frame[:n] and then the rest of the audio, at speaking pace and
-// maxAhead ahead of it. If ctx ends or the audio cannot be read, it tells the server.
+// sendAudio sends frame[:n] and then the rest of the audio, maxAhead ahead of speaking. It
+// reads each part into frame. If ctx ends or the audio cannot be read, it sends a Stop
+// message.
 func (s *speech) sendAudio(ctx context.Context, frame []byte, n int) error {
 	for start := time.Now(); n > 0; {
 		if err := s.write(ctx, websocket.MessageBinary, frame[:n]); err != nil {
@@ -192,14 +197,15 @@ func (s *speech) sendAudio(ctx context.Context, frame []byte, n int) error {
 	return nil
 }
 
-// stopEarly tells the server early that nothing more comes: it would wait, and the
-// digital human stutter.
+// stopEarly sends a Stop message although ctx may have ended. Without it the server would
+// wait for more audio, and the digital human would stutter.
 func (s *speech) stopEarly(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = s.sendControl(ctx, "Stop", false)
 }
 
+// connect sets s.conn.
 func (s *speech) connect(ctx context.Context, address WSSAddress) error {
 	u, err := url.Parse(string(address))
 	if err != nil || u.Host == "" || u.Scheme != "wss" && (u.Scheme != "ws" || !isLoopback(u.Hostname())) {
@@ -212,7 +218,7 @@ func (s *speech) connect(ctx context.Context, address WSSAddress) error {
 	defer transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	//nolint:bodyclose // Dial says that nobody needs to.
+	//nolint:bodyclose // The documentation of Dial says that the body need not be closed.
 	conn, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -223,11 +229,12 @@ func (s *speech) connect(ctx context.Context, address WSSAddress) error {
 		}
 		return withoutURL(err)
 	}
-	conn.SetReadLimit(-1) // Nothing of a message is kept.
+	conn.SetReadLimit(-1) // However large a message is, nothing of it is kept.
 	s.conn = conn
 	return nil
 }
 
+// discardMessages reads until the connection is closed or ctx ends, and returns why.
 func (s *speech) discardMessages(ctx context.Context) error {
 	for {
 		_, message, err := s.conn.Reader(ctx)
@@ -243,8 +250,8 @@ func (s *speech) discardMessages(ctx context.Context) error {
 	}
 }
 
-// sendControl sends a control message.
-func (s *speech) sendControl(ctx context.Context, action string, format bool) error {
+// sendControl sends a Start or Stop message, with the format of the audio if withFormat.
+func (s *speech) sendControl(ctx context.Context, action string, withFormat bool) error {
 	type payload struct {
 		DriveID      string       `json:"DriveId"`
 		SampleRate   int          `json:"SampleRate,omitempty"`
@@ -256,7 +263,7 @@ func (s *speech) sendControl(ctx context.Context, action string, format bool) er
 		SequenceID string  `json:"SequenceID"`
 		Payload    payload `json:"Payload"`
 	}{action, "seq_" + s.driveID, payload{DriveID: s.driveID}}
-	if format {
+	if withFormat {
 		control.Payload.SampleRate = s.audio.sampleRate()
 		if s.audio.Channels == 2 {
 			control.Payload.Channel, control.Payload.VoiceChannel = 2, s.audio.VoiceChannel
@@ -269,14 +276,16 @@ func (s *speech) sendControl(ctx context.Context, action string, format bool) er
 	return s.write(ctx, websocket.MessageText, text)
 }
 
+// write sends one message within s.timeout.
 func (s *speech) write(ctx context.Context, kind websocket.MessageType, message []byte) error {
-	writing, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("nothing was taken for %v: %w", s.timeout, context.DeadlineExceeded))
+	writeCtx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("nothing was taken for %v: %w", s.timeout, context.DeadlineExceeded))
 	defer cancel()
-	if err := s.conn.Write(writing, kind, message); err != nil {
-		if cause := context.Cause(writing); cause != nil {
+	if err := s.conn.Write(writeCtx, kind, message); err != nil {
+		if cause := context.Cause(writeCtx); cause != nil {
 			return cause
 		}
-		// Whoever reads learns why, perhaps a moment later.
+		// The goroutine that reads learns why the server closed the connection, perhaps a
+		// moment later. It then ends ctx with that cause.
 		if !sleep(ctx, 200*time.Millisecond) {
 			return context.Cause(ctx)
 		}
@@ -285,7 +294,8 @@ func (s *speech) write(ctx context.Context, kind websocket.MessageType, message 
 	return nil
 }
 
-// readFrame fills frame, or at the end of the audio a part of it.
+// readFrame fills frame and returns how many bytes it read: fewer than len(frame) at the
+// end of the audio, which is no error, and 0 after it.
 func readFrame(r io.Reader, frame []byte) (int, error) {
 	n, err := io.ReadFull(r, frame)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -294,8 +304,8 @@ func readFrame(r io.Reader, frame []byte) (int, error) {
 	return n, err
 }
 
-// scrubAddress keeps the token out of an error, and the caller's own end of the call
-// recognizable.
+// scrubAddress returns err without the address and its token. If ctx has ended it returns
+// the cause of that, which errors.Is recognizes.
 func scrubAddress(ctx context.Context, err error, address WSSAddress) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

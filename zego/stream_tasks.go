@@ -7,44 +7,45 @@ import (
 	"time"
 )
 
-// CreateStreamTaskRequest describes a stream to put on air. What is nil is not sent,
-// and ZEGO's default holds; mind that ZEGO's default TTL is a day, and that a stream
-// is billed while it lives.
+// CreateStreamTaskRequest describes a stream to start. A field that is nil is not sent, and
+// ZEGO uses its default. A stream is billed until its task ends, by ZEGO's default
+// after up to a day: set TTL.
 type CreateStreamTaskRequest struct {
 	DigitalHumanConfig DigitalHumanConfig `json:"DigitalHumanConfig"`
 	RTCConfig          RTCConfig          `json:"RTCConfig"`
-	TTL                *int               `json:"TTL,omitempty"`         // The task ends at this age, in seconds, 10 to 86400; default 86400.
-	MaxIdleTime        *int               `json:"MaxIdleTime,omitempty"` // The task ends when not driven for so long, in seconds, 30 to 86400; default 900.
+	TTL                *int               `json:"TTL,omitempty"`         // Seconds after which the task ends, 10 to 86400; default 86400, a day.
+	MaxIdleTime        *int               `json:"MaxIdleTime,omitempty"` // Seconds without a drive after which the task ends, 30 to 86400; default 900.
 }
 
-// DigitalHumanConfig says who is on the stream.
+// DigitalHumanConfig says who is on the stream and in front of what.
 type DigitalHumanConfig struct {
 	DigitalHumanID  string `json:"DigitalHumanId"`
-	BackgroundColor string `json:"BackgroundColor,omitempty"` // RGB in hex like #ffffff; default #000000.
+	BackgroundColor string `json:"BackgroundColor,omitempty"` // RGB in hexadecimal, e.g. #ffffff; default #000000.
 }
 
 // RTCConfig names a stream in a room of ZEGO's real-time network.
 type RTCConfig struct {
-	RoomID   string `json:"RoomId"`   // Up to 128 bytes, chosen by the caller.
-	StreamID string `json:"StreamId"` // Up to 128 digits, letters, - and _; of a new stream, unique in the project.
+	RoomID   string `json:"RoomId"`   // 1 to 128 bytes, chosen by the caller.
+	StreamID string `json:"StreamId"` // 1 to 128 digits, ASCII letters, - and _. A new stream needs an id that no other in the project has.
 }
 
-// TaskStatus is where a stream task is in its life.
+// TaskStatus is the state of a stream task.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/get-digital-human-stream-task-status
 type TaskStatus int
 
-// The statuses: 1 becomes 3, or 2 on failure; 3 becomes 4 and 5 when the task is
-// stopped, too old or idle for too long.
+// The states of a stream task. TaskInitializing becomes TaskStreaming, or TaskInitFailed if
+// the stream cannot start. TaskStreaming becomes TaskStopping and then TaskStopped, when
+// the task is stopped or its TTL or MaxIdleTime is over.
 const (
 	TaskInitializing TaskStatus = 1
 	TaskInitFailed   TaskStatus = 2
-	TaskStreaming    TaskStatus = 3 // It can be driven.
+	TaskStreaming    TaskStatus = 3 // The stream is on air; the digital human can be driven.
 	TaskStopping     TaskStatus = 4
 	TaskStopped      TaskStatus = 5
 )
 
-// String returns the status in a word or two.
+// String returns the state in words, e.g. "initialization failed".
 func (s TaskStatus) String() string {
 	switch s {
 	case TaskInitializing:
@@ -61,22 +62,23 @@ func (s TaskStatus) String() string {
 	return fmt.Sprintf("status %d", int(s))
 }
 
-// StreamTask is a stream on its way, on air or at its end.
+// StreamTask is a task that puts a digital human on a stream.
 type StreamTask struct {
 	ID         string     `json:"TaskId"`
 	RoomID     string     `json:"RoomId"`
 	StreamID   string     `json:"StreamId"`
 	Status     TaskStatus `json:"Status"`
-	FailReason string     `json:"FailReason"` // Why, if Status is TaskInitFailed.
-	CreateTime int64      `json:"CreateTime"` // Unix seconds.
+	FailReason string     `json:"FailReason"` // Why the stream could not start, if Status is TaskInitFailed.
+	CreateTime int64      `json:"CreateTime"` // In Unix seconds, by ZEGO's clock.
 }
 
 // CreatedStreamTask is the answer to CreateStreamTask.
 type CreatedStreamTask struct {
 	TaskID    string
 	RequestID string
-	At        time.Time // When ZEGO answered, by its clock.
-	// Found tells that ZEGO's answer was lost and the task found by its StreamID.
+	At        time.Time // When ZEGO answered, or if Found when it created the task, by its clock.
+	// Found is true if ZEGO's answer was lost and the task was found by its StreamID among
+	// the running ones. RequestID is then that of the list.
 	Found bool
 }
 
@@ -87,10 +89,12 @@ var (
 	stopStreamTask   = apiAction{name: "StopDigitalHumanStreamTask", noData: true}
 )
 
-// CreateStreamTask starts a stream task; see WaitStreamTask for when it streams. It
-// never creates twice: if ZEGO's answer is lost, it looks the StreamID up among the
-// running tasks, and if that tells nothing either, the error is a *LostAnswerError
-// and the task may be there, or come.
+// CreateStreamTask starts a stream task. It does not wait for the stream: WaitStreamTask
+// does. The stream is billed until the task ends; StopStreamTask ends it.
+//
+// CreateStreamTask never creates two tasks. If ZEGO's answer is lost, it looks for a
+// running task with the same RoomID and StreamID and returns that. If there is none, the
+// error is a *LostAnswerError: ZEGO may have created the task, or may do so yet.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/create-digital-human-stream-task
 func (c *Client) CreateStreamTask(ctx context.Context, in CreateStreamTaskRequest) (CreatedStreamTask, error) {
@@ -104,11 +108,12 @@ func (c *Client) CreateStreamTask(ctx context.Context, in CreateStreamTaskReques
 	return CreatedStreamTask{TaskID: out.TaskID, RequestID: got.RequestID, At: got.At}, err
 }
 
-// findCreated looks for the task that a create whose answer was lost may have made,
-// a few times: ZEGO may still be at it.
+// findCreated looks among the running tasks for the one that a create at the time start
+// may have made whose answer was lost. It looks three times, because ZEGO may not have
+// finished yet.
 func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Time) (CreatedStreamTask, bool) {
-	for look := range 3 {
-		if look > 0 && !sleep(ctx, 5*c.retryInterval) {
+	for try := range 3 {
+		if try > 0 && !sleep(ctx, 5*c.retryInterval) {
 			break
 		}
 		list, err := c.ListStreamTasks(ctx)
@@ -116,7 +121,8 @@ func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Tim
 			continue
 		}
 		for _, task := range list.Tasks {
-			// An older one is another's, which had the StreamID before.
+			// A task that is clearly older is not the one that was to be created: it had
+			// the same StreamID before.
 			old := time.Unix(task.CreateTime, 0).Before(start.Add(-time.Minute))
 			if task.StreamID == want.StreamID && task.RoomID == want.RoomID && !old {
 				return CreatedStreamTask{TaskID: task.ID, RequestID: list.RequestID, At: time.Unix(task.CreateTime, 0), Found: true}, true
@@ -126,8 +132,8 @@ func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Tim
 	return CreatedStreamTask{}, false
 }
 
-// GetStreamTask returns a running stream task. ZEGO forgets tasks that ended, early
-// or late: the error is then CodeStreamStopped or CodeTaskNotFound.
+// GetStreamTask returns a stream task. ZEGO forgets a task some time after its end, and
+// then refuses the call with CodeStreamStopped or CodeTaskNotFound.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/get-digital-human-stream-task-status
 func (c *Client) GetStreamTask(ctx context.Context, taskID string) (StreamTask, error) {
@@ -136,11 +142,12 @@ func (c *Client) GetStreamTask(ctx context.Context, taskID string) (StreamTask, 
 	return StreamTask(out), err
 }
 
-// WaitStreamTask waits until a stream task is no longer initializing, and returns it
-// as it then is. It asks ZEGO about once a second, and tells seen, if not nil, each
-// answer. It ends with ctx.
+// WaitStreamTask waits until a stream task is no longer TaskInitializing, and returns it.
+// That the stream could not start is no error: the Status is then TaskInitFailed. It asks
+// ZEGO about once a second (five times Options.RetryInterval, sooner at first), and calls
+// seen, if that is not nil, with each answer. When ctx ends, the error is a *TransportError.
 func (c *Client) WaitStreamTask(ctx context.Context, taskID string, seen func(StreamTask)) (StreamTask, error) {
-	for pause := c.retryInterval; ; pause = min(2*pause, 5*c.retryInterval) {
+	for interval := c.retryInterval; ; interval = min(2*interval, 5*c.retryInterval) {
 		task, err := c.GetStreamTask(ctx, taskID)
 		if err != nil {
 			return task, err
@@ -151,7 +158,7 @@ func (c *Client) WaitStreamTask(ctx context.Context, taskID string, seen func(St
 		if task.Status != TaskInitializing {
 			return task, nil
 		}
-		if !sleep(ctx, pause) {
+		if !sleep(ctx, interval) {
 			return task, &TransportError{Action: getStreamTask.name, Err: context.Cause(ctx)}
 		}
 	}
@@ -159,12 +166,12 @@ func (c *Client) WaitStreamTask(ctx context.Context, taskID string, seen func(St
 
 // StreamTaskList is the answer to ListStreamTasks.
 type StreamTaskList struct {
-	Tasks     []StreamTask // Initializing or streaming; never nil.
+	Tasks     []StreamTask // Those that are TaskInitializing or TaskStreaming; never nil.
 	RequestID string
 }
 
-// ListStreamTasks returns every running stream task of the project, those of other
-// programs included.
+// ListStreamTasks returns all running stream tasks of the project, also those that other
+// programs created.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/query-digital-human-stream-tasks
 func (c *Client) ListStreamTasks(ctx context.Context) (StreamTaskList, error) {
@@ -172,27 +179,31 @@ func (c *Client) ListStreamTasks(ctx context.Context) (StreamTaskList, error) {
 	return StreamTaskList{Tasks: out.TaskList, RequestID: got.RequestID}, err
 }
 
-// Stopped is the answer to StopStreamTask.
+// Stopped is the result of StopStreamTask.
 type Stopped struct {
 	RequestID      string
-	AlreadyStopped bool // It had stopped before, by itself or by an earlier call.
+	AlreadyStopped bool // The task had stopped before this call.
 }
 
-// StopStreamTask ends a stream task. That it had already stopped is no error.
+// StopStreamTask ends a stream task and its stream. If the task had already stopped, that
+// is no error, as long as ZEGO remembers it: afterwards it refuses the call with
+// CodeTaskNotFound.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/stop-digital-human-stream-task
 func (c *Client) StopStreamTask(ctx context.Context, taskID string) (Stopped, error) {
-	_, got, err := call[nothing](ctx, c, stopStreamTask, taskRequest{taskID})
+	_, got, err := call[noData](ctx, c, stopStreamTask, taskRequest{taskID})
 	if refusal, ok := errors.AsType[*Error](err); ok && refusal.Code == CodeStreamStopped {
 		return Stopped{RequestID: refusal.RequestID, AlreadyStopped: true}, nil
 	}
 	return Stopped{RequestID: got.RequestID}, err
 }
 
+// taskRequest is the body of actions that need nothing but a task.
 type taskRequest struct {
 	TaskID string `json:"TaskId"`
 }
 
+// createdData is the Data of CreateDigitalHumanStreamTask.
 type createdData struct {
 	TaskID string `json:"TaskId"`
 }
@@ -206,6 +217,7 @@ func (d *createdData) check() error {
 
 func (d *createdData) clone() createdData { return *d }
 
+// taskData is the Data of GetDigitalHumanStreamTaskStatus.
 type taskData StreamTask
 
 func (d *taskData) check() error {
@@ -217,6 +229,8 @@ func (d *taskData) check() error {
 
 func (d *taskData) clone() taskData { return *d }
 
+// taskListData is the Data of QueryDigitalHumanStreamTasks. ZEGO may leave an empty list
+// out.
 type taskListData struct {
 	TaskList []StreamTask `json:"TaskList"`
 }
@@ -237,13 +251,13 @@ func (d *taskListData) clone() taskListData {
 	return taskListData{TaskList: append([]StreamTask{}, d.TaskList...)}
 }
 
-// nothing is the Data of answers that have none.
-type nothing struct{}
+// noData is the payload of actions whose answers have no Data.
+type noData struct{}
 
-func (*nothing) check() error   { return nil }
-func (*nothing) clone() nothing { return nothing{} }
+func (*noData) check() error  { return nil }
+func (*noData) clone() noData { return noData{} }
 
-// sleep reports whether d passed before ctx was done.
+// sleep waits for d, or until ctx is done, and reports whether d passed.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

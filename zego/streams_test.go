@@ -26,13 +26,13 @@ import (
 
 const taskID = "f06d1f5d-c0d1-4845-9a2c-f0a45ee037fd"
 
-// script answers the calls of each action with one text after the other, the last
-// one over and over. An empty text drops the connection; "hang" waits for the caller
-// to leave.
+// script is a server with prepared answers for each action, which it gives one after the
+// other, and the last one again and again. If an answer is empty, script drops the
+// connection; if it is "hang", script waits until the client cancels.
 type script struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	answers map[string][]string
-	bodies  map[string][]string // What came, by action.
+	bodies  map[string][]string // The bodies of requests, by action.
 }
 
 func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -62,16 +62,19 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, answer)
 }
 
+// calls returns how many requests have come for action.
 func (s *script) calls(action string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.bodies[action])
 }
 
+// refused returns an answer that refuses a call.
 func refused(code zego.Code) string {
 	return fmt.Sprintf(`{"Code":%d,"Message":"no","RequestId":"r"}`, int(code))
 }
 
+// succeeded returns a successful answer with data, or without any if data is empty.
 func succeeded(data string) string {
 	if data == "" {
 		return `{"Code":0,"Message":"success","RequestId":"r"}`
@@ -79,16 +82,18 @@ func succeeded(data string) string {
 	return `{"Code":0,"Message":"success","RequestId":"r","Data":` + data + `}`
 }
 
+// running returns a list of running tasks. One is in the room "room" and has streamID.
 func running(streamID string, created time.Time) string {
 	return succeeded(fmt.Sprintf(`{"TaskList":[{"TaskId":"other","RoomId":"room","StreamId":"else","Status":3,"CreateTime":1},`+
 		`{"TaskId":"t","RoomId":"room","StreamId":%q,"Status":1,"CreateTime":%d}]}`, streamID, created.Unix()))
 }
 
-// TestCreateOnce loses the answer to a create in every way, and looks for the task.
+// TestCreateOnce loses the answer to a create in different ways. The client does not create
+// a second task but looks for the first one in the list.
 func TestCreateOnce(t *testing.T) {
 	t.Parallel()
 	const create, query = "CreateDigitalHumanStreamTask", "QueryDigitalHumanStreamTasks"
-	there, none := running("mine", time.Now()), succeeded(`{"TaskList":null}`)
+	listed, none := running("mine", time.Now()), succeeded(`{"TaskList":null}`)
 	for _, tt := range []struct {
 		name            string
 		creates, lists  []string
@@ -98,13 +103,13 @@ func TestCreateOnce(t *testing.T) {
 		created, looked int
 	}{
 		{"answered", []string{succeeded(`{"TaskId":"t"}`)}, nil, zego.CreatedStreamTask{TaskID: "t", RequestID: "r"}, false, 0, 1, 0},
-		{"lost, and there", []string{""}, []string{there}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 1},
-		{"garbage, and there", []string{"<html>"}, []string{there}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 1},
-		{"no TaskId, and there", []string{succeeded(`{}`)}, []string{there}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 1},
-		{"lost, and there late", []string{""}, []string{none, none, there}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 3},
-		{"lost, and the list fails once", []string{""}, []string{refused(zego.CodeNoPermission), there}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 2},
-		{"lost, and not there", []string{""}, []string{none}, zego.CreatedStreamTask{}, true, 0, 1, 3},
-		{"lost, and another's of old", []string{""}, []string{running("mine", time.Now().Add(-time.Hour))}, zego.CreatedStreamTask{}, true, 0, 1, 3},
+		{"lost, and listed", []string{""}, []string{listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 1},
+		{"garbage, and listed", []string{"<html>"}, []string{listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 1},
+		{"no TaskId, and listed", []string{succeeded(`{}`)}, []string{listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 1},
+		{"lost, and listed late", []string{""}, []string{none, none, listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 3},
+		{"lost, and the list fails once", []string{""}, []string{refused(zego.CodeNoPermission), listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 2},
+		{"lost, and not listed", []string{""}, []string{none}, zego.CreatedStreamTask{}, true, 0, 1, 3},
+		{"lost, and an old task listed", []string{""}, []string{running("mine", time.Now().Add(-time.Hour))}, zego.CreatedStreamTask{}, true, 0, 1, 3},
 		{"busy, then answered", []string{refused(zego.CodeSystemBusy), succeeded(`{"TaskId":"t"}`)}, nil, zego.CreatedStreamTask{TaskID: "t", RequestID: "r"}, false, 0, 2, 0},
 		{"refused", []string{refused(zego.CodeConcurrencyExceeded)}, nil, zego.CreatedStreamTask{}, false, zego.CodeConcurrencyExceeded, 1, 0},
 		{"system error", []string{refused(zego.CodeSystemError)}, nil, zego.CreatedStreamTask{}, false, zego.CodeSystemError, 1, 0},
@@ -131,7 +136,8 @@ func TestCreateOnce(t *testing.T) {
 	}
 }
 
-// TestNeverTwice holds the drives to one request that may have been carried out.
+// TestNeverTwice checks that a drive whose answer is lost is not repeated, and that one
+// which was certainly not carried out is.
 func TestNeverTwice(t *testing.T) {
 	t.Parallel()
 	drives := map[string]func(context.Context, *zego.Client) error{
@@ -170,7 +176,7 @@ func TestNeverTwice(t *testing.T) {
 		if action == "DoAction" {
 			continue
 		}
-		// Certainly not carried out: it may be repeated.
+		// ZEGO says that it has not carried it out, so it is repeated.
 		upstream := &script{answers: map[string][]string{action: {refused(zego.CodeSystemBusy), succeeded(`{"DriveId":"d","WssAddress":"wss://x/?Token=y"}`)}}}
 		if err := drive(t.Context(), newClient(t, upstream, zego.Options{})); err != nil || upstream.calls(action) != 2 {
 			t.Errorf("%s when busy: got %v after %d calls", action, err, upstream.calls(action))
@@ -220,7 +226,7 @@ func TestDriveWaitsForTheStream(t *testing.T) {
 	}
 }
 
-// TestDriveWaitIsBounded runs on a clock of its own: the stream never starts.
+// TestDriveWaitIsBounded drives a stream that never starts, in virtual time.
 func TestDriveWaitIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -242,7 +248,7 @@ func TestDriveWaitIsBounded(t *testing.T) {
 	})
 }
 
-// inProcess is a transport without a network, for tests on a clock of their own.
+// inProcess is an http.RoundTripper without a network, for tests in virtual time.
 type inProcess struct{ http.Handler }
 
 func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -258,7 +264,7 @@ func TestStopTwice(t *testing.T) {
 	t.Parallel()
 	upstream := &script{answers: map[string][]string{"StopDigitalHumanStreamTask": {succeeded(""), succeeded(`"odd"`), "", refused(zego.CodeStreamStopped), refused(zego.CodeTaskNotFound)}}}
 	client := newClient(t, upstream, zego.Options{})
-	for _, want := range []zego.Stopped{{RequestID: "r"}, {RequestID: "r"}, {RequestID: "r", AlreadyStopped: true}} { // The last answer is lost first.
+	for _, want := range []zego.Stopped{{RequestID: "r"}, {RequestID: "r"}, {RequestID: "r", AlreadyStopped: true}} { // For the last one, an answer is lost before.
 		if got, err := client.StopStreamTask(t.Context(), taskID); err != nil || got != want {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
@@ -290,8 +296,8 @@ func TestWaitStreamTask(t *testing.T) {
 	}
 }
 
-// TestEveryField compares the optional arguments with the tables of ZEGO's
-// documentation, whose examples leave most of them out.
+// TestEveryField sends the optional fields. ZEGO's examples leave most of them out, so what
+// is expected is from the tables of its documentation.
 func TestEveryField(t *testing.T) {
 	t.Parallel()
 	upstream := &script{}
@@ -369,14 +375,15 @@ func TestNamesOfStatuses(t *testing.T) {
 	}
 }
 
-// voice is the other end of a speech.
+// voice is the server that a speech is sent to.
 type voice struct {
-	texts chan string
-	audio chan []byte // All of it, when the connection ended.
-	do    func(context.Context, *websocket.Conn)
+	texts chan string // Control messages.
+	audio chan []byte // All audio, sent when the connection has ended.
+	// do replaces what the server does, which is to fill texts and audio.
+	do func(context.Context, *websocket.Conn)
 }
 
-// speakTo returns a client whose speeches come to a voice of the script's own.
+// speakTo returns a client whose speeches go to v, and the script that answers its calls.
 func speakTo(t *testing.T, v *voice) (*zego.Client, *script) {
 	t.Helper()
 	v.texts, v.audio = make(chan string, 10), make(chan []byte, 1)
@@ -424,7 +431,7 @@ func TestSpeak(t *testing.T) {
 	if err := json.Unmarshal(text, &documented); err != nil {
 		t.Fatal(err)
 	}
-	pcm := bytes.Repeat([]byte{1, 2, 3, 4}, 5001) // No whole number of messages.
+	pcm := bytes.Repeat([]byte{1, 2, 3, 4}, 5001) // Not a whole number of messages.
 	for start, audio := range map[string]zego.PCM{
 		"Start":            {SampleRate: 24000, Channels: 1},
 		"StartTwoChannels": {SampleRate: 24000, Channels: 2, VoiceChannel: zego.LeftChannel},
@@ -453,7 +460,7 @@ func TestSpeak(t *testing.T) {
 	}
 }
 
-// TestSpeakingPace checks that audio is not sent faster than half a second ahead.
+// TestSpeakingPace checks that audio is sent at most about half a second ahead.
 func TestSpeakingPace(t *testing.T) {
 	t.Parallel()
 	client, _ := speakTo(t, &voice{})
@@ -468,7 +475,7 @@ func TestSpeakingPace(t *testing.T) {
 	}
 }
 
-// TestSpeechIsCancelled: the server is told that nothing more comes.
+// TestSpeechIsCancelled cancels a speech. The server still gets a Stop message.
 func TestSpeechIsCancelled(t *testing.T) {
 	t.Parallel()
 	v := &voice{}
@@ -494,7 +501,7 @@ func TestSpeechIsCancelled(t *testing.T) {
 
 func TestSpeechBreaks(t *testing.T) {
 	t.Parallel()
-	long := bytes.NewReader(make([]byte, 10<<20)) // Minutes: it must break off before.
+	long := bytes.NewReader(make([]byte, 10<<20)) // Minutes of audio, so the speech breaks off before its end.
 	ctx, cancel := context.WithCancel(t.Context())
 	reason := errors.New("read error")
 	for _, tt := range []struct {
@@ -534,8 +541,8 @@ func TestSpeechBreaks(t *testing.T) {
 	}
 }
 
-// TestSpeechUnderFlood checks that messages of the server's, few and huge or many,
-// neither hold the speech up nor pile up.
+// TestSpeechUnderFlood gets many large messages from the server during a speech. They do
+// not hold it up.
 func TestSpeechUnderFlood(t *testing.T) {
 	t.Parallel()
 	got := make(chan int, 1)
@@ -577,7 +584,7 @@ func TestSpeakRefuses(t *testing.T) {
 		audio   zego.PCM
 		address string
 		want    string
-		asked   int // Times that ZEGO was.
+		asked   int // How often ZEGO is called.
 	}{
 		{"no reader", zego.PCM{}, "", "the audio is empty", 0},
 		{"no audio", zego.PCM{Reader: strings.NewReader("")}, "", "the audio is empty", 0},
@@ -587,7 +594,7 @@ func TestSpeakRefuses(t *testing.T) {
 		{"voice channel", zego.PCM{Reader: sound(), VoiceChannel: 3}, "", "0 to 2, got 3", 0},
 		{"plain address", zego.PCM{Reader: sound()}, "ws://example.com/?Token=hunter2", "no wss URL", 1},
 		{"no address", zego.PCM{Reader: sound()}, "%zz?Token=hunter2", "no wss URL", 1},
-		{"nobody there", zego.PCM{Reader: sound()}, "wss://127.0.0.1:1/ws?Token=hunter2", "cannot connect", 1},
+		{"no server", zego.PCM{Reader: sound()}, "wss://127.0.0.1:1/ws?Token=hunter2", "cannot connect", 1},
 		{"refused", zego.PCM{Reader: sound()}, "wrong token", "refused: HTTP 401", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -626,7 +633,8 @@ func TestAddressIsNotPrinted(t *testing.T) {
 	}
 }
 
-// wav returns a WAV file with a format block of its own.
+// wav returns a WAV file. declared is the size of the audio according to its header; extra
+// names blocks to put before the format.
 func wav(format []byte, audio []byte, declared uint32, extra ...string) []byte {
 	var b bytes.Buffer
 	block := func(name string, size uint32, body []byte) {
@@ -643,6 +651,7 @@ func wav(format []byte, audio []byte, declared uint32, extra ...string) []byte {
 	return b.Bytes()
 }
 
+// pcmFormat returns the format block of a WAV file.
 func pcmFormat(kind, channels uint16, rate uint32, bits uint16) []byte {
 	var b bytes.Buffer
 	for _, v := range []any{kind, channels, rate, rate * uint32(channels) * uint32(bits) / 8, channels * bits / 8, bits} {
@@ -659,9 +668,9 @@ func TestReadWAV(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		file   []byte
-		length time.Duration // Of a good one.
-		bytes  int
-		want   string // Of a bad one.
+		length time.Duration // If the file can be read.
+		bytes  int           // Likewise.
+		want   string        // Part of the error, if it cannot be read.
 	}{
 		{"mono", wav(good, second, 48000), time.Second, 48000, ""},
 		{"two channels, extensible", wav(extensible, make([]byte, 64000), 64000), time.Second, 64000, ""},
@@ -714,8 +723,8 @@ func FuzzReadWAV(f *testing.F) {
 	})
 }
 
-// FuzzStreamAnswers feeds any answer to the streaming actions: an error or a sound
-// value, never a panic.
+// FuzzStreamAnswers gives any answer to the streaming actions. They return an error or a
+// complete value.
 func FuzzStreamAnswers(f *testing.F) {
 	for _, data := range []string{
 		`{"Total":1,"Timbres":[{"TimbreId":"x"}]}`, `{"TaskId":"t"}`, `{"TaskList":[{"TaskId":"t","Status":3,"CreateTime":1}]}`, `{"TaskList":null}`,

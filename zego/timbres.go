@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// ListTimbresRequest selects a page of timbres. What is zero or nil is not sent, and
-// ZEGO's default holds.
+// ListTimbresRequest selects a page of timbres. A field that is empty or nil is not sent,
+// and ZEGO uses its default.
 type ListTimbresRequest struct {
-	DigitalHumanID string `json:"DigitalHumanId,omitempty"` // Its private timbres alone; empty: the public ones alone.
-	Offset         *int   `json:"Offset,omitempty"`         // First entry, 0 to 1000000; default 0.
-	Limit          *int   `json:"Limit,omitempty"`          // Most entries, 1 to MaxLimit; default MaxLimit.
+	DigitalHumanID string `json:"DigitalHumanId,omitempty"` // Lists only the private timbres of this digital human. Default: only public timbres.
+	Offset         *int   `json:"Offset,omitempty"`         // How many entries to skip, 0 to 1000000; default 0.
+	Limit          *int   `json:"Limit,omitempty"`          // How many entries to return at most, 1 to MaxLimit; default MaxLimit.
 }
 
 // Timbre is a voice for DriveByText.
 type Timbre struct {
 	ID        string `json:"TimbreId"`
 	Name      string `json:"Name"`
-	AvatarURL string `json:"AvatarUrl"` // Image; see AvatarURLLifetime.
+	AvatarURL string `json:"AvatarUrl"` // Of an image; see AvatarURLLifetime.
 }
 
 // TimbrePage is one page of the list.
 type TimbrePage struct {
-	Total     int // Matches over all pages.
+	Total     int // Entries on all pages.
 	Timbres   []Timbre
 	RequestID string
 	At        time.Time // When ZEGO answered, by its clock; see AvatarURLLifetime.
@@ -33,9 +33,10 @@ type TimbrePage struct {
 
 var getTimbreList = apiAction{name: "GetTimbreList", readOnly: true, coalesce: true, cacheable: true}
 
-// ListTimbres returns one page of timbres: with a DigitalHumanID the private ones
-// bound to that digital human, otherwise the public ones. A digital human can speak
-// with both. Past the end the page is empty and Total is true.
+// ListTimbres returns one page of timbres: the private ones of a digital human if
+// DigitalHumanID is set, otherwise the public ones. A digital human can speak with its
+// private timbres and with all public ones. A page past the end is empty, and its Total is
+// right nevertheless.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/timbre-management/get-timbre-list
 func (c *Client) ListTimbres(ctx context.Context, in ListTimbresRequest) (TimbrePage, error) {
@@ -46,8 +47,8 @@ func (c *Client) ListTimbres(ctx context.Context, in ListTimbresRequest) (Timbre
 	return TimbrePage{Total: *out.Total, Timbres: out.Timbres, RequestID: got.RequestID, At: got.At}, nil
 }
 
-// TimbrePages returns an iterator over all pages of the timbres that ListTimbres
-// lists for digitalHumanID. It works as DigitalHumanPages does.
+// TimbrePages returns an iterator over all pages of timbres: the private ones of a digital
+// human, or the public ones if digitalHumanID is empty. It works as DigitalHumanPages does.
 func (c *Client) TimbrePages(ctx context.Context, digitalHumanID string) iter.Seq2[TimbrePage, error] {
 	return allPages(ctx, func(ctx context.Context, offset int) (TimbrePage, error) {
 		return c.ListTimbres(ctx, ListTimbresRequest{DigitalHumanID: digitalHumanID, Offset: &offset, Limit: new(MaxLimit)})
@@ -64,6 +65,7 @@ func (p TimbrePage) ids() []string {
 	return ids
 }
 
+// timbreListData is the Data of GetTimbreList.
 type timbreListData struct {
 	Total   *int     `json:"Total"`
 	Timbres []Timbre `json:"Timbres"`
