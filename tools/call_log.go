@@ -3,7 +3,6 @@ package tools
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 	"zego-mcp/zego"
@@ -17,6 +16,7 @@ type upstreamStats struct {
 	cached, shared    int
 	code              zego.Code     // The last refusal.
 	action, requestID string        // Of the last call that acted, or else of the last one.
+	acted             bool          // action changes something.
 	queueTime         time.Duration // Waiting for the rate limit.
 	clockOffset       time.Duration // 0 unless it was learnt in this request.
 }
@@ -34,8 +34,8 @@ func (s *upstreamStats) add(_ context.Context, call zego.CallInfo) {
 		s.shared++
 	}
 	// The action that changes something tells more than those that look things up for it.
-	if !isRead(call.Action) || isRead(s.action) {
-		s.action, s.requestID = call.Action, call.RequestID
+	if !call.ReadOnly || !s.acted {
+		s.action, s.requestID, s.acted = call.Action, call.RequestID, !call.ReadOnly
 	}
 	s.queueTime += call.QueueTime
 	if call.Code != 0 {
@@ -44,11 +44,6 @@ func (s *upstreamStats) add(_ context.Context, call zego.CallInfo) {
 	if call.ClockOffset != 0 {
 		s.clockOffset = call.ClockOffset
 	}
-}
-
-// isRead reports whether an action of ZEGO's only reads.
-func isRead(action string) bool {
-	return action == "" || strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "Query")
 }
 
 // attrs returns the log attributes. It must be called after all calls are over.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// apiAction is one of ZEGO's actions and how it may be called. The zero value of each
-// property is the careful one.
+// apiAction is one of ZEGO's actions and how it may be called. An action without properties
+// changes something, and may be repeated after a failure.
 type apiAction struct {
 	name          string // As in the query of a request, e.g. "GetDigitalHumanList".
 	readOnly      bool   // It changes nothing at ZEGO.
