@@ -18,10 +18,10 @@ func TestImports(t *testing.T) {
 		"internal/cmd/soak":   "internal/httpserver tools zego zego/zegosim",
 		"tools":               "schema tools/streams zego",
 		"tools/streams":       "zego",
-		"zego/zegosim":        "zego",
+		"zego/zegosim":        "zego zego/zegosim/faces zego/zegosim/speech",
 	}
 	root := filepath.Join("..", "..")
-	for _, dir := range []string{".", "schema", "tools", "zego", "zego/zegosim", "internal/cli", "internal/httpserver", "internal/redisshare", "internal/cmd/soak", "internal/stdio"} {
+	for _, dir := range []string{".", "schema", "tools", "zego", "zego/zegosim", "zego/zegosim/faces", "zego/zegosim/speech", "internal/cli", "internal/httpserver", "internal/redisshare", "internal/cmd/soak", "internal/stdio"} {
 		pkg, err := build.ImportDir(filepath.Join(root, dir), 0)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,78 @@
+package zegosim
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	avatarLifetime = 24 * time.Hour
+
+	avatarSize  = 256 // pixels, wide and high
+	previewSize = 128
+)
+
+// avatarPath ends in Expires like ZEGO's pre-signed URLs, though nothing signs it.
+func avatarPath(id string, now time.Time) string {
+	return "/avatars/" + url.PathEscape(id) + ".png?Expires=" + strconv.FormatInt(now.Add(avatarLifetime).Unix(), 10)
+}
+
+// previewPath ends in .gif: ZEGO's previews are videos, which the standard library
+// cannot make.
+func previewPath(id, gesture string) string {
+	return "/previews/" + url.PathEscape(id) + "/" + url.PathEscape(gesture) + ".gif"
+}
+
+// servePicture serves what AvatarURL and PreviewURL point to.
+func (s *Server) servePicture(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "zego-simulator: pictures take GET", http.StatusMethodNotAllowed)
+		return
+	}
+	id, gesture, ok := s.findPicture(r.URL.Path)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	contentType, draw := "image/gif", func() []byte { return faceOf(id).GIF(previewSize, gesture) }
+	if gesture == "" {
+		expires, err := strconv.ParseInt(r.URL.Query().Get("Expires"), 10, 64)
+		if err != nil || s.now().Unix() > expires {
+			http.Error(w, "zego-simulator: this URL has expired", http.StatusForbidden)
+			return
+		}
+		contentType, draw = "image/png", func() []byte { return faceOf(id).PNG(avatarSize) }
+	}
+
+	picture, _ := s.pictures.LoadOrStore(r.URL.Path, sync.OnceValue(draw))
+	body := picture.(func() []byte)()
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
+}
+
+// findPicture returns whose picture is at path. The gesture is empty for an avatar.
+// Only digital humans and timbres of the Server have pictures, which bounds how many
+// pictures it keeps.
+func (s *Server) findPicture(path string) (id, gesture string, ok bool) {
+	for _, human := range s.humans() {
+		if path == "/avatars/"+human.ID+".png" {
+			return human.ID, "", true
+		}
+		for _, g := range human.Gestures {
+			if path == "/previews/"+human.ID+"/"+g.Name+".gif" {
+				return human.ID, g.Name, true
+			}
+		}
+	}
+	for _, timbre := range s.timbres() {
+		if path == "/avatars/"+timbre.ID+".png" {
+			return timbre.ID, "", true
+		}
+	}
+	return "", "", false
+}
