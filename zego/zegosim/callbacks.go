@@ -2,6 +2,7 @@ package zegosim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // ZEGO signs callbacks with SHA-1.
@@ -28,7 +29,7 @@ const (
 	firstRetry = 2 * time.Second // doubled each time
 	lastRetry  = 32 * time.Second
 
-	maxOutbox     = 300 // events of a task; more are dropped
+	maxEvents     = 300 // events of a task that wait; more are dropped
 	maxDelivering = 100 // tasks whose events are delivered at once; others wait
 )
 
@@ -69,10 +70,10 @@ type callback struct {
 	Detail    any
 }
 
-// tell notes a change for CallbackURL.
-func (t *task) tell(kind int, at time.Time, detail any) {
-	if t.told && len(t.outbox) < maxOutbox {
-		t.outbox = append(t.outbox, event{kind, at, detail})
+// addEvent adds a change to what CallbackURL is to be told.
+func (t *task) addEvent(kind int, at time.Time, detail any) {
+	if t.notifies && len(t.events) < maxEvents {
+		t.events = append(t.events, event{kind, at, detail})
 	}
 }
 
@@ -101,7 +102,7 @@ func (s *Server) RunCallbacks(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		ready, wait, changed := s.due()
+		ready, wait, changed := s.nextDeliveries()
 		for _, t := range ready {
 			deliveries.Go(func() { s.deliverAll(ctx, client, t) })
 		}
@@ -115,23 +116,32 @@ func (s *Server) RunCallbacks(ctx context.Context) error {
 	}
 }
 
-// due returns the tasks that have something to tell and for which nobody does yet,
-// and how to wait for more. The caller must deliver for all of them.
-func (s *Server) due() (ready []*task, wait time.Duration, changed <-chan struct{}) {
+// wakeCallbacks makes RunCallbacks look for events, if it runs. The caller holds s.mu.
+func (s *Server) wakeCallbacks() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// nextDeliveries returns the tasks that have events which nobody delivers yet. The
+// caller must deliver them all. It also returns how long to wait, if changed does not
+// report something before, until it is called again.
+func (s *Server) nextDeliveries() (ready []*task, wait time.Duration, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.changed == nil {
 		s.changed = make(chan struct{}, 1)
 	}
-	now := s.update()
-	wait = memory
+	now := s.applyClock()
+	wait = retention
 	for _, t := range s.tasks {
-		if len(t.outbox) > 0 && !t.delivering && s.delivering < maxDelivering {
+		if len(t.events) > 0 && !t.delivering && s.delivering < maxDelivering {
 			t.delivering = true
 			s.delivering++
 			ready = append(ready, t)
 		}
-		if at, change := t.next(); change != nil {
+		if at, change := t.nextChange(); change != nil {
 			wait = min(wait, at.Sub(now))
 		}
 	}
@@ -142,21 +152,18 @@ func (s *Server) due() (ready []*task, wait time.Duration, changed <-chan struct
 func (s *Server) deliverAll(ctx context.Context, client *http.Client, t *task) {
 	for {
 		s.mu.Lock()
-		if len(t.outbox) == 0 || ctx.Err() != nil {
+		if len(t.events) == 0 || ctx.Err() != nil {
 			t.delivering = false
 			s.delivering--
-			select {
-			case s.changed <- struct{}{}: // A place is free.
-			default:
-			}
+			s.wakeCallbacks() // Another task may be waiting for the place.
 			s.mu.Unlock()
 			return
 		}
-		e := t.outbox[0]
+		e := t.events[0]
 		s.mu.Unlock()
 		if s.deliver(ctx, client, t.id, e) {
 			s.mu.Lock()
-			t.outbox = slices.Delete(t.outbox, 0, 1)
+			t.events = slices.Delete(t.events, 0, 1)
 			s.mu.Unlock()
 		}
 	}
@@ -195,14 +202,11 @@ func (s *Server) post(ctx context.Context, client *http.Client, taskID string, e
 		timestamp = strconv.FormatInt(now.Unix(), 10)
 	}
 	nonce := rand.Text()
-	body, err := json.Marshal(callback{
+	body, _ := json.Marshal(callback{ // Its fields can always be encoded.
 		AppID: s.appID(), TaskID: taskID, EventType: e.kind,
-		Nonce: nonce, Timestamp: timestamp, Signature: signCallback(s.callbackSecret(), timestamp, nonce),
+		Nonce: nonce, Timestamp: timestamp, Signature: signCallback(cmp.Or(s.CallbackSecret, DefaultCallbackSecret), timestamp, nonce),
 		EventTime: e.at.UnixMilli(), Detail: e.detail,
 	})
-	if err != nil {
-		panic(err) // a detail is what JSON cannot hold
-	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.CallbackURL, bytes.NewReader(body))
 	if err != nil {
 		return false
@@ -224,11 +228,4 @@ func signCallback(secret, timestamp, nonce string) string {
 	slices.Sort(parts)
 	sum := sha1.Sum([]byte(strings.Join(parts, ""))) //nolint:gosec // As above.
 	return fmt.Sprintf("%x", sum)
-}
-
-func (s *Server) callbackSecret() string {
-	if s.CallbackSecret == "" {
-		return DefaultCallbackSecret
-	}
-	return s.CallbackSecret
 }

@@ -21,39 +21,38 @@ type action struct {
 // getDigitalHumanList lists in the order of Humans.
 //
 // Assumed: ZEGO documents no order.
-func (s *Server) getDigitalHumanList(r *request) (any, *refusal) {
-	mode := zego.FetchMode(r.params.number("FetchMode", 1, 1, 3))
-	offset := r.params.number("Offset", 0, 0, 1_000_000)
-	limit := r.params.number("Limit", 20, 1, 20)
-	if r.params.no != nil {
-		return nil, r.params.no
+func (s *Server) getDigitalHumanList(r *request) (any, error) {
+	mode := zego.FetchMode(r.number("FetchMode", 1, 1, 3))
+	offset, limit := r.offsetAndLimit()
+	if r.err != nil {
+		return nil, r.err
 	}
-
+	var humans []zego.DigitalHuman
+	for _, human := range s.humans() {
+		if mode == zego.FetchAll || human.IsPublic == (mode == zego.FetchPublic) {
+			humans = append(humans, human)
+		}
+	}
 	var out struct {
 		Total         int
 		DigitalHumans []digitalHuman
 	}
-	out.DigitalHumans = []digitalHuman{} // past the end, it is empty but there
-	for _, human := range s.humans() {
-		if mode == zego.FetchPublic && !human.IsPublic || mode == zego.FetchPrivate && human.IsPublic {
-			continue
-		}
-		if out.Total >= offset && len(out.DigitalHumans) < limit {
-			out.DigitalHumans = append(out.DigitalHumans, r.describe(human))
-		}
-		out.Total++
+	out.Total = len(humans)
+	out.DigitalHumans = []digitalHuman{} // Never null.
+	for _, human := range page(humans, offset, limit) {
+		out.DigitalHumans = append(out.DigitalHumans, r.describe(human))
 	}
 	return out, nil
 }
 
-func (s *Server) getDigitalHumanInfo(r *request) (any, *refusal) {
-	id := r.params.required("DigitalHumanId")
-	if r.params.no != nil {
-		return nil, r.params.no
+func (s *Server) getDigitalHumanInfo(r *request) (any, error) {
+	id := r.required("DigitalHumanId")
+	if r.err != nil {
+		return nil, r.err
 	}
-	human, no := s.human(id)
-	if no != nil {
-		return nil, no
+	human, err := s.human(id)
+	if err != nil {
+		return nil, err
 	}
 	return r.describe(human), nil
 }
@@ -68,7 +67,7 @@ func (r *request) describe(human zego.DigitalHuman) digitalHuman {
 		IsPublic:       human.IsPublic,
 	}
 	if out.AvatarURL == "" {
-		out.AvatarURL = r.origin + avatarPath(human.ID, r.now)
+		out.AvatarURL = r.origin + avatarPath(human.ID, r.clock())
 	}
 	for i, a := range human.Gestures {
 		out.Actions[i] = action{a.Name, a.PreviewURL}
@@ -86,7 +85,7 @@ func (s *Server) humans() []zego.DigitalHuman {
 	return s.Humans
 }
 
-func (s *Server) human(id string) (zego.DigitalHuman, *refusal) {
+func (s *Server) human(id string) (zego.DigitalHuman, error) {
 	for _, human := range s.humans() {
 		if human.ID == id {
 			return human, nil

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxDrives bounds how many drives of a task are remembered, queued ones included.
+	// maxDrives is how many drives of a task are remembered, queued ones included.
 	maxDrives = 300
 
 	// Assumed: the length of any file that DriveByAudio names; it is not fetched.
@@ -32,102 +32,99 @@ const (
 
 // drive is something to speak. Server.mu guards it.
 type drive struct {
-	id     string
-	status driveStatus
-	lasts  time.Duration // once it has begun; 0: until something ends it
-	fails  bool          // when its turn comes
-	ends   time.Time     // zero: not by the clock
-	voice  *voice        // of DriveByWsStream only
+	id       string
+	status   driveStatus
+	duration time.Duration // 0: it lasts until something ends it
+	willFail bool          // it fails when its turn comes
+	endsAt   time.Time     // when the clock ends it; zero if something else does
+	voice    *voice        // of DriveByWsStream only; otherwise nil
 }
 
-// order is what a new drive does to those before it.
-type order int
+// interruptMode is what a new drive does to the drives before it. The first two are
+// the values of InterruptMode.
+type interruptMode int
 
 const (
-	afterAll     order = iota // waits until they are over
-	atOnce                    // cuts the one that has its turn
-	inTheirPlace              // cuts that one and discards the others
+	queueBehind      interruptMode = iota // wait until they are over
+	interruptCurrent                      // interrupt the one that has its turn
+	interruptAll                          // interrupt that one, and discard those that wait
 )
 
 type driveData struct {
 	DriveID string `json:"DriveId"`
 }
 
-func (s *Server) driveByText(r *request) (any, *refusal) {
-	p := &r.params
-	taskID := p.required("TaskId")
-	text := p.required("Text")
+func (s *Server) driveByText(r *request) (any, error) {
+	taskID := r.required("TaskId")
+	text := r.required("Text")
 	if n := utf8.RuneCountInString(text); n > 1800 {
-		p.wrong("Text", "must have 1 to 1800 characters, got %d", n)
+		r.wrong("Text", "must have 1 to 1800 characters, got %d", n)
 	}
-	tts := p.object("TTSConfig")
+	tts := r.object("TTSConfig")
 	timbreID := tts.required("TimbreId")
 	rate := tts.number("SpeechRate", 0, -500, 500)
 	tts.number("PitchRate", 0, -500, 500)
 	tts.number("Volume", 50, 1, 100)
-	turn := order(p.number("InterruptMode", 0, 0, 1))
-	if p.no != nil {
-		return nil, p.no
+	mode := interruptMode(r.number("InterruptMode", 0, 0, 1))
+	if r.err != nil {
+		return nil, r.err
 	}
-	return s.drive(r, taskID, turn, func(t *task) (*drive, *refusal) {
-		return &drive{lasts: speechDuration(text, rate)}, s.timbreFor(t.human.ID, timbreID)
+	return s.drive(r, taskID, mode, func(t *task) (*drive, error) {
+		return &drive{duration: speechDuration(text, rate)}, s.timbreFor(t.human.ID, timbreID)
 	})
 }
 
-func (s *Server) driveByAudio(r *request) (any, *refusal) {
-	p := &r.params
-	taskID := p.required("TaskId")
-	if !isWebURL(p.required("AudioUrl")) {
-		p.wrong("AudioUrl", "must be an http or https URL")
+func (s *Server) driveByAudio(r *request) (any, error) {
+	taskID := r.required("TaskId")
+	if !isWebURL(r.required("AudioUrl")) {
+		r.wrong("AudioUrl", "must be an http or https URL")
 	}
-	p.number("VoiceChannel", 0, 0, 2)
-	turn := order(p.number("InterruptMode", 0, 0, 1))
-	if p.no != nil {
-		return nil, p.no
+	r.number("VoiceChannel", 0, 0, 2)
+	mode := interruptMode(r.number("InterruptMode", 0, 0, 1))
+	if r.err != nil {
+		return nil, r.err
 	}
-	return s.drive(r, taskID, turn, func(*task) (*drive, *refusal) {
-		return &drive{lasts: audioDuration}, nil
+	return s.drive(r, taskID, mode, func(*task) (*drive, error) {
+		return &drive{duration: audioDuration}, nil
 	})
 }
 
-func (s *Server) driveByRTCStream(r *request) (any, *refusal) {
-	p := &r.params
-	taskID := p.required("TaskId")
-	rtc := p.object("RTCConfig")
-	rtc.channel("RoomId")
-	rtc.channel("StreamId")
-	if p.no != nil {
-		return nil, p.no
+func (s *Server) driveByRTCStream(r *request) (any, error) {
+	taskID := r.required("TaskId")
+	rtc := r.object("RTCConfig")
+	rtc.roomOrStream("RoomId")
+	rtc.roomOrStream("StreamId")
+	if r.err != nil {
+		return nil, r.err
 	}
-	return s.drive(r, taskID, inTheirPlace, func(*task) (*drive, *refusal) {
+	return s.drive(r, taskID, interruptAll, func(*task) (*drive, error) {
 		return &drive{}, nil
 	})
 }
 
-// driveByWSStream gives an address to send speech to.
+// driveByWSStream returns an address to send speech to.
 //
-// Assumed: it cuts what is spoken at once, not only when the caller connects.
-func (s *Server) driveByWSStream(r *request) (any, *refusal) {
-	taskID := r.params.required("TaskId")
-	if r.params.no != nil {
-		return nil, r.params.no
+// Assumed: it interrupts other drives at once, not only when the caller connects.
+func (s *Server) driveByWSStream(r *request) (any, error) {
+	taskID := r.required("TaskId")
+	if r.err != nil {
+		return nil, r.err
 	}
 	var out struct {
 		driveData
 		WSSAddress string `json:"WssAddress"`
 	}
-	var no *refusal
-	out.driveData, no = s.drive(r, taskID, inTheirPlace, func(*task) (*drive, *refusal) {
-		host, err := s.openVoice()
+	var err error
+	out.driveData, err = s.drive(r, taskID, interruptAll, func(*task) (*drive, error) {
+		v, address, err := s.newVoice(r.now)
 		if err != nil {
 			return nil, refuse(zego.CodeSystemError, "the simulator cannot take speech: %v", err)
 		}
-		v := newVoice(s.now())
-		out.WSSAddress = "wss://" + host + "/ws?Token=" + v.token
+		out.WSSAddress = address
 		return &drive{voice: v}, nil
 	})
-	if no != nil {
-		return nil, no
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -136,17 +133,14 @@ func (s *Server) driveByWSStream(r *request) (any, *refusal) {
 //
 // Assumed: the code for an unknown gesture; that a gesture neither interrupts speech
 // nor counts as a drive for MaxIdleTime.
-func (s *Server) doAction(r *request) (any, *refusal) {
-	taskID, gesture := r.params.required("TaskId"), r.params.required("Action")
-	if r.params.no != nil {
-		return nil, r.params.no
+func (s *Server) doAction(r *request) (any, error) {
+	taskID, gesture := r.required("TaskId"), r.required("Action")
+	if r.err != nil {
+		return nil, r.err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settle()
-	t, no := s.streaming(taskID)
-	if no != nil {
-		return nil, no
+	t, err := s.streamingTask(taskID)
+	if err != nil {
+		return nil, err
 	}
 	var names []string
 	for _, a := range t.human.Gestures {
@@ -161,43 +155,39 @@ func (s *Server) doAction(r *request) (any, *refusal) {
 	return nil, nil
 }
 
-// interruptDriveTask cuts what is spoken and discards what waits.
+// interruptDriveTask interrupts the drive that has its turn and discards those that
+// wait.
 //
-// Assumed: it succeeds when there is neither.
-func (s *Server) interruptDriveTask(r *request) (any, *refusal) {
-	taskID := r.params.required("TaskId")
-	if r.params.no != nil {
-		return nil, r.params.no
+// Assumed: it also succeeds if there are none.
+func (s *Server) interruptDriveTask(r *request) (any, error) {
+	taskID := r.required("TaskId")
+	if r.err != nil {
+		return nil, r.err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.settle()
-	t, no := s.streaming(taskID)
-	if no != nil {
-		return nil, no
+	t, err := s.streamingTask(taskID)
+	if err != nil {
+		return nil, err
 	}
-	t.cut(len(t.queue), now)
+	t.interrupt(len(t.queue), r.now)
 	return nil, nil
 }
 
-// getDriveStatus tells of one drive or of all of a task, oldest first.
+// getDriveStatus returns the status of one drive, or of all drives of a task, oldest
+// first.
 //
-// Assumed: it goes on to answer after the stream has ended; one of both ids is
-// required; the code for an unknown drive, since none is documented.
-func (s *Server) getDriveStatus(r *request) (any, *refusal) {
-	taskID, driveID := r.params.optional("TaskId", ""), r.params.optional("DriveId", "")
+// Assumed: it goes on to answer after the stream has ended. TaskId or DriveId is
+// required. The code for an unknown drive, since none is documented.
+func (s *Server) getDriveStatus(r *request) (any, error) {
+	taskID, driveID := r.optional("TaskId", ""), r.optional("DriveId", "")
 	if taskID == "" && driveID == "" {
-		r.params.wrong("TaskId", "or DriveId is required")
+		r.wrong("TaskId", "or DriveId is required")
 	}
-	if r.params.no != nil {
-		return nil, r.params.no
+	if r.err != nil {
+		return nil, r.err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settle()
 	if taskID != "" {
-		if _, no := s.task(taskID); no != nil {
-			return nil, no
+		if _, err := s.task(taskID); err != nil {
+			return nil, err
 		}
 	}
 
@@ -220,26 +210,23 @@ func (s *Server) getDriveStatus(r *request) (any, *refusal) {
 	return out, nil
 }
 
-// drive gives a task something to speak, which prepare makes or refuses once the
-// task is known to stream.
-func (s *Server) drive(r *request, taskID string, turn order, prepare func(*task) (*drive, *refusal)) (driveData, *refusal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.settle()
-	t, no := s.streaming(taskID)
-	if no != nil {
-		return driveData{}, no
+// drive gives a task something to speak. It calls prepare, which makes the drive or
+// refuses it, once the task is known to stream.
+func (s *Server) drive(r *request, taskID string, mode interruptMode, prepare func(*task) (*drive, error)) (driveData, error) {
+	t, err := s.streamingTask(taskID)
+	if err != nil {
+		return driveData{}, err
 	}
-	d, no := prepare(t)
-	if no != nil {
-		return driveData{}, no
+	d, err := prepare(t)
+	if err != nil {
+		return driveData{}, err
 	}
-	switch turn {
-	case afterAll:
-	case atOnce:
-		t.cut(min(1, len(t.queue)), now)
-	case inTheirPlace:
-		t.cut(len(t.queue), now)
+	switch mode {
+	case queueBehind:
+	case interruptCurrent:
+		t.interrupt(min(1, len(t.queue)), r.now)
+	case interruptAll:
+		t.interrupt(len(t.queue), r.now)
 	}
 	if len(t.drives) >= maxDrives {
 		oldest := slices.IndexFunc(t.drives, func(d *drive) bool { return d.status > driving })
@@ -250,30 +237,31 @@ func (s *Server) drive(r *request, taskID string, turn order, prepare func(*task
 		t.drives = slices.Delete(t.drives, oldest, oldest+1)
 	}
 	s.lastDrive++
-	d.id, d.fails = fmt.Sprintf("00000000-0000-4000-8002-%012x", s.lastDrive), r.failDrive
+	d.id, d.willFail = fmt.Sprintf("00000000-0000-4000-8002-%012x", s.lastDrive), r.fault.FailDrive
 	t.drives = append(t.drives, d)
-	if turn == atOnce {
+	if mode == interruptCurrent {
 		// Assumed: those that wait are not discarded, since only DriveByWsStream,
 		// DriveByRTCStream and InterruptDriveTask are said to do that.
 		t.queue = slices.Insert(t.queue, 0, d)
 	} else {
 		t.queue = append(t.queue, d)
 	}
-	t.turnInto(d, queued, now)
-	t.begin(now)
+	t.setDriveStatus(d, queued, r.now)
+	t.startFirst(r.now)
 	return driveData{d.id}, nil
 }
 
-// begin lets the first of the queue have its turn.
-func (t *task) begin(at time.Time) {
+// startFirst starts the first drive of the queue, unless it has started before. A
+// drive that fails is removed, and the next one is started.
+func (t *task) startFirst(at time.Time) {
 	for len(t.queue) > 0 && t.queue[0].status == queued {
 		d := t.queue[0]
 		switch {
-		case d.fails:
-			t.turnInto(d, failed, at)
-			t.drop(1, at)
-		case d.voice != nil: // which waits for its caller, but not for ever
-			d.ends = d.voice.expires
+		case d.willFail:
+			t.setDriveStatus(d, failed, at)
+			t.dequeue(1, at)
+		case d.voice != nil: // It starts when its caller does, or ends with the token.
+			d.endsAt = d.voice.expiresAt
 			return
 		default:
 			t.speak(d, at)
@@ -282,42 +270,43 @@ func (t *task) begin(at time.Time) {
 }
 
 func (t *task) speak(d *drive, at time.Time) {
-	t.turnInto(d, driving, at)
-	d.ends = time.Time{}
-	if d.lasts > 0 {
-		d.ends = at.Add(d.lasts)
+	t.setDriveStatus(d, driving, at)
+	d.endsAt = time.Time{}
+	if d.duration > 0 {
+		d.endsAt = at.Add(d.duration)
 	}
 }
 
-// finish ends the turn of the first of the queue.
-func (t *task) finish(at time.Time) {
+// endFirst ends the first drive of the queue and starts the next one.
+func (t *task) endFirst(at time.Time) {
 	if d := t.queue[0]; d.status == queued {
-		d.status = interrupted // Assumed: nobody came to speak
+		d.status = interrupted // Assumed: for a drive whose caller did not come.
 	} else {
-		t.turnInto(d, ended, at)
+		t.setDriveStatus(d, ended, at)
 	}
-	t.drop(1, at)
-	t.begin(at)
+	t.dequeue(1, at)
+	t.startFirst(at)
 }
 
-// cut interrupts the first n of the queue.
-func (t *task) cut(n int, at time.Time) {
+// interrupt ends the first n drives of the queue. There is no event for that.
+func (t *task) interrupt(n int, at time.Time) {
 	for _, d := range t.queue[:n] {
 		d.status = interrupted
 	}
 	if n > 0 {
-		t.drop(n, at)
+		t.dequeue(n, at)
 	}
 }
 
-func (t *task) drop(n int, at time.Time) {
+// dequeue removes the first n drives of the queue.
+func (t *task) dequeue(n int, at time.Time) {
 	t.queue = slices.Delete(t.queue, 0, n)
-	t.idle = at
+	t.idleSince = at
 }
 
-func (t *task) turnInto(d *drive, status driveStatus, at time.Time) {
+func (t *task) setDriveStatus(d *drive, status driveStatus, at time.Time) {
 	d.status = status
-	t.tell(driveEvent, at, driveDetail{DriveID: d.id, Status: status})
+	t.addEvent(driveEvent, at, driveDetail{DriveID: d.id, Status: status})
 }
 
 // speechDuration is how long text takes to say.

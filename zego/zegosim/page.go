@@ -9,8 +9,8 @@ import (
 	"zego-mcp/zego"
 )
 
-// page keeps to what the simulator itself serves: it needs no internet.
-var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
+// indexPage needs no internet: it refers to nothing but pictures of the Server.
+var indexPage = template.Must(template.New("index").Parse(`<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -42,7 +42,10 @@ func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 		Humans  []zego.DigitalHuman
 	}
 	data.Actions = slices.Sorted(maps.Keys(actions))
+	s.mu.Lock()
+	s.updateTasks()
 	data.Tasks = s.runningTasks()
+	s.mu.Unlock()
 	for _, human := range s.humans() {
 		if human.AvatarURL == "" {
 			human.AvatarURL = avatarPath(human.ID, s.now())
@@ -50,8 +53,9 @@ func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 		data.Humans = append(data.Humans, human)
 	}
 	var b bytes.Buffer
-	if err := page.Execute(&b, data); err != nil {
-		panic(err) // the template does not fit its data
+	if err := indexPage.Execute(&b, data); err != nil {
+		http.Error(w, "zego-simulator: "+err.Error(), http.StatusInternalServerError)
+		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(b.Bytes())

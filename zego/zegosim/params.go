@@ -9,20 +9,20 @@ import (
 )
 
 // params are the business parameters of a call. Its methods remember the first
-// thing wrong in no, so that an action reads all of them and then asks once.
+// thing that is wrong in err, so that a handler reads all of them and then checks once.
 type params struct {
 	values map[string]json.RawMessage
 	text   bool    // values are JSON strings whatever their type: they came in a query
 	outer  *params // whose object this is; nil for the call itself
 	path   string  // to this object, such as "RTCConfig."
-	no     *refusal
+	err    error   // the first thing that is wrong
 }
 
 // bodyParams reads a POST body.
 //
 // Assumed: an empty body counts as {}, unknown fields are ignored, names are
 // case-sensitive, and Content-Type does not matter.
-func bodyParams(body []byte) (params, *refusal) {
+func bodyParams(body []byte) (params, error) {
 	var p params
 	if len(bytes.TrimSpace(body)) == 0 {
 		return p, nil
@@ -130,7 +130,7 @@ func (p *params) wrong(name, format string, args ...any) {
 	for first.outer != nil {
 		first = first.outer
 	}
-	if first.no == nil {
-		first.no = refuse(zego.CodeInvalidParameter, "%s%s "+format, append([]any{p.path, name}, args...)...)
+	if first.err == nil {
+		first.err = refuse(zego.CodeInvalidParameter, "%s%s "+format, append([]any{p.path, name}, args...)...)
 	}
 }

@@ -1,6 +1,7 @@
 package zegosim
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -20,10 +21,10 @@ const (
 	DefaultStartDelay = 1500 * time.Millisecond
 )
 
-// Assumed: how long stopping takes, and how long a task that is over is still known.
+// Assumed: how long stopping takes, and how long a task that has ended is remembered.
 const (
 	stopDuration = time.Second
-	memory       = time.Hour
+	retention    = time.Hour
 )
 
 type taskStatus int
@@ -41,26 +42,26 @@ type task struct {
 	id, roomID, streamID string
 
 	human      zego.DigitalHuman
-	created    time.Time
-	starts     time.Time     // when it streams, or fails to
-	expires    time.Time     // by its TTL
+	createdAt  time.Time
+	startsAt   time.Time     // when it begins to stream, or fails to
+	expiresAt  time.Time     // when its TTL ends it
 	maxIdle    time.Duration // how long it may stream without a drive
-	failReason string        // why it will not start; empty: it will
+	failReason string        // why it will fail to start; empty if it will start
 
-	status taskStatus
-	since  time.Time // when status began
-	idle   time.Time // while queue is empty: when that began
+	status      taskStatus
+	statusSince time.Time
+	idleSince   time.Time // when queue became empty, if it is empty
 
-	drives    []*drive // in the order of the calls
-	queue     []*drive // of these, what is not over; the first has its turn
-	connected chan struct{}
+	drives    []*drive      // all that are remembered, oldest first
+	queue     []*drive      // those of them that are not over; the first has its turn
+	voiceTurn chan struct{} // as speech.Session.Turn: one WebSocket connection at a time
 
-	told       bool    // whether changes go to outbox
-	outbox     []event // to be delivered, in order
-	delivering bool
+	notifies   bool    // whether events are collected
+	events     []event // to be delivered, in order
+	delivering bool    // whether somebody delivers them right now
 }
 
-// streamTask is what of a task both reading actions show, in the order of ZEGO's
+// streamTask is how a task looks in an answer, its keys in the order of ZEGO's
 // examples.
 type streamTask struct {
 	TaskID     string `json:"TaskId,omitempty"`
@@ -72,19 +73,19 @@ type streamTask struct {
 }
 
 var (
-	channelName = regexp.MustCompile(`^[0-9A-Za-z_-]*$`)
-	hexColor    = regexp.MustCompile(`^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$`)
+	roomOrStreamID = regexp.MustCompile(`^[0-9A-Za-z_-]*$`)
+	hexColor       = regexp.MustCompile(`^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$`)
 )
 
-// channel reads the name of a room or a stream.
+// roomOrStream reads the id of a room or a stream.
 //
 // Assumed: rooms have the character set that is documented for streams.
-func (p *params) channel(name string) string {
+func (p *params) roomOrStream(name string) string {
 	s := p.required(name)
 	switch {
 	case len(s) > 128:
 		p.wrong(name, "must have 1 to 128 bytes, got %d", len(s))
-	case !channelName.MatchString(s):
+	case !roomOrStreamID.MatchString(s):
 		p.wrong(name, "may hold digits, ASCII letters, - and _ only")
 	}
 	return s
@@ -92,37 +93,33 @@ func (p *params) channel(name string) string {
 
 // createStreamTask starts a task.
 //
-// Assumed: fields that older documents name, such as ExtraConfig, are ignored; a
-// StreamId in use is told before too many tasks.
-func (s *Server) createStreamTask(r *request) (any, *refusal) {
-	p := &r.params
-	human := p.object("DigitalHumanConfig")
-	humanID := human.required("DigitalHumanId")
-	if !hexColor.MatchString(human.optional("BackgroundColor", "#000000")) {
-		human.wrong("BackgroundColor", "must be # and 6 or 8 hex digits")
+// Assumed: fields that older documents name, such as ExtraConfig, are ignored. If a
+// StreamId is in use and there are too many tasks, the StreamId is reported.
+func (s *Server) createStreamTask(r *request) (any, error) {
+	config := r.object("DigitalHumanConfig")
+	humanID := config.required("DigitalHumanId")
+	if !hexColor.MatchString(config.optional("BackgroundColor", "#000000")) {
+		config.wrong("BackgroundColor", "must be # and 6 or 8 hex digits")
 	}
-	rtc := p.object("RTCConfig")
-	roomID, streamID := rtc.channel("RoomId"), rtc.channel("StreamId")
-	ttl := p.number("TTL", 86400, 10, 86400)
-	maxIdle := p.number("MaxIdleTime", 900, 30, 86400)
-	if p.no != nil {
-		return nil, p.no
+	rtc := r.object("RTCConfig")
+	roomID, streamID := rtc.roomOrStream("RoomId"), rtc.roomOrStream("StreamId")
+	ttl := r.number("TTL", 86400, 10, 86400)
+	maxIdle := r.number("MaxIdleTime", 900, 30, 86400)
+	if r.err != nil {
+		return nil, r.err
 	}
-	cast, no := s.human(humanID)
-	if no != nil {
-		return nil, no
+	human, err := s.human(humanID)
+	if err != nil {
+		return nil, err
 	}
 	var failReason string
 	if s.FailStart != nil {
 		failReason = s.FailStart(roomID, streamID)
 	}
 
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.settle()
 	running := 0
 	for _, t := range s.tasks {
-		if t.over() {
+		if t.ended() {
 			continue
 		}
 		if t.streamID == streamID {
@@ -136,103 +133,95 @@ func (s *Server) createStreamTask(r *request) (any, *refusal) {
 	s.lastTask++
 	t := &task{
 		id:     fmt.Sprintf("00000000-0000-4000-8001-%012x", s.lastTask),
-		roomID: roomID, streamID: streamID, human: cast,
-		created: now, starts: now.Add(s.startDelay()), expires: now.Add(time.Duration(ttl) * time.Second),
+		roomID: roomID, streamID: streamID, human: human,
+		createdAt: r.now, startsAt: r.now.Add(s.startDelay()), expiresAt: r.now.Add(time.Duration(ttl) * time.Second),
 		maxIdle:    time.Duration(maxIdle) * time.Second,
 		failReason: failReason,
-		told:       s.CallbackURL != "",
+		voiceTurn:  make(chan struct{}, 1),
+		notifies:   s.CallbackURL != "",
 	}
-	t.become(initializing, now)
+	t.setStatus(initializing, r.now)
 	s.tasks = append(s.tasks, t)
 	return struct {
 		TaskID string `json:"TaskId"`
 	}{t.id}, nil
 }
 
-// getStreamTaskStatus tells a task's status, but not that it has stopped.
+// getStreamTaskStatus returns the status of a task that has not stopped.
 //
 // Assumed: what ZEGO answers about a stopped task; its pages contradict each other.
-func (s *Server) getStreamTaskStatus(r *request) (any, *refusal) {
-	id := r.params.required("TaskId")
-	if r.params.no != nil {
-		return nil, r.params.no
+func (s *Server) getStreamTaskStatus(r *request) (any, error) {
+	id := r.required("TaskId")
+	if r.err != nil {
+		return nil, r.err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settle()
-	t, no := s.task(id)
-	if no != nil {
-		return nil, no
+	t, err := s.task(id)
+	if err != nil {
+		return nil, err
 	}
 	if t.status == stopped {
-		return nil, t.gone()
+		return nil, t.stoppedError()
 	}
-	out := streamTask{RoomID: t.roomID, StreamID: t.streamID, Status: t.status, CreateTime: t.created.Unix()}
+	out := streamTask{RoomID: t.roomID, StreamID: t.streamID, Status: t.status, CreateTime: t.createdAt.Unix()}
 	if t.status == initFailed {
 		out.FailReason = t.failReason
 	}
 	return out, nil
 }
 
-func (s *Server) queryStreamTasks(*request) (any, *refusal) {
+func (s *Server) queryStreamTasks(*request) (any, error) {
 	return struct{ TaskList []streamTask }{s.runningTasks()}, nil
 }
 
-// runningTasks lists the tasks that initialize or stream, oldest first.
+// runningTasks lists the tasks that initialize or stream, oldest first. The caller
+// holds s.mu.
 //
 // Assumed: the order, and an empty list where there is none.
 func (s *Server) runningTasks() []streamTask {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settle()
 	out := []streamTask{}
 	for _, t := range s.tasks {
 		if t.status == initializing || t.status == streaming {
 			out = append(out, streamTask{
-				TaskID: t.id, RoomID: t.roomID, StreamID: t.streamID, Status: t.status, CreateTime: t.created.Unix(),
+				TaskID: t.id, RoomID: t.roomID, StreamID: t.streamID, Status: t.status, CreateTime: t.createdAt.Unix(),
 			})
 		}
 	}
 	return out
 }
 
-func (s *Server) stopStreamTask(r *request) (any, *refusal) {
-	id := r.params.required("TaskId")
-	if r.params.no != nil {
-		return nil, r.params.no
+func (s *Server) stopStreamTask(r *request) (any, error) {
+	id := r.required("TaskId")
+	if r.err != nil {
+		return nil, r.err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.settle()
-	t, no := s.task(id)
-	if no != nil {
-		return nil, no
+	t, err := s.task(id)
+	if err != nil {
+		return nil, err
 	}
 	if t.status != initializing && t.status != streaming {
-		return nil, t.gone()
+		return nil, t.stoppedError()
 	}
-	t.stop(now)
+	t.stop(r.now)
 	return nil, nil
 }
 
-// settle brings all tasks up to date and returns the time. The caller holds s.mu,
-// and may change tasks before it lets go.
-func (s *Server) settle() time.Time {
-	select {
-	case s.changed <- struct{}{}:
-	default:
-	}
-	return s.update()
+// updateTasks brings all tasks up to date and returns the time. It must be called with
+// s.mu held, before tasks are read or changed. It wakes RunCallbacks, which looks at
+// the changes when s.mu is free.
+func (s *Server) updateTasks() time.Time {
+	s.wakeCallbacks()
+	return s.applyClock()
 }
 
-// update is settle for RunCallbacks, which need not be woken.
-func (s *Server) update() time.Time {
+// applyClock applies to all tasks what the clock has changed since the last time, and
+// returns the time. It forgets tasks that ended long ago.
+func (s *Server) applyClock() time.Time {
 	now := s.now()
 	s.tasks = slices.DeleteFunc(s.tasks, func(t *task) bool {
 		for {
-			at, change := t.next()
+			at, change := t.nextChange()
 			if change == nil {
-				return now.Sub(t.since) >= memory
+				return now.Sub(t.statusSince) >= retention
 			}
 			if at.After(now) {
 				return false
@@ -243,8 +232,8 @@ func (s *Server) update() time.Time {
 	return now
 }
 
-// task finds a task that is not forgotten.
-func (s *Server) task(id string) (*task, *refusal) {
+// task finds a task that is still remembered.
+func (s *Server) task(id string) (*task, error) {
 	for _, t := range s.tasks {
 		if t.id == id {
 			return t, nil
@@ -253,39 +242,40 @@ func (s *Server) task(id string) (*task, *refusal) {
 	return nil, refuse(zego.CodeTaskNotFound, "task %q not found", id)
 }
 
-// streaming finds a task that can be driven.
-func (s *Server) streaming(id string) (*task, *refusal) {
-	t, no := s.task(id)
+// streamingTask finds a task that can be driven.
+func (s *Server) streamingTask(id string) (*task, error) {
+	t, err := s.task(id)
 	switch {
-	case no != nil:
-		return nil, no
+	case err != nil:
+		return nil, err
 	case t.status == initializing:
 		return nil, refuse(zego.CodeStreamNotStarted, "task %q has not started its stream yet", id)
 	case t.status != streaming:
-		return nil, t.gone()
+		return nil, t.stoppedError()
 	}
 	return t, nil
 }
 
-// next returns what the clock changes next, and when; nil if nothing.
-func (t *task) next() (at time.Time, change func(time.Time)) {
-	at, change = t.expires, t.stop
-	sooner := func(when time.Time, what func(time.Time)) {
-		if !when.After(at) {
-			at, change = when, what
+// nextChange returns what the clock will change next and when. The change is nil if
+// the clock changes nothing any more.
+func (t *task) nextChange() (at time.Time, change func(time.Time)) {
+	at, change = t.expiresAt, t.stop
+	unlessLater := func(otherAt time.Time, other func(time.Time)) {
+		if !otherAt.After(at) {
+			at, change = otherAt, other
 		}
 	}
 	switch t.status {
 	case initializing:
-		sooner(t.starts, t.start)
+		unlessLater(t.startsAt, t.start)
 	case streaming:
 		if len(t.queue) == 0 {
-			sooner(t.idle.Add(t.maxIdle), t.stop)
-		} else if ends := t.queue[0].ends; !ends.IsZero() {
-			sooner(ends, t.finish)
+			unlessLater(t.idleSince.Add(t.maxIdle), t.stop)
+		} else if endsAt := t.queue[0].endsAt; !endsAt.IsZero() {
+			unlessLater(endsAt, t.endFirst)
 		}
 	case stopping:
-		return t.since.Add(stopDuration), func(at time.Time) { t.become(stopped, at) }
+		return t.statusSince.Add(stopDuration), func(at time.Time) { t.setStatus(stopped, at) }
 	case initFailed, stopped:
 		return time.Time{}, nil
 	}
@@ -294,48 +284,39 @@ func (t *task) next() (at time.Time, change func(time.Time)) {
 
 func (t *task) start(at time.Time) {
 	if t.failReason != "" {
-		t.become(initFailed, at)
+		t.setStatus(initFailed, at)
 		return
 	}
-	t.idle = at
-	t.become(streaming, at)
+	t.idleSince = at
+	t.setStatus(streaming, at)
 }
 
 // stop ends a task's stream, whatever it is doing.
 func (t *task) stop(at time.Time) {
-	t.cut(len(t.queue), at)
-	t.become(stopping, at)
+	t.interrupt(len(t.queue), at)
+	t.setStatus(stopping, at)
 }
 
-func (t *task) become(status taskStatus, at time.Time) {
-	t.status, t.since = status, at
+func (t *task) setStatus(status taskStatus, at time.Time) {
+	t.status, t.statusSince = status, at
 	detail := taskDetail{Status: status, RoomID: t.roomID, StreamID: t.streamID}
 	if status == initFailed {
 		detail.FailReason = t.failReason
 	}
-	t.tell(taskEvent, at, detail)
+	t.addEvent(taskEvent, at, detail)
 }
 
-// over reports whether the task has freed its place and its StreamId.
-func (t *task) over() bool { return t.status == initFailed || t.status == stopped }
+// ended reports whether the task no longer counts against MaxTasks and its StreamId
+// may be used again.
+func (t *task) ended() bool { return t.status == initFailed || t.status == stopped }
 
-// gone is what a task answers that streams no more.
+// stoppedError refuses a call for a task that streams no more.
 //
-// Assumed: also one that failed to start, for it is no use to wait.
-func (t *task) gone() *refusal {
+// Assumed: also for one that failed to start, since it is no use to wait for it.
+func (t *task) stoppedError() error {
 	return refuse(zego.CodeStreamStopped, "task %q has stopped", t.id)
 }
 
-func (s *Server) maxTasks() int {
-	if s.MaxTasks == 0 {
-		return DefaultMaxTasks
-	}
-	return s.MaxTasks
-}
+func (s *Server) maxTasks() int { return cmp.Or(s.MaxTasks, DefaultMaxTasks) }
 
-func (s *Server) startDelay() time.Duration {
-	if s.StartDelay == 0 {
-		return DefaultStartDelay
-	}
-	return max(0, s.StartDelay)
-}
+func (s *Server) startDelay() time.Duration { return max(0, cmp.Or(s.StartDelay, DefaultStartDelay)) }

@@ -23,41 +23,40 @@ type timbre struct {
 // the order of Timbres.
 //
 // Assumed: ZEGO documents no order, and no answer to an unknown DigitalHumanId.
-func (s *Server) getTimbreList(r *request) (any, *refusal) {
-	humanID := r.params.optional("DigitalHumanId", "")
-	offset := r.params.number("Offset", 0, 0, 1_000_000)
-	limit := r.params.number("Limit", 20, 1, 20)
-	if r.params.no != nil {
-		return nil, r.params.no
+func (s *Server) getTimbreList(r *request) (any, error) {
+	humanID := r.optional("DigitalHumanId", "")
+	offset, limit := r.offsetAndLimit()
+	if r.err != nil {
+		return nil, r.err
 	}
 	if humanID != "" {
-		if _, no := s.human(humanID); no != nil {
-			return nil, no
+		if _, err := s.human(humanID); err != nil {
+			return nil, err
 		}
 	}
-
+	var timbres []Timbre
+	for _, t := range s.timbres() {
+		if t.DigitalHumanID == humanID {
+			timbres = append(timbres, t)
+		}
+	}
 	var out struct {
 		Total   int
 		Timbres []timbre
 	}
-	out.Timbres = []timbre{} // past the end, it is empty but there
-	for _, t := range s.timbres() {
-		if t.DigitalHumanID != humanID {
-			continue
+	out.Total = len(timbres)
+	out.Timbres = []timbre{} // Never null.
+	for _, t := range page(timbres, offset, limit) {
+		if t.AvatarURL == "" {
+			t.AvatarURL = r.origin + avatarPath(t.ID, r.clock())
 		}
-		if out.Total >= offset && len(out.Timbres) < limit {
-			if t.AvatarURL == "" {
-				t.AvatarURL = r.origin + avatarPath(t.ID, r.now)
-			}
-			out.Timbres = append(out.Timbres, timbre{t.ID, t.Name, t.AvatarURL})
-		}
-		out.Total++
+		out.Timbres = append(out.Timbres, timbre{t.ID, t.Name, t.AvatarURL})
 	}
 	return out, nil
 }
 
 // timbreFor refuses a timbre that human cannot speak with.
-func (s *Server) timbreFor(human, id string) *refusal {
+func (s *Server) timbreFor(human, id string) error {
 	all := s.timbres()
 	i := slices.IndexFunc(all, func(t Timbre) bool { return t.ID == id })
 	switch {

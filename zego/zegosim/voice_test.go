@@ -524,7 +524,7 @@ func TestCloseEndsGoroutines(t *testing.T) {
 			t.Fatal(err)
 		}
 		left := slices.DeleteFunc(strings.Split(profile.String(), "\n\n"), func(stack string) bool {
-			return !strings.Contains(stack, `"`+label+`"`) || !strings.Contains(stack, "zegosim.(*voiceServer)") && !strings.Contains(stack, "tls.(*Conn).serverHandshake")
+			return !strings.Contains(stack, `"`+label+`"`) || !strings.Contains(stack, "zegosim/speech.(*Se") && !strings.Contains(stack, "tls.(*Conn).serverHandshake")
 		})
 		if len(left) == 0 {
 			return

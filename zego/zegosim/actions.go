@@ -1,0 +1,90 @@
+package zegosim
+
+import (
+	"fmt"
+	"net/url"
+	"time"
+	"zego-mcp/zego"
+)
+
+// actions are the actions of ZEGO's API that the simulator supports, by the name that
+// travels in the query. To add one:
+//
+//   - Write its handler in the file of its subject.
+//   - Add its line here.
+//   - Where ZEGO's documents leave open what happens, say in a comment that begins
+//     with "Assumed:" what the handler does.
+//   - Test it through HTTP, both its success and what it refuses.
+var actions = map[string]handler{
+	// digital_humans.go
+	"GetDigitalHumanList": (*Server).getDigitalHumanList,
+	"GetDigitalHumanInfo": (*Server).getDigitalHumanInfo,
+
+	// timbres.go
+	"GetTimbreList": (*Server).getTimbreList,
+
+	// stream_tasks.go
+	"CreateDigitalHumanStreamTask":    (*Server).createStreamTask,
+	"GetDigitalHumanStreamTaskStatus": (*Server).getStreamTaskStatus,
+	"QueryDigitalHumanStreamTasks":    (*Server).queryStreamTasks,
+	"StopDigitalHumanStreamTask":      (*Server).stopStreamTask,
+
+	// drives.go
+	"DriveByText":        (*Server).driveByText,
+	"DriveByAudio":       (*Server).driveByAudio,
+	"DriveByWsStream":    (*Server).driveByWSStream,
+	"DriveByRTCStream":   (*Server).driveByRTCStream,
+	"DoAction":           (*Server).doAction,
+	"InterruptDriveTask": (*Server).interruptDriveTask,
+	"GetDriveStatus":     (*Server).getDriveStatus,
+}
+
+// handler carries out an action. It reads its parameters from the request, checks
+// request.err, and returns the answer's Data, or an error of refuse. If data is nil,
+// the answer has no Data. The signature, the rate limit and scripted faults are dealt
+// with before.
+//
+// A handler runs with Server.mu held, and all stream tasks are up to date.
+type handler func(*Server, *request) (data any, err error)
+
+// request is a call of the API.
+type request struct {
+	method   string // GET or POST
+	query    url.Values
+	body     []byte
+	bodyErr  error     // why the body could not be read
+	received time.Time // by the server's clock
+	origin   string    // scheme and host by which the caller reached the server
+	fault    Fault     // zero: nothing goes wrong
+
+	// Only for handlers:
+	params
+	now time.Time // by the server's clock, for stream tasks and drives
+}
+
+// clock is the time that the caller is shown and that its signature is checked against.
+// It is wrong by Fault.ClockOffset.
+func (r *request) clock() time.Time { return r.received.Add(r.fault.ClockOffset) }
+
+// refusal is a failure that ZEGO tells by a code. It is an error.
+type refusal struct {
+	code    zego.Code
+	message string
+}
+
+func (r *refusal) Error() string { return r.message }
+
+func refuse(code zego.Code, format string, args ...any) error {
+	return &refusal{code, fmt.Sprintf(format, args...)}
+}
+
+// offsetAndLimit reads the parameters of a list, of which page then returns a part.
+func (r *request) offsetAndLimit() (offset, limit int) {
+	return r.number("Offset", 0, 0, 1_000_000), r.number("Limit", 20, 1, 20)
+}
+
+// page returns up to limit elements of all, from offset on. Past the end it is empty.
+func page[T any](all []T, offset, limit int) []T {
+	all = all[min(offset, len(all)):]
+	return all[:min(limit, len(all))]
+}
