@@ -66,7 +66,7 @@ type request struct {
 // It is wrong by Fault.ClockOffset.
 func (r *request) clock() time.Time { return r.received.Add(r.fault.ClockOffset) }
 
-// refusal is a failure that ZEGO tells by a code. It is an error.
+// refusal is the error of a call that is refused with one of ZEGO's codes.
 type refusal struct {
 	code    zego.Code
 	message string
@@ -74,6 +74,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.message }
 
+// refuse returns an error that the caller sees as ZEGO's Code and Message.
 func refuse(code zego.Code, format string, args ...any) error {
 	return &refusal{code, fmt.Sprintf(format, args...)}
 }

@@ -26,20 +26,20 @@ const (
 	// Assumed: ZEGO documents none.
 	callbackTimeout = 5 * time.Second
 
-	firstRetry = 2 * time.Second // doubled each time
-	lastRetry  = 32 * time.Second
+	firstBackoff = 2 * time.Second // before the second attempt; doubled for each further one
+	lastBackoff  = 32 * time.Second
 
 	maxEvents     = 300 // events of a task that wait; more are dropped
 	maxDelivering = 100 // tasks whose events are delivered at once; others wait
 )
 
-// Types of event.
+// Values of EventType.
 const (
 	taskEvent  = 3
 	driveEvent = 4
 )
 
-// event is one change to be told.
+// event is one change of a stream task or a drive, for a callback.
 type event struct {
 	kind   int
 	at     time.Time
@@ -70,19 +70,20 @@ type callback struct {
 	Detail    any
 }
 
-// addEvent adds a change to what CallbackURL is to be told.
+// addEvent adds an event that RunCallbacks delivers.
 func (t *task) addEvent(kind int, at time.Time, detail any) {
 	if t.notifies && len(t.events) < maxEvents {
 		t.events = append(t.events, event{kind, at, detail})
 	}
 }
 
-// RunCallbacks tells CallbackURL of every change of a stream task or a drive, until
-// ctx ends; it then returns nil. Without it changes are noted, but nobody is told.
-// Changes of one task come in their order; tasks do not wait for each other.
+// RunCallbacks posts every change of a stream task or a drive to CallbackURL until ctx
+// ends, and then returns nil. It returns an error if CallbackURL is not a web address.
+// Changes of one task are delivered in their order, and tasks do not wait for each
+// other. Changes before RunCallbacks are delivered when it runs.
 //
-// It sleeps until the next change is due, by the real time that passes: where Now
-// is turned by hand, a call of the API makes it look again.
+// It sleeps in real time until the next change. A test that sets the clock by Now must
+// call the API afterwards, which wakes it.
 func (s *Server) RunCallbacks(ctx context.Context) error {
 	if !isWebURL(s.CallbackURL) {
 		return fmt.Errorf("zegosim: CallbackURL must be an http or https URL, got %q", s.CallbackURL)
@@ -124,9 +125,9 @@ func (s *Server) wakeCallbacks() {
 	}
 }
 
-// nextDeliveries returns the tasks that have events which nobody delivers yet. The
-// caller must deliver them all. It also returns how long to wait, if changed does not
-// report something before, until it is called again.
+// nextDeliveries returns the tasks that have events and no delivery yet. The caller must
+// call deliverAll for each of them. It must call nextDeliveries again when wait has
+// passed or changed receives a value.
 func (s *Server) nextDeliveries() (ready []*task, wait time.Duration, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,17 +170,17 @@ func (s *Server) deliverAll(ctx context.Context, client *http.Client, t *task) {
 	}
 }
 
-// deliver tries as often as ZEGO does. It reports whether it is done with the
-// event, which is not so if ctx ended.
+// deliver posts an event as often as ZEGO does, until it is received. It reports whether
+// the event is over: received, or given up. It returns false if ctx ended before.
 func (s *Server) deliver(ctx context.Context, client *http.Client, taskID string, e event) (done bool) {
-	for wait := firstRetry; ; wait *= 2 {
+	for backoff := firstBackoff; ; backoff *= 2 {
 		if s.post(ctx, client, taskID, e) {
 			return true
 		}
-		if wait > lastRetry {
+		if backoff > lastBackoff {
 			return ctx.Err() == nil
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(backoff)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -191,8 +192,8 @@ func (s *Server) deliver(ctx context.Context, client *http.Client, taskID string
 
 // post makes one attempt and reports whether it was received.
 //
-// Assumed: each attempt has a nonce, a Timestamp and a signature of its own, and a
-// redirect is no receipt.
+// Assumed: each attempt has its own nonce, Timestamp and signature. An event that is
+// answered by a redirect has not been received.
 func (s *Server) post(ctx context.Context, client *http.Client, taskID string, e event) bool {
 	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
 	defer cancel()
@@ -222,7 +223,8 @@ func (s *Server) post(ctx context.Context, client *http.Client, taskID string, e
 	return resp.StatusCode/100 == 2
 }
 
-// signCallback signs as ZEGO documents it: the three strings, sorted.
+// signCallback signs as ZEGO documents it: it hashes the three strings, sorted and put
+// together.
 func signCallback(secret, timestamp, nonce string) string {
 	parts := []string{secret, timestamp, nonce}
 	slices.Sort(parts)

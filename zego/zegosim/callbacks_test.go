@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestSignCallback has the vector of ZEGO's documents, and two computed with sha1sum.
+// TestSignCallback checks the vector of ZEGO's documents, and two made with sha1sum.
 func TestSignCallback(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ secret, timestamp, nonce, want string }{
@@ -34,7 +34,7 @@ func TestSignCallback(t *testing.T) {
 	}
 }
 
-// callback is what ZEGO sends, written down from the documents.
+// callback is what ZEGO sends, written down from its documents.
 type callback struct {
 	AppID     uint32 `json:"AppId"`
 	TaskID    string `json:"TaskId"`
@@ -52,10 +52,11 @@ type callback struct {
 	}
 }
 
-// receiver is who is called back. It notes each attempt as "time kind status".
+// receiver takes the callbacks. It notes each attempt as "time kind status", and "of"
+// the time of the event if that is another.
 type receiver struct {
-	*world
-	answer func(callback) (status int, after time.Duration) // nil: 200 at once
+	*testServer
+	answer func(callback) (status int, after time.Duration) // default: 200 at once
 
 	mu       sync.Mutex
 	begin    time.Time
@@ -107,11 +108,11 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 }
 
-// called runs play in a bubble, with the callbacks on.
-func called(t *testing.T, sim *zegosim.Server, answer func(callback) (int, time.Duration), play func(r *receiver)) {
+// runWithCallbacks runs scenario in a synctest bubble, while callbacks are delivered.
+func runWithCallbacks(t *testing.T, sim *zegosim.Server, answer func(callback) (int, time.Duration), scenario func(r *receiver)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &receiver{world: &world{T: t, handler: sim}, answer: answer, begin: time.Now()}
+		r := &receiver{testServer: &testServer{T: t, handler: sim}, answer: answer, begin: time.Now()}
 		sim.QPS = -1
 		sim.CallbackURL = "http://example.test/zego"
 		sim.CallbackClient = &http.Client{Transport: r}
@@ -119,16 +120,16 @@ func called(t *testing.T, sim *zegosim.Server, answer func(callback) (int, time.
 		ended := make(chan error, 1)
 		go func() { ended <- sim.RunCallbacks(ctx) }()
 		synctest.Wait()
-		play(r)
+		scenario(r)
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("RunCallbacks: got %v, want nil", err)
 		}
-		// The bubble itself sees to it that no goroutine stays.
+		// The bubble fails the test if a goroutine is left.
 	})
 }
 
-// want compares the attempts so far.
+// want checks the attempts so far.
 func (r *receiver) want(want ...string) {
 	r.Helper()
 	synctest.Wait()
@@ -142,17 +143,17 @@ func (r *receiver) want(want ...string) {
 func TestCallbacks(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name string
-		sim  *zegosim.Server
-		play func(r *receiver)
-		want []string
+		name     string
+		sim      *zegosim.Server
+		scenario func(r *receiver)
+		want     []string
 	}{
 		{
-			"a whole life, unattended", &zegosim.Server{}, func(r *receiver) {
-				r.must(create, with(`"MaxIdleTime":30`, creating))
+			"from creation to the end", &zegosim.Server{}, func(r *receiver) {
+				r.mustCall(create, withFields(`"MaxIdleTime":30`, createBody))
 				time.Sleep(2 * time.Second)
-				r.must(byText, speaking)
-				r.must(byAudio, playing)
+				r.mustCall(byText, textBody)
+				r.mustCall(byAudio, audioBody)
 				time.Sleep(time.Hour)
 			},
 			[]string{
@@ -162,27 +163,27 @@ func TestCallbacks(t *testing.T) {
 			},
 		},
 		{
-			"interrupted drives end silently", &zegosim.Server{StartDelay: -1}, func(r *receiver) {
-				r.must(create, creating)
-				r.must(byText, speaking)
-				r.must(byText, speaking)
-				r.must(interrupt, ofTask)
-				r.must(stop, ofTask)
+			"no event for interrupted drives", &zegosim.Server{StartDelay: -1}, func(r *receiver) {
+				r.mustCall(create, createBody)
+				r.mustCall(byText, textBody)
+				r.mustCall(byText, textBody)
+				r.mustCall(interrupt, taskBody)
+				r.mustCall(stop, taskBody)
 				time.Sleep(time.Minute)
 			},
 			[]string{"0s task 1", "0s task 3", "0s drive 1", "0s drive 2", "0s drive 1", "0s task 4", "1s task 5"},
 		},
 		{
 			"a task that fails", &zegosim.Server{FailStart: func(string, string) string { return "no GPU" }}, func(r *receiver) {
-				r.must(create, creating)
+				r.mustCall(create, createBody)
 				time.Sleep(time.Minute)
 			},
 			[]string{"0s task 1", "1.5s task 2"},
 		},
 		{
 			"a drive that fails", &zegosim.Server{StartDelay: -1, Fault: func(string, int) *zegosim.Fault { return &zegosim.Fault{FailDrive: true} }}, func(r *receiver) {
-				r.must(create, creating)
-				r.must(byText, speaking)
+				r.mustCall(create, createBody)
+				r.mustCall(byText, textBody)
 				time.Sleep(time.Minute)
 			},
 			[]string{"0s task 1", "0s task 3", "0s drive 1", "0s drive 3"},
@@ -190,15 +191,15 @@ func TestCallbacks(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			called(t, tt.sim, nil, func(r *receiver) {
-				tt.play(r)
+			runWithCallbacks(t, tt.sim, nil, func(r *receiver) {
+				tt.scenario(r)
 				r.want(tt.want...)
 			})
 		})
 	}
 }
 
-// TestCallbackRetries fails the first event of a task.
+// TestCallbackRetries lets the first event of a task fail.
 func TestCallbackRetries(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -221,8 +222,8 @@ func TestCallbackRetries(t *testing.T) {
 				}
 				return 299, 0
 			}
-			called(t, &zegosim.Server{}, answer, func(r *receiver) {
-				r.must(create, creating)
+			runWithCallbacks(t, &zegosim.Server{}, answer, func(r *receiver) {
+				r.mustCall(create, createBody)
 				time.Sleep(3 * time.Minute)
 				r.want(tt.want...)
 				nonces := make(map[string]bool)
@@ -239,7 +240,8 @@ func TestCallbackRetries(t *testing.T) {
 	}
 }
 
-// TestCallbackOrder has a receiver that answers nothing about the first task.
+// TestCallbackOrder has a receiver that does not answer callbacks of the first task.
+// Its later events wait; those of the second task do not.
 func TestCallbackOrder(t *testing.T) {
 	t.Parallel()
 	answer := func(c callback) (int, time.Duration) {
@@ -248,24 +250,24 @@ func TestCallbackOrder(t *testing.T) {
 		}
 		return 200, 0
 	}
-	called(t, &zegosim.Server{}, answer, func(r *receiver) {
-		r.must(create, creating)
-		r.must(create, named("second"))
+	runWithCallbacks(t, &zegosim.Server{}, answer, func(r *receiver) {
+		r.mustCall(create, createBody)
+		r.mustCall(create, withStreamID("second"))
 		time.Sleep(3 * time.Second)
 		r.want("0s task 1", "0s task 1", "1.5s task 3")
 	})
 }
 
-// TestManyCallbacks has more tasks than are delivered for at once, and nobody who
-// answers: the rest have to wait, but not for ever.
+// TestManyCallbacks has more tasks with events than are delivered at once, and a slow
+// receiver. The events of the other tasks wait, and are delivered later.
 func TestManyCallbacks(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	atOnce, most := 0, 0
+	atOnce, maxAtOnce := 0, 0
 	answer := func(callback) (int, time.Duration) {
 		mu.Lock()
 		atOnce++
-		most = max(most, atOnce)
+		maxAtOnce = max(maxAtOnce, atOnce)
 		mu.Unlock()
 		time.Sleep(time.Second)
 		mu.Lock()
@@ -273,28 +275,28 @@ func TestManyCallbacks(t *testing.T) {
 		mu.Unlock()
 		return 200, 0
 	}
-	called(t, &zegosim.Server{MaxTasks: -1}, answer, func(r *receiver) {
+	runWithCallbacks(t, &zegosim.Server{MaxTasks: -1}, answer, func(r *receiver) {
 		for i := range 250 {
-			r.must(create, named(fmt.Sprint("s", i)))
+			r.mustCall(create, withStreamID(fmt.Sprint("s", i)))
 		}
 		time.Sleep(time.Minute)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		mu.Lock()
 		defer mu.Unlock()
-		if most != 100 || len(r.attempts) != 500 {
-			t.Errorf("got %d callbacks, %d at once, want 500, 100 at once", len(r.attempts), most)
+		if maxAtOnce != 100 || len(r.attempts) != 500 {
+			t.Errorf("got %d callbacks, %d at once, want 500, 100 at once", len(r.attempts), maxAtOnce)
 		}
 	})
 }
 
 func TestCallbackWire(t *testing.T) {
 	t.Parallel()
-	called(t, &zegosim.Server{FailStart: func(_, stream string) string { return strings.TrimPrefix(stream, "stream") }}, nil, func(r *receiver) {
-		r.must(create, creating)
+	runWithCallbacks(t, &zegosim.Server{FailStart: func(_, stream string) string { return strings.TrimPrefix(stream, "stream") }}, nil, func(r *receiver) {
+		r.mustCall(create, createBody)
 		time.Sleep(2 * time.Second)
-		r.must(byText, speaking)
-		r.must(create, named("streamless"))
+		r.mustCall(byText, textBody)
+		r.mustCall(create, withStreamID("streamless"))
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		secret := regexp.MustCompile(`"Nonce":"[0-9A-Z]{26}"|"Signature":"[0-9a-f]{40}"`)
@@ -321,7 +323,8 @@ func TestCallbackWire(t *testing.T) {
 	})
 }
 
-// TestCallbackDefaults goes over a real connection, with the old unit of Timestamp.
+// TestCallbackDefaults uses the default client over a real connection, and Timestamp in
+// seconds.
 func TestCallbackDefaults(t *testing.T) {
 	t.Parallel()
 	got := make(chan callback, 10)
@@ -338,8 +341,8 @@ func TestCallbackDefaults(t *testing.T) {
 	}))
 	t.Cleanup(hook.Close)
 	sim := &zegosim.Server{CallbackURL: hook.URL + "/hook", CallbackSecret: "mine", CallbackSeconds: true}
-	w := newWorld(t, sim)
-	w.must(create, creating) // noted before anybody delivers it
+	ts := newTestServer(t, sim)
+	ts.mustCall(create, createBody) // before RunCallbacks
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- sim.RunCallbacks(ctx) }()
@@ -352,7 +355,7 @@ func TestCallbackDefaults(t *testing.T) {
 		t.Errorf("got %+v, want Timestamp %s, signed", c, want)
 	}
 
-	// The event was not received: whoever delivers next tries again.
+	// The event was not received, so the next RunCallbacks tries again.
 	ctx, cancel = context.WithCancel(t.Context())
 	go func() { ended <- sim.RunCallbacks(ctx) }()
 	if again := <-got; again.Detail != c.Detail {

@@ -2,14 +2,13 @@ package zegosim
 
 import "zego-mcp/zego"
 
-// digitalHuman and action are written down here once more, not shared with
-// package zego: a wrong name there shall not agree with itself. The keys are in
-// the order of ZEGO's examples.
+// digitalHuman and action are written here again instead of taken from package zego, so
+// that a wrong name there fails a test. Their keys are in the order of ZEGO's examples.
 type digitalHuman struct {
 	DigitalHumanID string `json:"DigitalHumanId"`
 	Name           string
 	AvatarURL      string   `json:"AvatarUrl"`
-	Actions        []action // never nil
+	Actions        []action // not null, even if it is empty
 	IsPublic       bool
 }
 
@@ -57,7 +56,7 @@ func (s *Server) getDigitalHumanInfo(r *request) (any, error) {
 	return r.describe(human), nil
 }
 
-// describe puts a digital human on the wire, with URLs the caller can open.
+// describe returns how a digital human looks in an answer. Its URLs work for the caller.
 func (r *request) describe(human zego.DigitalHuman) digitalHuman {
 	out := digitalHuman{
 		DigitalHumanID: human.ID,

@@ -16,7 +16,9 @@ const (
 	// maxDrives is how many drives of a task are remembered, queued ones included.
 	maxDrives = 300
 
-	// Assumed: the length of any file that DriveByAudio names; it is not fetched.
+	// audioDuration is how long every file of DriveByAudio lasts. It is not fetched.
+	//
+	// Assumed: the number.
 	audioDuration = 5 * time.Second
 )
 
@@ -27,7 +29,7 @@ const (
 	driving
 	failed
 	ended
-	interrupted // Assumed: GetDriveStatus tells this one too; callbacks do not.
+	interrupted // Assumed: GetDriveStatus reports it, but there is no callback for it.
 )
 
 // drive is something to speak. Server.mu guards it.
@@ -70,7 +72,7 @@ func (s *Server) driveByText(r *request) (any, error) {
 		return nil, r.err
 	}
 	return s.drive(r, taskID, mode, func(t *task) (*drive, error) {
-		return &drive{duration: speechDuration(text, rate)}, s.timbreFor(t.human.ID, timbreID)
+		return &drive{duration: speechDuration(text, rate)}, s.checkTimbre(t.human.ID, timbreID)
 	})
 }
 
@@ -129,10 +131,10 @@ func (s *Server) driveByWSStream(r *request) (any, error) {
 	return out, nil
 }
 
-// doAction makes a gesture, which changes nothing that the API shows.
+// doAction makes a gesture. It changes nothing that the API shows.
 //
-// Assumed: the code for an unknown gesture; that a gesture neither interrupts speech
-// nor counts as a drive for MaxIdleTime.
+// Assumed: the code for an unknown gesture. A gesture does not interrupt speech, and the
+// stream counts as idle meanwhile.
 func (s *Server) doAction(r *request) (any, error) {
 	taskID, gesture := r.required("TaskId"), r.required("Action")
 	if r.err != nil {
@@ -269,6 +271,7 @@ func (t *task) startFirst(at time.Time) {
 	}
 }
 
+// speak starts a drive. It ends after its duration, if it has one.
 func (t *task) speak(d *drive, at time.Time) {
 	t.setDriveStatus(d, driving, at)
 	d.endsAt = time.Time{}
@@ -309,12 +312,12 @@ func (t *task) setDriveStatus(d *drive, status driveStatus, at time.Time) {
 	t.addEvent(driveEvent, at, driveDetail{DriveID: d.id, Status: status})
 }
 
-// speechDuration is how long text takes to say.
+// speechDuration is how long it takes to speak text. The rate is SpeechRate.
 //
-// Assumed: 5 Chinese or 15 other characters a second; rate 500 is twice as fast,
-// -500 half.
+// Assumed: 5 Chinese, Japanese or Korean characters a second, or 15 others. Rate 500 is
+// twice as fast, and -500 half as fast.
 func speechDuration(text string, rate int) time.Duration {
-	fifteenths := 0 // of a second
+	fifteenths := 0 // fifteenths of a second
 	for _, r := range text {
 		if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul) {
 			fifteenths += 3
@@ -322,8 +325,8 @@ func speechDuration(text string, rate int) time.Duration {
 			fifteenths++
 		}
 	}
-	usual := time.Duration(fifteenths) * time.Second / 15
-	return time.Duration(float64(usual) / math.Exp2(float64(rate)/500))
+	normal := time.Duration(fifteenths) * time.Second / 15
+	return time.Duration(float64(normal) / math.Exp2(float64(rate)/500))
 }
 
 func isWebURL(s string) bool {

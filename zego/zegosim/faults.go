@@ -8,28 +8,28 @@ import (
 	"zego-mcp/zego"
 )
 
-// Fault is something that goes wrong with one call. Its zero value changes
-// nothing; what it combines is applied in the order of the fields.
+// Fault is something that goes wrong with one call. Its zero value changes nothing.
+// If several fields are set, they are applied in their order.
 //
-// ClockOffset, Code and FailDrive change what the simulator does. All else only
-// changes how the answer travels: the call has then been carried out, which is the
-// harder case for a client.
+// ClockOffset, Code and FailDrive change what the simulator does. The other fields only
+// change how the answer is sent: the call has been carried out, but its caller may not
+// learn that.
 type Fault struct {
-	ClockOffset time.Duration // how far the server's clock is ahead, for the signature and the Date header
-	Code        zego.Code     // refuse a call that is otherwise in order
-	Message     string        // of Code; default: a text that says it is simulated
+	ClockOffset time.Duration // how far the server's clock is ahead: for the signature, Date and the expiry of pictures
+	Code        zego.Code     // refuse the call, unless it is refused before for its signature or rate
+	Message     string        // goes with Code; default: "simulated failure" and the code
 	FailDrive   bool          // the drive that the call asks for fails when its turn comes
 
 	Latency  time.Duration // real time to wait before answering
 	Stall    bool          // never answer: hold the connection until the caller hangs up
 	Drop     bool          // close the connection without an answer
-	Redirect string        // send the caller here; with Status 302, unless set
+	Redirect string        // URL to redirect the caller to; the HTTP status is 302, unless Status is set
 	Status   int           // HTTP status; default: 200
-	Header   http.Header   // set besides the usual ones, such as Retry-After
+	Header   http.Header   // headers to add, such as Retry-After
 
-	Body        string // in place of the right one, such as a proxy's HTML
+	Body        string // replaces the answer, for example by a proxy's HTML
 	Empty       bool   // no body at all
-	ContentType string // default: application/json
+	ContentType string // default: application/json, or text/html if Body begins with "<"
 	Truncate    bool   // send half of the body under the full Content-Length, then close
 }
 
@@ -40,7 +40,7 @@ func (f Fault) message() string {
 	return "simulated failure " + strconv.Itoa(int(f.Code))
 }
 
-// deliver sends body, or what the fault leaves of it.
+// deliver sends the answer body, changed by the fault.
 func (f Fault) deliver(w http.ResponseWriter, r *http.Request, body []byte) {
 	if f.Latency > 0 {
 		t := time.NewTimer(f.Latency)
@@ -92,6 +92,6 @@ func (f Fault) deliver(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	}
 	_, _ = w.Write(body[:len(body)/2])
-	_ = http.NewResponseController(w).Flush() // or the abort would take this half with it
+	_ = http.NewResponseController(w).Flush() // Without it the abort would discard this half.
 	panic(http.ErrAbortHandler)
 }

@@ -12,10 +12,7 @@ import (
 
 const signatureWindow = 600 // seconds that a Timestamp may be off, either way
 
-// answer checks a call, the cheapest checks first, and carries it out. The refusal is
-// nil if it succeeded.
-//
-// Assumed: the order of the checks; ZEGO documents none.
+// answer returns the Data of the answer to a call, or why the call is refused.
 func (s *Server) answer(r *request) (data any, refused *refusal) {
 	data, err := s.carryOut(r)
 	switch {
@@ -28,6 +25,9 @@ func (s *Server) answer(r *request) (data any, refused *refusal) {
 	}
 }
 
+// carryOut checks a call, the cheapest checks first, and calls the action's handler.
+//
+// Assumed: the order of the checks; ZEGO documents none.
 func (s *Server) carryOut(r *request) (data any, err error) {
 	if err := s.authenticate(r.query, r.clock().Unix()); err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ It takes signed calls of {{range $i, $a := .Actions}}{{if $i}}, {{end}}<code>{{$
 </ul>
 `))
 
-// servePage tells a person who opens the simulator in a browser what it is.
+// servePage serves the page for a person who opens the simulator in a browser.
 func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 	var data struct {
 		Actions []string

@@ -12,9 +12,9 @@ import (
 // thing that is wrong in err, so that a handler reads all of them and then checks once.
 type params struct {
 	values map[string]json.RawMessage
-	text   bool    // values are JSON strings whatever their type: they came in a query
-	outer  *params // whose object this is; nil for the call itself
-	path   string  // to this object, such as "RTCConfig."
+	text   bool    // values came in a query: they are JSON strings, whatever their type
+	outer  *params // the params that this object is a value of; nil for the call itself
+	path   string  // what to put before the names, such as "RTCConfig."
 	err    error   // the first thing that is wrong
 }
 
@@ -36,7 +36,7 @@ func bodyParams(body []byte) (params, error) {
 	return p, nil
 }
 
-// queryParams reads the query of a GET, which can only carry plain values.
+// queryParams reads the query of a GET.
 func queryParams(query url.Values) params {
 	p := params{values: make(map[string]json.RawMessage, len(query)), text: true}
 	for name, values := range query {
@@ -56,7 +56,7 @@ func (p *params) raw(name string) json.RawMessage {
 	return v
 }
 
-// number reads an integer between low and high.
+// number reads an integer from low to high, or returns absent if there is none.
 //
 // Assumed: 5.0 and 5e0 are no integers.
 func (p *params) number(name string, absent, low, high int) int {
@@ -66,7 +66,7 @@ func (p *params) number(name string, absent, low, high int) int {
 	}
 	digits := string(v)
 	if p.text {
-		_ = json.Unmarshal(v, &digits) // A string we made ourselves
+		_ = json.Unmarshal(v, &digits) // queryParams made this string.
 	}
 	n, err := strconv.Atoi(digits)
 	switch {
@@ -91,7 +91,7 @@ func (p *params) required(name string) string {
 	return s
 }
 
-// optional reads a string.
+// optional reads a string, or returns absent if there is none.
 func (p *params) optional(name, absent string) string {
 	v := p.raw(name)
 	if v == nil {
@@ -104,9 +104,10 @@ func (p *params) optional(name, absent string) string {
 	return s
 }
 
-// object reads an object that must be there. What is wrong in it, p remembers.
+// object reads an object that must be there. If something in it turns out to be wrong,
+// err is set in the params of the call.
 //
-// Assumed: a GET carries it as JSON.
+// Assumed: in the query of a GET, an object is JSON.
 func (p *params) object(name string) *params {
 	in := &params{outer: p, path: p.path + name + "."}
 	v := p.raw(name)
@@ -116,7 +117,7 @@ func (p *params) object(name string) *params {
 	}
 	if p.text {
 		var s string
-		_ = json.Unmarshal(v, &s) // A string we made ourselves
+		_ = json.Unmarshal(v, &s) // queryParams made this string.
 		v = json.RawMessage(s)
 	}
 	if err := json.Unmarshal(v, &in.values); err != nil || in.values == nil {
@@ -125,12 +126,13 @@ func (p *params) object(name string) *params {
 	return in
 }
 
+// wrong says what is wrong with a parameter, unless something was wrong before.
 func (p *params) wrong(name, format string, args ...any) {
-	first := p
-	for first.outer != nil {
-		first = first.outer
+	call := p
+	for call.outer != nil {
+		call = call.outer
 	}
-	if first.err == nil {
-		first.err = refuse(zego.CodeInvalidParameter, "%s%s "+format, append([]any{p.path, name}, args...)...)
+	if call.err == nil {
+		call.err = refuse(zego.CodeInvalidParameter, "%s%s "+format, append([]any{p.path, name}, args...)...)
 	}
 }

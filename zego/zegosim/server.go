@@ -1,6 +1,10 @@
 // Package zegosim simulates ZEGOCLOUD's Digital Human API over HTTP, for tests
 // and for demonstrations without an account. It is a test double: its digital
 // humans, its pictures and its secret are made up.
+//
+// Each file holds one subject of ZEGO's API. The actions are listed in actions.go, and
+// what is checked before an action is carried out is in gateway.go. Where ZEGO's
+// documents leave open what the server does, a comment begins with "Assumed:".
 package zegosim
 
 import (
@@ -19,14 +23,15 @@ import (
 )
 
 const (
-	// DefaultAppID is the app a zero Server knows.
+	// DefaultAppID is the AppId of a zero Server.
 	DefaultAppID uint32 = 1234567890
 
-	// DefaultSecret signs for DefaultAppID. It opens nothing but this simulator.
+	// DefaultSecret is the ServerSecret of a zero Server. It opens nothing but the
+	// simulator.
 	DefaultSecret = "zego-simulator-not-a-real-secret" //nolint:gosec // It opens nothing.
 
-	// DefaultQPS is how often each action may be called per second, as ZEGO
-	// documents it for all of them.
+	// DefaultQPS is how many calls of each action a zero Server admits per second.
+	// ZEGO documents this number for all actions.
 	DefaultQPS = 10
 )
 
@@ -35,52 +40,53 @@ const (
 	serverName = "zego-simulator"
 )
 
-// Server simulates the API for one app: an [http.Handler]. Its zero value is ready
-// for use. Set the fields before the first request; the functions among them are
-// called concurrently and must not call the Server.
+// Server is an [http.Handler] that simulates the API for one app. Its zero value is
+// ready for use. Set the fields before the first request. The functions among them are
+// called concurrently, and must not call the Server.
 //
-// Stream tasks and drives follow the clock without a goroutine: they are brought up
-// to date when somebody asks. Only DriveByWsStream, which opens a port, and
-// RunCallbacks need one; Close ends what DriveByWsStream started.
+// Stream tasks and drives change with the clock, but no goroutine watches it: each call
+// first applies what the clock has changed since the call before. Goroutines run only
+// for RunCallbacks, and for the port that DriveByWsStream opens and Close closes.
 type Server struct {
 	AppID  uint32              // default: DefaultAppID
 	Secret string              // default: DefaultSecret
 	Now    func() time.Time    // default: time.Now
 	QPS    int                 // calls per second and action; default: DefaultQPS; negative: no limit
-	Humans []zego.DigitalHuman // default: DefaultHumans(); an empty AvatarURL or PreviewURL is filled in when served
+	Humans []zego.DigitalHuman // default: DefaultHumans(); an answer has a URL of the Server for an empty AvatarURL or PreviewURL
 
 	Timbres    []Timbre      // default: DefaultTimbres()
 	MaxTasks   int           // stream tasks at once; default: DefaultMaxTasks; negative: no limit
 	StartDelay time.Duration // from a stream task's creation until it streams; default: DefaultStartDelay; negative: none
 
-	// FailStart, if set, is asked about each stream task when it is created. A text
-	// is the FailReason with which it fails to start, empty: it will start.
+	// FailStart, if set, is called when a stream task is created. If it returns a
+	// text, the task fails to start, and the text is its FailReason.
 	FailStart func(roomID, streamID string) string
 
-	VoiceListen string // where DriveByWsStream lets callers connect; default: a free port of 127.0.0.1
+	VoiceListen string // host and port of the WebSocket server of DriveByWsStream; default: a free port of 127.0.0.1
 
-	// VoiceFault, if set, chooses what goes wrong with a WebSocket connection that
-	// comes for a drive: nil for nothing.
+	// VoiceFault, if set, is called for each WebSocket connection, with the drive it
+	// is for. It returns what goes wrong with the connection, or nil for nothing.
 	VoiceFault func(driveID string) *VoiceFault
 
-	CallbackURL     string       // where RunCallbacks tells of changes; empty: nobody is told
-	CallbackSecret  string       // signs them; default: DefaultCallbackSecret
-	CallbackSeconds bool         // Timestamp is in seconds, as it was before May 2026, not in milliseconds
-	CallbackClient  *http.Client // default: one that follows no redirects
+	CallbackURL     string       // where RunCallbacks sends callbacks; empty: there are none
+	CallbackSecret  string       // signs callbacks; default: DefaultCallbackSecret
+	CallbackSeconds bool         // a callback's Timestamp is in seconds, as it was before May 2026, not in milliseconds
+	CallbackClient  *http.Client // sends callbacks; default: one that follows no redirects
 
-	// RefuseReplay answers a nonce seen before with zego.CodeSignatureWrong.
-	// ZEGO documents no such check: it is for tests of clients that must sign
-	// every attempt anew.
+	// RefuseReplay makes the Server refuse a nonce that was used before, with
+	// zego.CodeSignatureWrong. ZEGO documents no such check. It is for tests of
+	// clients, which must sign every attempt anew.
 	RefuseReplay bool
 
-	// Fault, if set, chooses what goes wrong with a call: nil for nothing. The
-	// calls of each supported action are counted from 1.
+	// Fault, if set, is called for each call of a supported action, with the call's
+	// number among those of its action, from 1. It returns what goes wrong with the
+	// call, or nil for nothing.
 	Fault func(action string, call int) *Fault
 
-	// Observe, if set, is told of every API call before its answer leaves.
+	// Observe, if set, is called for each API call before its answer is sent.
 	Observe func(Call)
 
-	pictures sync.Map // of func() []byte by path: drawn once, when first asked for
+	pictures sync.Map // of func() []byte by path; each draws its picture once
 
 	mu           sync.Mutex             // guards what follows
 	requests     uint64                 // calls so far; the last one's request id
@@ -94,15 +100,15 @@ type Server struct {
 	lastDrive  uint64         // id
 	speech     *speech.Server // where DriveByWsStream lets callers connect; nil before the first call
 	closed     bool           // Close was called
-	changed    chan struct{}  // tells RunCallbacks to look; nil before it runs
+	changed    chan struct{}  // makes RunCallbacks look for events; nil before it runs
 	delivering int            // how many tasks have their events delivered right now
 }
 
-// Call is an API call as it arrived, and the code it was answered with. It holds
-// neither signature nor secret.
+// Call is an API call as it arrived, and the code of its answer. It holds neither the
+// signature nor the secret.
 type Call struct {
 	Action string      // as sent; may be empty or unsupported
-	Number int         // counts the calls of this action from 1; 0 if the action is not supported
+	Number int         // among the calls of its action, from 1; 0 if the action is not supported
 	Method string      // GET or POST
 	Header http.Header // a copy
 	Body   []byte      // raw, up to 1 MiB
@@ -117,11 +123,11 @@ type reply struct {
 	Data      any    `json:",omitempty"`
 }
 
-// common are the parameters that travel in the query whatever the action.
-var common = []string{"Action", "AppId", "SignatureNonce", "Timestamp", "Signature", "SignatureVersion"}
+// commonParameters are in the query of every call, whatever the action.
+var commonParameters = []string{"Action", "AppId", "SignatureNonce", "Timestamp", "Signature", "SignatureVersion"}
 
-// ServeHTTP answers API calls on "/", and serves the pictures their answers
-// point to. A browser that opens "/" is told what this is.
+// ServeHTTP answers API calls at "/", and serves the pictures that their answers
+// refer to. A browser that opens "/" gets a page that says what this is.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Server", serverName)
@@ -133,11 +139,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	query := r.URL.Query()
-	called := slices.ContainsFunc(common, query.Has)
+	isCall := slices.ContainsFunc(commonParameters, query.Has)
 	switch {
-	case r.Method == http.MethodPost, r.Method == http.MethodGet && called:
+	case r.Method == http.MethodPost, r.Method == http.MethodGet && isCall:
 		s.serveAPI(w, r, query)
-	case r.Method == http.MethodGet, r.Method == http.MethodHead && !called:
+	case r.Method == http.MethodGet, r.Method == http.MethodHead && !isCall:
 		s.servePage(w, r)
 	default:
 		// Assumed: what ZEGO answers to other methods is not documented.
@@ -173,8 +179,9 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request, query url.Valu
 	req.fault.deliver(w, r, out.encode())
 }
 
-// count numbers a call among those of its action and gives it a request id.
-// Unsupported actions are not counted, lest their names pile up.
+// count returns the number of a call among those of its action, and its request id.
+// Calls of unsupported actions are not counted, so that calls does not grow without
+// bound; their number is 0.
 func (s *Server) count(action string) (number int, id string) {
 	_, ok := actions[action]
 	s.mu.Lock()
@@ -208,7 +215,8 @@ func (r reply) encode() []byte {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-// origin is how the caller reached us, so that the URLs in an answer work for it.
+// origin returns the scheme and host by which the caller reached the server. URLs in
+// an answer begin with it, so that they work for the caller.
 func origin(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host
@@ -216,7 +224,8 @@ func origin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// setDate keeps net/http from sending the real time, which may differ from ours.
+// setDate sets the Date header to the server's clock. net/http would send the real
+// time.
 func setDate(h http.Header, t time.Time) {
 	h.Set("Date", t.UTC().Format(http.TimeFormat))
 }

@@ -32,10 +32,10 @@ const (
 	publicID  = "fa592895-d988-4584-b27b-97b8f4b921ad"
 )
 
-// noon is what the clock says unless a test turns it.
+// noon is the time of the server, unless a test sets another.
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// human and envelope are ZEGO's answers, written down from the documents.
+// human and envelope are ZEGO's answers, written down from its documents.
 type human struct {
 	ID        string `json:"DigitalHumanId"`
 	Name      string
@@ -58,7 +58,7 @@ type envelope struct {
 	}
 }
 
-// start serves sim, with the clock at noon unless it has another.
+// start serves sim and returns its URL. The clock stands at noon, unless sim has Now.
 func start(t *testing.T, sim *zegosim.Server) string {
 	t.Helper()
 	if sim.Now == nil {
@@ -69,11 +69,11 @@ func start(t *testing.T, sim *zegosim.Server) string {
 	return srv.URL
 }
 
-// nonces makes every query signed anew.
+// nonces counts the queries, so that each has its own nonce.
 var nonces atomic.Int64
 
-// signed returns a query that is in order, but for what change does to it before
-// it is signed.
+// signed returns a valid query. If change is not nil, it changes the query before that
+// is signed.
 func signed(action string, change func(url.Values)) url.Values {
 	q := url.Values{
 		"Action":           {action},
@@ -91,7 +91,7 @@ func signed(action string, change func(url.Values)) url.Values {
 	return q
 }
 
-// send returns a response with its body read.
+// send sends a request, and reads the body of the response.
 func send(t *testing.T, method, target, body string) (*http.Response, []byte, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
@@ -107,7 +107,7 @@ func send(t *testing.T, method, target, body string) (*http.Response, []byte, er
 	return resp, raw, err
 }
 
-// call expects an envelope.
+// call sends a call whose answer is an envelope.
 func call(t *testing.T, base string, query url.Values, body string) envelope {
 	t.Helper()
 	resp, raw, err := send(t, http.MethodPost, base+"/?"+query.Encode(), body)
@@ -124,8 +124,8 @@ func call(t *testing.T, base string, query url.Values, body string) envelope {
 	return e
 }
 
-// TestGateway spoils one common parameter after the other. Each row keeps what
-// earlier rows spoilt last in the order of the checks, so it shows the order too.
+// TestGateway makes one common parameter after the other wrong. Some rows also make a
+// parameter wrong that is checked later, which shows the order of the checks.
 func TestGateway(t *testing.T) {
 	t.Parallel()
 	base := start(t, &zegosim.Server{QPS: -1})
@@ -138,7 +138,7 @@ func TestGateway(t *testing.T) {
 
 	tests := []struct {
 		name    string
-		changes []func(url.Values) // the first is what the code is for; the rest would fail later checks
+		changes []func(url.Values) // the code is for the first; the others would fail later checks
 		want    zego.Code
 	}{
 		{"AppId missing", []func(url.Values){set("AppId", ""), set("Timestamp", "")}, zego.CodeGatewayAppIDMalformed},

@@ -58,7 +58,7 @@ type task struct {
 
 	notifies   bool    // whether events are collected
 	events     []event // to be delivered, in order
-	delivering bool    // whether somebody delivers them right now
+	delivering bool    // whether deliverAll runs for this task
 }
 
 // streamTask is how a task looks in an answer, its keys in the order of ZEGO's

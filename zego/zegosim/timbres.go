@@ -5,22 +5,23 @@ import (
 	"zego-mcp/zego"
 )
 
-// Timbre is a voice.
+// Timbre is a voice. ZEGO's documents call it so.
 type Timbre struct {
 	ID             string
 	Name           string
-	AvatarURL      string // empty: a picture that the Server draws
-	DigitalHumanID string // whose private voice it is; empty: a public one
+	AvatarURL      string // empty: an answer has the URL of a picture that the Server draws
+	DigitalHumanID string // the digital human whose private voice it is; empty: it is public
 }
 
+// timbre is how a Timbre looks in an answer.
 type timbre struct {
 	TimbreID  string `json:"TimbreId"`
 	Name      string
 	AvatarURL string `json:"AvatarUrl"`
 }
 
-// getTimbreList lists the public timbres, or the private ones of a digital human, in
-// the order of Timbres.
+// getTimbreList lists the private timbres of DigitalHumanId, or the public ones if there
+// is no DigitalHumanId, in the order of Timbres.
 //
 // Assumed: ZEGO documents no order, and no answer to an unknown DigitalHumanId.
 func (s *Server) getTimbreList(r *request) (any, error) {
@@ -55,8 +56,8 @@ func (s *Server) getTimbreList(r *request) (any, error) {
 	return out, nil
 }
 
-// timbreFor refuses a timbre that human cannot speak with.
-func (s *Server) timbreFor(human, id string) error {
+// checkTimbre refuses a timbre that a digital human cannot speak with.
+func (s *Server) checkTimbre(human, id string) error {
 	all := s.timbres()
 	i := slices.IndexFunc(all, func(t Timbre) bool { return t.ID == id })
 	switch {

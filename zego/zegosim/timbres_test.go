@@ -15,7 +15,7 @@ import (
 
 func TestTimbreParameters(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, &zegosim.Server{})
+	ts := newTestServer(t, &zegosim.Server{})
 	for _, tt := range []struct {
 		body     string
 		want     zego.Code
@@ -32,27 +32,28 @@ func TestTimbreParameters(t *testing.T) {
 		{`{"Limit":0}`, invalid, "Limit must be between 1 and 20, got 0"},
 		{`{"Limit":21}`, invalid, "Limit"},
 	} {
-		if got := w.ask(timbres, tt.body); got.Code != tt.want || !strings.Contains(got.Message, tt.mentions) {
+		if got := ts.call(timbres, tt.body); got.Code != tt.want || !strings.Contains(got.Message, tt.mentions) {
 			t.Errorf("%s: got %d %q, want %d with %q", tt.body, got.Code, got.Message, tt.want, tt.mentions)
 		}
 	}
 }
 
-// TestTimbrePaging counts the voices of everybody, over pages of 7.
+// TestTimbrePaging reads the public timbres and those of each digital human, in pages
+// of 7.
 func TestTimbrePaging(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, &zegosim.Server{})
+	ts := newTestServer(t, &zegosim.Server{})
 	seen := make(map[string]bool)
 	count := func(humanID string) int {
 		n := 0
 		for {
-			page := w.must(timbres, fmt.Sprintf(`{"DigitalHumanId":%q,"Offset":%d,"Limit":7}`, humanID, n))
+			page := ts.mustCall(timbres, fmt.Sprintf(`{"DigitalHumanId":%q,"Offset":%d,"Limit":7}`, humanID, n))
 			if page.Timbres == nil || len(page.Timbres) != min(7, page.Total-n) {
 				t.Fatalf("%q, offset %d: got %d timbres (nil: %t) of %d", humanID, n, len(page.Timbres), page.Timbres == nil, page.Total)
 			}
 			for _, timbre := range page.Timbres {
 				if seen[timbre.TimbreID] || timbre.Name == "" {
-					t.Errorf("%+v comes again, or has no name", timbre)
+					t.Errorf("%+v is listed twice, or has no name", timbre)
 				}
 				seen[timbre.TimbreID] = true
 			}
@@ -85,8 +86,8 @@ func TestTimbrePaging(t *testing.T) {
 
 func TestTimbrePictures(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, &zegosim.Server{})
-	picture := w.must(timbres, `{"Limit":1}`).Timbres[0].AvatarURL
+	ts := newTestServer(t, &zegosim.Server{})
+	picture := ts.mustCall(timbres, `{"Limit":1}`).Timbres[0].AvatarURL
 	resp, raw, err := send(t, http.MethodGet, picture, "")
 	if err != nil {
 		t.Fatal(err)

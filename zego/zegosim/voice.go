@@ -129,7 +129,7 @@ func (s *Server) findVoice(token string) (*task, *drive) {
 	return nil, nil
 }
 
-// encodeRefusal returns the message that tells a refusal, or nil if there is none.
+// encodeRefusal returns the message for a refusal, or nil if err is nil.
 //
 // Assumed: its shape.
 func encodeRefusal(err error) []byte {

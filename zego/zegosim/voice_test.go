@@ -21,12 +21,12 @@ import (
 	"github.com/coder/websocket"
 )
 
-// patience is when a test gives up on a connection; nothing waits for it to pass.
-const patience = 30 * time.Second
+// testTimeout is how long a test waits for a connection before it fails.
+const testTimeout = 30 * time.Second
 
 func dial(t *testing.T, address string) (*websocket.Conn, *http.Response, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -37,27 +37,27 @@ func dial(t *testing.T, address string) (*websocket.Conn, *http.Response, error)
 	return c, resp, err
 }
 
-// caller is a connection to send speech by.
+// caller is a connection that sends speech for a drive.
 type caller struct {
 	*testing.T
 	*websocket.Conn
 	drive, address string
 }
 
-// connects asks for an address and connects to it.
-func (w *world) connects() *caller {
-	w.Helper()
-	d := w.must(byVoice, ofTask)
-	c, _, err := dial(w.T, d.WSSAddress)
+// connect calls DriveByWsStream and connects to the address.
+func (ts *testServer) connect() *caller {
+	ts.Helper()
+	d := ts.mustCall(byVoice, taskBody)
+	c, _, err := dial(ts.T, d.WSSAddress)
 	if err != nil {
-		w.Fatal(err)
+		ts.Fatal(err)
 	}
-	return &caller{w.T, c, d.DriveID, d.WSSAddress}
+	return &caller{ts.T, c, d.DriveID, d.WSSAddress}
 }
 
 func (c *caller) write(kind websocket.MessageType, data string) {
 	c.Helper()
-	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	ctx, cancel := context.WithTimeout(c.Context(), testTimeout)
 	defer cancel()
 	if err := c.Write(ctx, kind, []byte(data)); err != nil {
 		c.Fatal(err)
@@ -81,50 +81,51 @@ func (c *caller) stop() {
 	c.text(`{"Action":"Stop","Payload":{"DriveId":%q}}`, c.drive)
 }
 
-// bye closes in order, after which all that was sent has been taken.
-func (c *caller) bye() {
+// closeNormally closes the connection. The simulator has then read all that was sent.
+func (c *caller) closeNormally() {
 	c.Helper()
 	if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
 		c.Error(err)
 	}
 }
 
-// taken waits until all that was sent has been taken. It needs CloseRead before.
-func (c *caller) taken() {
+// waitUntilRead waits until the simulator has read all that was sent. CloseRead must have
+// been called before.
+func (c *caller) waitUntilRead() {
 	c.Helper()
-	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	ctx, cancel := context.WithTimeout(c.Context(), testTimeout)
 	defer cancel()
 	if err := c.Ping(ctx); err != nil {
 		c.Fatal(err)
 	}
 }
 
-// gone waits until the simulator has noticed that c is closed: only then another may
-// connect.
-func (c *caller) gone() {
+// waitUntilClosed waits until the simulator has noticed that c is closed. Only then
+// another connection is accepted.
+func (c *caller) waitUntilClosed() {
 	c.Helper()
 	if _, _, err := dial(c.T, c.address); err != nil {
 		c.Fatal(err)
 	}
 }
 
-// hears reads one frame.
-func (c *caller) hears() (string, error) {
-	ctx, cancel := context.WithTimeout(c.Context(), patience)
+// readFrame reads one frame.
+func (c *caller) readFrame() (string, error) {
+	ctx, cancel := context.WithTimeout(c.Context(), testTimeout)
 	defer cancel()
 	_, data, err := c.Read(ctx)
 	return string(data), err
 }
 
-// TestVoice speaks for a second, in frames of many sizes.
+// TestVoice sends a second of audio, in frames of many sizes.
 func TestVoice(t *testing.T) {
 	t.Parallel()
 	sim := &zegosim.Server{}
-	w := newWorld(t, sim)
-	w.streams(creating)
-	w.must(byText, speaking)
-	c := w.connects()
-	w.wantDrives(5, 1)
+	ts := newTestServer(t, sim)
+	ts.createStreaming(createBody)
+	ts.mustCall(byText, textBody)
+	c := ts.connect()
+	ts.wantDrives(5, 1)
 	if info, ok := sim.Voice(c.drive); !ok || info.Started {
 		t.Errorf("got %+v, %t before the start", info, ok)
 	}
@@ -136,7 +137,7 @@ func TestVoice(t *testing.T) {
 		c.audio(part)
 	}
 	c.stop()
-	c.bye()
+	c.closeNormally()
 	info, ok := sim.Voice(c.drive)
 	want := zegosim.VoiceInfo{
 		Bytes: 96000, SHA256: sha256.Sum256([]byte(all.String())),
@@ -146,12 +147,12 @@ func TestVoice(t *testing.T) {
 		t.Errorf("got %+v, %t, want %+v", info, ok, want)
 	}
 
-	// It speaks as long as the audio lasts, then what was queued meanwhile.
-	w.must(byText, speaking)
-	w.at(11*time.Second - 1)
-	w.wantDrives(5, 2, 1)
-	w.at(11 * time.Second)
-	w.wantDrives(5, 4, 2)
+	// The drive lasts as long as its audio; then the queued drive has its turn.
+	ts.mustCall(byText, textBody)
+	ts.setClock(11*time.Second - 1)
+	ts.wantDrives(5, 2, 1)
+	ts.setClock(11 * time.Second)
+	ts.wantDrives(5, 4, 2)
 
 	for _, id := range []string{"nobody", "00000000-0000-4000-8002-000000000001"} {
 		if info, ok := sim.Voice(id); ok {
@@ -160,52 +161,52 @@ func TestVoice(t *testing.T) {
 	}
 }
 
-// TestVoiceTiming says when a drive ends. Each caller starts 10 seconds after noon
+// TestVoiceTiming checks when a drive ends. Each caller starts 10 seconds after noon
 // and sends 32000 bytes, which last a second.
 func TestVoiceTiming(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
-		act     func(w *world, c *caller)
+		act     func(ts *testServer, c *caller)
 		stopped bool
 		at      time.Duration
 		want    int
 	}{
-		{"still speaking", func(_ *world, c *caller) { c.stop() }, true, 11*time.Second - 1, 2},
-		{"spoken", func(_ *world, c *caller) { c.stop() }, true, 11 * time.Second, 4},
-		{"Stop still missing", func(*world, *caller) {}, false, time.Minute, 2},
-		{"closed without Stop", func(_ *world, c *caller) {
-			c.bye()
-			c.gone()
+		{"still speaking", func(_ *testServer, c *caller) { c.stop() }, true, 11*time.Second - 1, 2},
+		{"spoken", func(_ *testServer, c *caller) { c.stop() }, true, 11 * time.Second, 4},
+		{"Stop still missing", func(*testServer, *caller) {}, false, time.Minute, 2},
+		{"closed without Stop", func(_ *testServer, c *caller) {
+			c.closeNormally()
+			c.waitUntilClosed()
 		}, false, 11 * time.Second, 4},
-		{"broken without Stop", func(_ *world, c *caller) {
+		{"broken without Stop", func(_ *testServer, c *caller) {
 			_ = c.CloseNow()
-			c.gone()
+			c.waitUntilClosed()
 		}, false, 11 * time.Second, 4},
-		{"interrupted", func(w *world, c *caller) {
-			w.must(interrupt, ofTask)
+		{"interrupted", func(ts *testServer, c *caller) {
+			ts.mustCall(interrupt, taskBody)
 			c.audio("lost")
 			c.stop()
 		}, true, 10 * time.Second, 5},
-		{"stopped late", func(w *world, c *caller) {
-			w.at(15 * time.Second)
+		{"stopped late", func(ts *testServer, c *caller) {
+			ts.setClock(15 * time.Second)
 			c.stop()
 		}, true, 15 * time.Second, 4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			sim := &zegosim.Server{}
-			w := newWorld(t, sim)
-			w.streams(creating)
-			c := w.connects()
+			ts := newTestServer(t, sim)
+			ts.createStreaming(createBody)
+			c := ts.connect()
 			c.CloseRead(t.Context())
 			c.start("")
 			c.audio(strings.Repeat("x", 32000))
-			c.taken()
-			tt.act(w, c)
-			_ = c.Ping(t.Context()) // like taken, if it is still connected
-			w.at(tt.at)
-			if got := w.driveStatuses()[0]; got != tt.want {
+			c.waitUntilRead()
+			tt.act(ts, c)
+			_ = c.Ping(t.Context()) // like waitUntilRead, if it is still connected
+			ts.setClock(tt.at)
+			if got := ts.driveStatuses()[0]; got != tt.want {
 				t.Errorf("got drive status %d, want %d", got, tt.want)
 			}
 			if info, ok := sim.Voice(c.drive); !ok || info.Bytes != 32000 || info.Stopped != tt.stopped {
@@ -215,74 +216,74 @@ func TestVoiceTiming(t *testing.T) {
 	}
 }
 
-// TestVoiceRefuses sends one wrong frame after right ones.
+// TestVoiceRefuses sends frames of which the last is refused.
 func TestVoiceRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
-		act  func(w *world, c *caller)
+		act  func(ts *testServer, c *caller)
 		want string
 	}{
-		{"no JSON", func(_ *world, c *caller) { c.text("hello") }, "must be a JSON object"},
-		{"no Action", func(_ *world, c *caller) { c.text(`{"Payload":{"DriveId":"x"}}`) }, "Action is required"},
-		{"another Action", func(_ *world, c *caller) { c.text(`{"Action":"Pause","Payload":{"DriveId":"x"}}`) }, `Action must be Start or Stop, got \"Pause\"`},
-		{"no Payload", func(_ *world, c *caller) { c.text(`{"Action":"Start"}`) }, "Payload is required"},
-		{"no DriveId", func(_ *world, c *caller) { c.text(`{"Action":"Start","Payload":{}}`) }, "Payload.DriveId is required"},
-		{"unknown DriveId", func(_ *world, c *caller) { c.text(`{"Action":"Start","Payload":{"DriveId":"nobody"}}`) }, `Payload.DriveId \"nobody\" is not a drive that waits`},
-		{"SampleRate between", func(_ *world, c *caller) { c.start(`,"SampleRate":20000`) }, "Payload.SampleRate must be 16000 or 24000, got 20000"},
-		{"SampleRate beyond", func(_ *world, c *caller) { c.start(`,"SampleRate":48000`) }, "Payload.SampleRate"},
-		{"SampleRate no number", func(_ *world, c *caller) { c.start(`,"SampleRate":"16000"`) }, "Payload.SampleRate must be an integer"},
-		{"Channel", func(_ *world, c *caller) { c.start(`,"Channel":3`) }, "Payload.Channel"},
-		{"VoiceChannel", func(_ *world, c *caller) { c.start(`,"Channel":2,"VoiceChannel":3`) }, "Payload.VoiceChannel"},
-		{"VoiceChannel of mono", func(_ *world, c *caller) { c.start(`,"VoiceChannel":1`) }, "Payload.VoiceChannel needs Channel 2"},
-		{"audio before Start", func(_ *world, c *caller) { c.audio("x") }, "audio came before Start"},
-		{"Stop before Start", func(_ *world, c *caller) { c.stop() }, "has not been started"},
-		{"Start twice", func(_ *world, c *caller) {
+		{"no JSON", func(_ *testServer, c *caller) { c.text("hello") }, "must be a JSON object"},
+		{"no Action", func(_ *testServer, c *caller) { c.text(`{"Payload":{"DriveId":"x"}}`) }, "Action is required"},
+		{"another Action", func(_ *testServer, c *caller) { c.text(`{"Action":"Pause","Payload":{"DriveId":"x"}}`) }, `Action must be Start or Stop, got \"Pause\"`},
+		{"no Payload", func(_ *testServer, c *caller) { c.text(`{"Action":"Start"}`) }, "Payload is required"},
+		{"no DriveId", func(_ *testServer, c *caller) { c.text(`{"Action":"Start","Payload":{}}`) }, "Payload.DriveId is required"},
+		{"unknown DriveId", func(_ *testServer, c *caller) { c.text(`{"Action":"Start","Payload":{"DriveId":"nobody"}}`) }, `Payload.DriveId \"nobody\" is not a drive that waits`},
+		{"SampleRate between", func(_ *testServer, c *caller) { c.start(`,"SampleRate":20000`) }, "Payload.SampleRate must be 16000 or 24000, got 20000"},
+		{"SampleRate beyond", func(_ *testServer, c *caller) { c.start(`,"SampleRate":48000`) }, "Payload.SampleRate"},
+		{"SampleRate no number", func(_ *testServer, c *caller) { c.start(`,"SampleRate":"16000"`) }, "Payload.SampleRate must be an integer"},
+		{"Channel", func(_ *testServer, c *caller) { c.start(`,"Channel":3`) }, "Payload.Channel"},
+		{"VoiceChannel", func(_ *testServer, c *caller) { c.start(`,"Channel":2,"VoiceChannel":3`) }, "Payload.VoiceChannel"},
+		{"VoiceChannel of mono", func(_ *testServer, c *caller) { c.start(`,"VoiceChannel":1`) }, "Payload.VoiceChannel needs Channel 2"},
+		{"audio before Start", func(_ *testServer, c *caller) { c.audio("x") }, "audio came before Start"},
+		{"Stop before Start", func(_ *testServer, c *caller) { c.stop() }, "has not been started"},
+		{"Start twice", func(_ *testServer, c *caller) {
 			c.start("")
 			c.start("")
 		}, "cannot start before"},
-		{"Stop of another", func(_ *world, c *caller) {
+		{"Stop of another", func(_ *testServer, c *caller) {
 			c.start("")
 			c.text(`{"Action":"Stop","Payload":{"DriveId":"nobody"}}`)
 		}, `Payload.DriveId \"nobody\" has not been started`},
-		{"audio after Stop", func(_ *world, c *caller) {
+		{"audio after Stop", func(_ *testServer, c *caller) {
 			c.start("")
 			c.stop()
 			c.audio("x")
 		}, "audio came before Start"},
-		{"Start again", func(_ *world, c *caller) {
+		{"Start again", func(_ *testServer, c *caller) {
 			c.start("")
 			c.stop()
 			c.start("")
 		}, "is not a drive that waits"},
-		{"Start of what was interrupted", func(w *world, c *caller) {
-			w.must(interrupt, ofTask)
+		{"Start of what was interrupted", func(ts *testServer, c *caller) {
+			ts.mustCall(interrupt, taskBody)
 			c.start("")
 		}, "is not a drive that waits"},
-		{"Start too late", func(w *world, c *caller) {
-			w.at(10*time.Second + 10*time.Minute)
+		{"Start too late", func(ts *testServer, c *caller) {
+			ts.setClock(10*time.Second + 10*time.Minute)
 			c.start("")
 		}, "is not a drive that waits"},
-		{"Start after the end", func(w *world, c *caller) {
-			w.must(stop, ofTask)
+		{"Start after the end", func(ts *testServer, c *caller) {
+			ts.mustCall(stop, taskBody)
 			c.start("")
 		}, "has stopped"},
-		{"audio after the end", func(w *world, c *caller) {
+		{"audio after the end", func(ts *testServer, c *caller) {
 			c.start("")
-			w.must(stop, ofTask)
+			ts.mustCall(stop, taskBody)
 			c.audio("x")
 		}, "has stopped"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, &zegosim.Server{})
-			w.streams(creating)
-			c := w.connects()
-			tt.act(w, c)
-			if got, err := c.hears(); err != nil || !strings.Contains(got, tt.want) {
+			ts := newTestServer(t, &zegosim.Server{})
+			ts.createStreaming(createBody)
+			c := ts.connect()
+			tt.act(ts, c)
+			if got, err := c.readFrame(); err != nil || !strings.Contains(got, tt.want) {
 				t.Errorf("got %s, %v, want %s", got, err, tt.want)
 			}
-			if got, err := c.hears(); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+			if got, err := c.readFrame(); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
 				t.Errorf("got %s, %v, want the end with 1008", got, err)
 			}
 		})
@@ -291,22 +292,22 @@ func TestVoiceRefuses(t *testing.T) {
 
 func TestVoiceAdmission(t *testing.T) {
 	t.Parallel()
-	change := func(part func(u *url.URL)) func(*world, string) string {
-		return func(_ *world, address string) string {
+	change := func(part func(u *url.URL)) func(*testServer, string) string {
+		return func(_ *testServer, address string) string {
 			u, _ := url.Parse(address)
 			part(u)
 			return u.String()
 		}
 	}
-	at := func(since time.Duration) func(*world, string) string {
-		return func(w *world, address string) string { w.at(since); return address }
+	at := func(since time.Duration) func(*testServer, string) string {
+		return func(ts *testServer, address string) string { ts.setClock(since); return address }
 	}
-	after := func(action, body string) func(*world, string) string {
-		return func(w *world, address string) string { w.must(action, body); return address }
+	after := func(action, body string) func(*testServer, string) string {
+		return func(ts *testServer, address string) string { ts.mustCall(action, body); return address }
 	}
 	for _, tt := range []struct {
 		name   string
-		change func(w *world, address string) string
+		change func(ts *testServer, address string) string
 		want   int
 	}{
 		{"in order", after(query, ""), 101},
@@ -315,24 +316,24 @@ func TestVoiceAdmission(t *testing.T) {
 		{"wrong token", change(func(u *url.URL) { u.RawQuery = "Token=x" }), 401},
 		{"last moment", at(10*time.Second + 10*time.Minute - 1), 101},
 		{"too late", at(10*time.Second + 10*time.Minute), 401},
-		{"after an interrupt", after(interrupt, ofTask), 101},
-		{"after the end", after(stop, ofTask), 401},
-		{"second connection", func(w *world, address string) string {
-			if _, _, err := dial(w.T, address); err != nil {
-				w.Error(err)
+		{"after an interrupt", after(interrupt, taskBody), 101},
+		{"after the end", after(stop, taskBody), 401},
+		{"second connection", func(ts *testServer, address string) string {
+			if _, _, err := dial(ts.T, address); err != nil {
+				ts.Error(err)
 			}
 			return address
 		}, 409},
-		{"second connection of the task", func(w *world, address string) string {
-			if _, _, err := dial(w.T, address); err != nil {
-				w.Error(err)
+		{"second connection of the task", func(ts *testServer, address string) string {
+			if _, _, err := dial(ts.T, address); err != nil {
+				ts.Error(err)
 			}
-			return w.must(byVoice, ofTask).WSSAddress
+			return ts.mustCall(byVoice, taskBody).WSSAddress
 		}, 409},
-		{"connection after another", func(w *world, address string) string {
-			c, _, err := dial(w.T, address)
+		{"connection after another", func(ts *testServer, address string) string {
+			c, _, err := dial(ts.T, address)
 			if err != nil {
-				w.Fatal(err)
+				ts.Fatal(err)
 			}
 			_ = c.CloseNow()
 			return address
@@ -340,9 +341,9 @@ func TestVoiceAdmission(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, &zegosim.Server{})
-			w.streams(creating)
-			address := tt.change(w, w.must(byVoice, ofTask).WSSAddress)
+			ts := newTestServer(t, &zegosim.Server{})
+			ts.createStreaming(createBody)
+			address := tt.change(ts, ts.mustCall(byVoice, taskBody).WSSAddress)
 			_, resp, err := dial(t, address)
 			if resp == nil || resp.StatusCode != tt.want {
 				t.Errorf("got %v, %v, want status %d", resp, err, tt.want)
@@ -351,12 +352,12 @@ func TestVoiceAdmission(t *testing.T) {
 	}
 }
 
-// TestVoiceDoesNotVerify connects as one who knows nothing of ZEGO's certificates.
+// TestVoiceDoesNotVerify connects with the usual check of certificates.
 func TestVoiceDoesNotVerify(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, &zegosim.Server{})
-	w.streams(creating)
-	address := w.must(byVoice, ofTask).WSSAddress
+	ts := newTestServer(t, &zegosim.Server{})
+	ts.createStreaming(createBody)
+	address := ts.mustCall(byVoice, taskBody).WSSAddress
 	if !strings.HasPrefix(address, "wss://127.0.0.1:") || !strings.Contains(address, "/ws?Token=") {
 		t.Errorf("got %s", address)
 	}
@@ -367,54 +368,54 @@ func TestVoiceDoesNotVerify(t *testing.T) {
 
 func TestVoiceListen(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, &zegosim.Server{VoiceListen: "0.0.0.0:0"})
-	w.streams(creating)
-	w.connects().bye()
+	ts := newTestServer(t, &zegosim.Server{VoiceListen: "0.0.0.0:0"})
+	ts.createStreaming(createBody)
+	ts.connect().closeNormally()
 
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = taken.Close() })
-	w = newWorld(t, &zegosim.Server{VoiceListen: taken.Addr().String()})
-	w.streams(creating)
-	w.must(byText, speaking)
-	w.refused(byVoice, ofTask, zego.CodeSystemError)
-	w.wantDrives(2)
+	ts = newTestServer(t, &zegosim.Server{VoiceListen: taken.Addr().String()})
+	ts.createStreaming(createBody)
+	ts.mustCall(byText, textBody)
+	ts.wantCode(byVoice, taskBody, zego.CodeSystemError)
+	ts.wantDrives(2)
 }
 
 func TestVoiceFaults(t *testing.T) {
 	t.Parallel()
-	faulty := func(t *testing.T, fault zegosim.VoiceFault) (*zegosim.Server, *world) {
+	faulty := func(t *testing.T, fault zegosim.VoiceFault) (*zegosim.Server, *testServer) {
 		sim := &zegosim.Server{VoiceFault: func(driveID string) *zegosim.VoiceFault {
 			if driveID != "00000000-0000-4000-8002-000000000001" {
 				return nil
 			}
 			return &fault
 		}}
-		w := newWorld(t, sim)
-		w.streams(creating)
-		return sim, w
+		ts := newTestServer(t, sim)
+		ts.createStreaming(createBody)
+		return sim, ts
 	}
 	t.Run("RefuseStatus", func(t *testing.T) {
 		t.Parallel()
-		_, w := faulty(t, zegosim.VoiceFault{RefuseStatus: 503})
-		if _, resp, err := dial(t, w.must(byVoice, ofTask).WSSAddress); resp == nil || resp.StatusCode != 503 {
+		_, ts := faulty(t, zegosim.VoiceFault{RefuseStatus: 503})
+		if _, resp, err := dial(t, ts.mustCall(byVoice, taskBody).WSSAddress); resp == nil || resp.StatusCode != 503 {
 			t.Errorf("got %v, %v, want 503", resp, err)
 		}
-		w.connects().bye() // the next drive is spared
+		ts.connect().closeNormally() // the next drive has no fault
 	})
 	t.Run("DropAfter", func(t *testing.T) {
 		t.Parallel()
-		sim, w := faulty(t, zegosim.VoiceFault{DropAfter: 1000})
-		c := w.connects()
+		sim, ts := faulty(t, zegosim.VoiceFault{DropAfter: 1000})
+		c := ts.connect()
 		c.start("")
 		c.audio(strings.Repeat("a", 600))
 		c.audio(strings.Repeat("b", 600))
-		if _, err := c.hears(); err == nil || websocket.CloseStatus(err) != -1 {
+		if _, err := c.readFrame(); err == nil || websocket.CloseStatus(err) != -1 {
 			t.Errorf("got %v, want a broken connection", err)
 		}
-		w.connects().bye() // the first has gone
+		ts.connect().closeNormally() // only accepted once the first connection has ended
 		want := zegosim.VoiceInfo{
 			Bytes: 1000, SHA256: sha256.Sum256([]byte(strings.Repeat("a", 600) + strings.Repeat("b", 400))),
 			SampleRate: 16000, Channels: 1, Started: true,
@@ -425,30 +426,30 @@ func TestVoiceFaults(t *testing.T) {
 	})
 	t.Run("Flood", func(t *testing.T) {
 		t.Parallel()
-		sim, w := faulty(t, zegosim.VoiceFault{Flood: true})
-		c := w.connects()
+		sim, ts := faulty(t, zegosim.VoiceFault{Flood: true})
+		c := ts.connect()
 		c.start("")
 		for range 100 {
-			if got, err := c.hears(); err != nil || got != `{"Action":"Flood"}` {
+			if got, err := c.readFrame(); err != nil || got != `{"Action":"Flood"}` {
 				t.Fatalf("got %s, %v", got, err)
 			}
 		}
 		c.audio("x")
 		c.stop()
-		c.bye()
+		c.closeNormally()
 		if info, _ := sim.Voice(c.drive); info.Bytes != 1 || !info.Stopped {
 			t.Errorf("got %+v, want what was sent", info)
 		}
 	})
 	t.Run("Stall", func(t *testing.T) {
 		t.Parallel()
-		sim, w := faulty(t, zegosim.VoiceFault{Stall: true})
-		c := w.connects()
+		sim, ts := faulty(t, zegosim.VoiceFault{Stall: true})
+		c := ts.connect()
 		c.start("")
 		if err := sim.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, err := c.hears(); err == nil {
+		if _, err := c.readFrame(); err == nil {
 			t.Error("got a frame, want a broken connection")
 		}
 		if info, ok := sim.Voice(c.drive); !ok || info.Started {
@@ -467,13 +468,13 @@ func TestClose(t *testing.T) {
 	}
 
 	sim := &zegosim.Server{}
-	w := newWorld(t, sim)
-	w.streams(creating)
-	c := w.connects()
+	ts := newTestServer(t, sim)
+	ts.createStreaming(createBody)
+	c := ts.connect()
 	c.CloseRead(t.Context())
 	c.start("")
 	c.audio("xx")
-	c.taken()
+	c.waitUntilRead()
 	for range 2 {
 		if err := sim.Close(); err != nil {
 			t.Error(err)
@@ -482,43 +483,44 @@ func TestClose(t *testing.T) {
 	if err := c.Ping(t.Context()); err == nil {
 		t.Error("got an answer, want a broken connection")
 	}
-	w.at(11 * time.Second)
-	w.wantDrives(4)
-	w.refused(byVoice, ofTask, zego.CodeSystemError)
+	ts.setClock(11 * time.Second)
+	ts.wantDrives(4)
+	ts.wantCode(byVoice, taskBody, zego.CodeSystemError)
 }
 
-// TestCloseEndsGoroutines closes with connections in every state. Goroutines inherit
-// the label of who starts them, which tells them from those of other tests.
+// TestCloseEndsGoroutines calls Close with connections in every state. A goroutine
+// inherits the pprof label of the one that starts it, which tells these goroutines from
+// those of other tests.
 func TestCloseEndsGoroutines(t *testing.T) {
 	t.Parallel()
 	const label = "closes"
 	pprof.Do(t.Context(), pprof.Labels("test", label), func(context.Context) {
-		stalls := "00000000-0000-4000-8002-000000000002"
+		stalledDrive := "00000000-0000-4000-8002-000000000002"
 		sim := &zegosim.Server{VoiceFault: func(driveID string) *zegosim.VoiceFault {
-			return &zegosim.VoiceFault{Stall: driveID == stalls, Flood: driveID == stalls}
+			return &zegosim.VoiceFault{Stall: driveID == stalledDrive, Flood: driveID == stalledDrive}
 		}}
-		w := newWorld(t, sim)
-		w.must(create, creating)
-		second := w.must(create, named("second")).TaskID
-		w.at(10 * time.Second)
-		c := w.connects()
+		ts := newTestServer(t, sim)
+		ts.mustCall(create, createBody)
+		second := ts.mustCall(create, withStreamID("second")).TaskID
+		ts.setClock(10 * time.Second)
+		c := ts.connect()
 		c.CloseRead(t.Context())
 		c.start("")
-		c.taken()
-		d := w.must(byVoice, `{"TaskId":"`+second+`"}`)
-		if _, _, err := dial(t, d.WSSAddress); err != nil || d.DriveID != stalls {
+		c.waitUntilRead()
+		d := ts.mustCall(byVoice, `{"TaskId":"`+second+`"}`)
+		if _, _, err := dial(t, d.WSSAddress); err != nil || d.DriveID != stalledDrive {
 			t.Fatalf("got %+v, %v", d, err)
 		}
-		silent, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.Split(d.WSSAddress, "/")[2])
+		idle, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.Split(d.WSSAddress, "/")[2])
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = silent.Close() }()
+		defer func() { _ = idle.Close() }()
 		if err := sim.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	for began := time.Now(); ; runtime.Gosched() { // net/http does not wait for its own
+	for began := time.Now(); ; runtime.Gosched() { // Close of net/http does not wait for its goroutines
 		var profile bytes.Buffer
 		if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
 			t.Fatal(err)
@@ -529,8 +531,8 @@ func TestCloseEndsGoroutines(t *testing.T) {
 		if len(left) == 0 {
 			return
 		}
-		if time.Since(began) > patience {
-			t.Fatalf("still there: %s", left)
+		if time.Since(began) > testTimeout {
+			t.Fatalf("goroutines left: %s", left)
 		}
 	}
 }
