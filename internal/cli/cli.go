@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"zego-mcp/tools"
@@ -93,27 +92,6 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	}
 	p := &process{ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings}
 	return failed(stderr, parsed.Run(p))
-}
-
-// describeToolsets says for the help what each toolset holds.
-func describeToolsets() string {
-	var texts []string
-	for _, set := range tools.Toolsets {
-		texts = append(texts, fmt.Sprintf("%s: %s", set.Name, set.Description))
-	}
-	return strings.Join(texts, "; ")
-}
-
-// withSource names the variable that a refused value came from.
-func withSource(err error, parser *kong.Kong, args []string, getenv func(string) string) error {
-	for _, flag := range parser.Model.Flags {
-		name := "--" + flag.Name
-		given := slices.ContainsFunc(args, func(arg string) bool { return arg == name || strings.HasPrefix(arg, name+"=") })
-		if variable := flag.Tag.Get("variable"); !given && !isUnset(getenv(variable)) && strings.HasPrefix(err.Error(), name+":") {
-			return fmt.Errorf("%s: %w", variable, err)
-		}
-	}
-	return err
 }
 
 // failed says why a command failed, in one place and one form.

@@ -4,20 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"time"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
-	"zego-mcp/tools/streams"
-
-	"golang.org/x/term"
 )
 
 type serveCommand struct {
@@ -121,9 +116,4 @@ func withoutListen(err error) error {
 		return fmt.Errorf("%s: %w", op.Addr, op.Err)
 	}
 	return err
-}
-
-func isTerminal(r io.Reader) bool {
-	file, ok := r.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }
