@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,29 +13,30 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// backend is where the answers come from.
+// backend is what answers the calls: ZEGO, or the built-in simulator.
 type backend struct {
-	client      *zego.Client
-	unavailable error              // Why client is nil.
-	simulator   string             // Its URL; empty for ZEGO.
-	stop        func()             // The simulator; nil without one.
-	share       *redisshare.Client // Nil without Redis.
+	client        *zego.Client       // Nil if the settings do not allow calls.
+	unavailable   error              // Why client is nil, and what to do about it.
+	endpoint      string             // The URL that calls go to.
+	simulated     bool               // The built-in simulator answers.
+	stopSimulator func()             // Nil if simulated is false.
+	redis         *redisshare.Client // Nil without --redis-url.
 }
 
-// connect makes the client that the settings describe. Bad settings are no error
-// here: the server starts, lists its tools, and a call tells what is wrong.
-func (p *process) connect(httpClient *http.Client, log *slog.Logger) (backend, error) {
-	endpoint := p.settings.Endpoint
-	var b backend
+// connect makes the backend that the settings describe; the caller must close it.
+// Missing or wrong credentials are no error: the server must start and list its tools
+// even so, and each call then answers with backend.unavailable.
+func (p *process) connect(log *slog.Logger) (backend, error) {
+	b := backend{endpoint: p.settings.Endpoint}
 	var appID uint32
 	var secret string
 	if p.settings.Simulate {
-		url, stop, err := p.simulator()
+		url, stop, err := startSimulator(p.ctx)
 		if err != nil {
 			return b, fmt.Errorf("start the simulator: %w", err)
 		}
-		b.simulator, b.stop = url, stop
-		endpoint, appID, secret = url, zegosim.DefaultAppID, zegosim.DefaultSecret
+		b.simulated, b.endpoint, b.stopSimulator = true, url, stop
+		appID, secret = zegosim.DefaultAppID, zegosim.DefaultSecret
 	} else {
 		var problems []error
 		if appID, secret, problems = p.credentials(); len(problems) > 0 {
@@ -42,18 +44,18 @@ func (p *process) connect(httpClient *http.Client, log *slog.Logger) (backend, e
 			return b, nil
 		}
 	}
-	opts := zego.Options{Endpoint: endpoint, HTTPClient: httpClient, QPS: p.settings.QPS, CacheTTL: p.settings.CacheTTL}
+	opts := zego.Options{Endpoint: b.endpoint, QPS: p.settings.QPS, CacheTTL: p.settings.CacheTTL}
 	if p.settings.QPS == 0 {
-		opts.QPS = -1
+		opts.QPS = -1 // For package zego, 0 means the default and less than 0 no limit.
 	}
 	if p.settings.RedisURL != "" {
-		share, err := redisshare.Open(p.settings.RedisURL, redisshare.Options{AppID: appID, QPS: p.settings.QPS, Logger: log})
+		redis, err := redisshare.Open(p.settings.RedisURL, redisshare.Options{AppID: appID, QPS: p.settings.QPS, Logger: log})
 		if err != nil {
 			return b, fmt.Errorf("--redis-url %w", err)
 		}
-		b.share, opts.Cache = share, share
+		b.redis, opts.Cache = redis, redis
 		if p.settings.QPS > 0 {
-			opts.Limiter = share
+			opts.Limiter = redis
 		}
 	}
 	client, err := zego.New(appID, secret, opts)
@@ -64,19 +66,20 @@ func (p *process) connect(httpClient *http.Client, log *slog.Logger) (backend, e
 	return b, nil
 }
 
-// close lets go of what connect opened.
+// close ends what connect started.
 func (b backend) close() {
-	if b.share != nil {
-		_ = b.share.Close()
+	if b.redis != nil {
+		_ = b.redis.Close()
 	}
-	if b.stop != nil {
-		b.stop()
+	if b.stopSimulator != nil {
+		b.stopSimulator()
 	}
 }
 
-// simulator starts the simulator beside us.
-func (p *process) simulator() (url string, stop func(), err error) {
-	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", "127.0.0.1:0")
+// startSimulator serves the simulator on a free port of this machine until stop is
+// called.
+func startSimulator(ctx context.Context) (url string, stop func(), err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}

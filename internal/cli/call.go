@@ -36,7 +36,7 @@ func (c *callCommand) Validate() error {
 // Run calls the tool through the whole MCP stack, in process.
 func (c *callCommand) Run(p *process) error {
 	log := p.logger(slog.LevelError)
-	b, err := p.connect(nil, log)
+	b, err := p.connect(log)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *callCommand) Run(p *process) error {
 		return usageError{err}
 	}
 	width, terminal := terminalWidth(p.stdout)
-	if b.simulator != "" {
+	if b.simulated {
 		_, _ = fmt.Fprintln(p.stderr, "SIMULATED: made-up answers of the built-in simulator, not ZEGOCLOUD's.")
 	}
 

@@ -8,172 +8,189 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
+	"zego-mcp/internal/redisshare"
 	"zego-mcp/zego"
 )
 
 type doctorCommand struct{}
 
-// mostClockError is how far a clock may be off before doctor complains. ZEGO
-// refuses from 10 minutes on.
-const mostClockError = time.Minute
+// maxClockError is how far this machine's clock may be off before doctor complains.
+// ZEGO refuses signatures that are more than 10 minutes off.
+const maxClockError = time.Minute
 
-// check is the outcome of one check.
-type check struct {
-	name, what, advice string // advice is empty if all is well.
-}
+const checkNetwork = "Check ZEGO_ENDPOINT, the network and any proxy"
 
-// Run checks what a call depends on, in the order in which it can fail.
+// Run checks what a call depends on, in the order in which a call can fail, and prints
+// one line for each finding. It fails if one of them is a fault.
 func (doctorCommand) Run(p *process) error {
-	failures := 0
-	say := func(c check) {
-		verdict := "ok"
-		if c.advice != "" {
-			verdict = "FAIL"
-			c.what += ". " + c.advice
-			failures++
-		}
-		_, _ = fmt.Fprintf(p.stdout, "%-4s  %-11s  %s\n", verdict, c.name, c.what)
-	}
-	appID, _, problems := p.credentials()
-	switch {
-	case p.settings.Simulate:
-		say(check{"simulator", "the built-in simulator answers, no account needed", ""})
-	case len(problems) == 0:
-		say(check{"credentials", fmt.Sprintf("AppId %d, and a secret of 32 characters", appID), ""})
-	}
-	if !p.settings.Simulate {
-		for _, problem := range problems {
-			say(check{"credentials", problem.Error(), "Take the value from your project in the ZEGOCLOUD console, https://console.zegocloud.com"})
-		}
-	}
+	report := &report{out: p.stdout}
+	report.add(checkCredentials(p)...)
 
-	watch := &dateWatch{next: http.DefaultTransport}
-	b, err := p.connect(&http.Client{Transport: watch}, slog.New(slog.DiscardHandler))
+	b, err := p.connect(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer b.close()
-	endpoint := p.settings.Endpoint
-	if b.simulator != "" {
-		endpoint = b.simulator
-	}
 	ctx, cancel := context.WithTimeout(p.ctx, p.settings.Timeout)
 	defer cancel()
-	started := time.Now()
-	switch err := reach(ctx, watch, endpoint); {
-	case err != nil:
-		say(check{"endpoint", fmt.Sprintf("%s: %v", endpoint, err), "Check ZEGO_ENDPOINT, the network and any proxy"})
-	default:
-		say(check{"endpoint", fmt.Sprintf("%s answers (%v)", endpoint, time.Since(started).Round(time.Millisecond)), ""})
-		say(watch.clock())
-		if b.client != nil {
-			for _, c := range permission(b.client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{Limit: new(1)})) {
-				say(c)
-			}
-		}
+
+	answer, err := askEndpoint(ctx, b.endpoint)
+	report.add(checkEndpoint(b.endpoint, answer, err))
+	if err == nil {
+		report.add(checkClock(answer))
+		report.add(checkAccount(ctx, b.client)...)
 	}
-	if b.share != nil {
-		if err := b.share.Ping(ctx); err != nil {
-			say(check{"redis", err.Error(), "Check ZEGO_REDIS_URL; until then each server keeps to a rate limit of its own"})
-		} else {
-			say(check{"redis", "answers; servers share one rate limit", ""})
+	report.add(checkRedis(ctx, b.redis)...)
+	return report.err()
+}
+
+// finding is what a check found. Its advice is empty if all is well.
+type finding struct {
+	name, result, advice string
+}
+
+// report prints findings and counts the faults among them.
+type report struct {
+	out    io.Writer
+	faults int
+}
+
+func (r *report) add(findings ...finding) {
+	for _, f := range findings {
+		verdict := "ok"
+		if f.advice != "" {
+			verdict = "FAIL"
+			f.result += ". " + f.advice
+			r.faults++
 		}
+		_, _ = fmt.Fprintf(r.out, "%-4s  %-11s  %s\n", verdict, f.name, f.result)
 	}
-	if failures > 0 {
-		return silentError{fmt.Errorf("%d checks failed", failures)}
+}
+
+func (r *report) err() error {
+	if r.faults > 0 {
+		return silentError{fmt.Errorf("%d checks failed", r.faults)}
 	}
 	return nil
 }
 
-// reach asks the endpoint for anything, unsigned: any HTTP answer will do.
-func reach(ctx context.Context, transport http.RoundTripper, endpoint string) error {
+// checkCredentials checks that AppID and ServerSecret are set and look right; the
+// simulator needs neither.
+func checkCredentials(p *process) []finding {
+	if p.settings.Simulate {
+		return []finding{{"simulator", "the built-in simulator answers, no account needed", ""}}
+	}
+	appID, _, problems := p.credentials()
+	if len(problems) == 0 {
+		return []finding{{"credentials", fmt.Sprintf("AppId %d, and a secret of 32 characters", appID), ""}}
+	}
+	var findings []finding
+	for _, problem := range problems {
+		findings = append(findings, finding{"credentials", problem.Error(), "Take the value from your project in the ZEGOCLOUD console, https://console.zegocloud.com"})
+	}
+	return findings
+}
+
+// endpointAnswer is what doctor keeps of the endpoint's HTTP answer.
+type endpointAnswer struct {
+	took time.Duration
+	// clockAhead is how far this machine's clock is ahead of the server's, below 0 if it
+	// is behind. It is known only if the answer had a Date.
+	clockAhead time.Duration
+	hasDate    bool
+}
+
+// askEndpoint sends a request without a signature. Any HTTP answer will do: it shows
+// that the endpoint can be reached, and usually what time it is there.
+func askEndpoint(ctx context.Context, endpoint string) (endpointAnswer, error) {
+	// New checks the URL and sends nothing; AppID and secret only have to look right.
 	if _, err := zego.New(1, strings.Repeat("x", 32), zego.Options{Endpoint: endpoint}); err != nil {
-		return errors.New(strings.TrimPrefix(err.Error(), "zego: "))
+		return endpointAnswer{}, errors.New(strings.TrimPrefix(err.Error(), "zego: "))
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader("{}"))
 	if err != nil {
-		return err
+		return endpointAnswer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := transport.RoundTrip(req)
+	sent := time.Now()
+	// Not through a Client, which would follow redirects.
+	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		return err
+		return endpointAnswer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
-	return nil
-}
-
-// permission says what a signed call tells about secret and service.
-func permission(page zego.DigitalHumanPage, err error) []check {
-	signed := check{"secret", "ZEGO accepts the signature", ""}
-	var refusal *zego.Error
-	if err != nil && !errors.As(err, &refusal) {
-		return []check{{"call", strings.TrimPrefix(err.Error(), "zego: "), "Check ZEGO_ENDPOINT, the network and any proxy"}}
-	}
-	if err == nil {
-		return []check{signed, {"service", fmt.Sprintf("enabled; the project can use %d digital humans", page.Total), ""}}
-	}
-	failed := check{what: refusal.Code.Error(), advice: strings.ToUpper(refusal.Code.Advice()[:1]) + refusal.Code.Advice()[1:]}
-	if refusal.RequestID != "" {
-		failed.advice += " (RequestId " + refusal.RequestID + ")"
-	}
-	// 10000xxxx come from the gateway, which checks the signature.
-	if refusal.Code < zego.CodeInvalidParameter && refusal.Code != zego.CodeGatewayServiceNotEnabled {
-		failed.name = "secret"
-		return []check{failed}
-	}
-	failed.name = "service"
-	return []check{signed, failed}
-}
-
-// dateWatch remembers the server's clock as its last answer showed it.
-type dateWatch struct {
-	next http.RoundTripper
-
-	mu    sync.Mutex // guards what follows
-	ahead time.Duration
-	known bool
-}
-
-// RoundTrip implements http.RoundTripper.
-func (d *dateWatch) RoundTrip(req *http.Request) (*http.Response, error) {
-	sent := time.Now()
-	resp, err := d.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
+	answer := endpointAnswer{took: time.Since(sent)}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		middle := sent.Add(time.Since(sent) / 2)
-		d.mu.Lock()
-		d.ahead, d.known = middle.Sub(date), true
-		d.mu.Unlock()
+		// The server wrote the date about halfway between request and answer.
+		answer.clockAhead, answer.hasDate = sent.Add(answer.took/2).Sub(date), true
 	}
-	return resp, nil
+	return answer, nil
 }
 
-// clock compares this machine's clock with the server's, which is told in whole
-// seconds.
-func (d *dateWatch) clock() check {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	off, where := d.ahead, "ahead of"
+// checkEndpoint reports the outcome of askEndpoint.
+func checkEndpoint(endpoint string, answer endpointAnswer, err error) finding {
+	if err != nil {
+		return finding{"endpoint", fmt.Sprintf("%s: %v", endpoint, err), checkNetwork}
+	}
+	return finding{"endpoint", fmt.Sprintf("%s answers (%v)", endpoint, answer.took.Round(time.Millisecond)), ""}
+}
+
+// checkClock compares this machine's clock with the server's, of which the answer told
+// whole seconds only.
+func checkClock(answer endpointAnswer) finding {
+	off, where := answer.clockAhead, "ahead of"
 	if off < 0 {
 		off, where = -off, "behind"
 	}
 	off = off.Truncate(time.Second)
+	difference := fmt.Sprintf("%v %s the server's", off, where)
 	switch {
-	case !d.known:
-		return check{"clock", "not known: the endpoint tells no Date", ""}
-	case off > mostClockError:
-		return check{
-			"clock", fmt.Sprintf("%v %s the server's", off, where),
-			"Set this machine's clock: ZEGO refuses signatures that are over 10 minutes off",
-		}
+	case !answer.hasDate:
+		return finding{"clock", "not known: the endpoint tells no Date", ""}
+	case off > maxClockError:
+		return finding{"clock", difference, "Set this machine's clock: ZEGO refuses signatures that are over 10 minutes off"}
 	case off < 2*time.Second:
-		return check{"clock", "agrees with the server's", ""}
+		return finding{"clock", "agrees with the server's", ""}
 	}
-	return check{"clock", fmt.Sprintf("%v %s the server's", off, where), ""}
+	return finding{"clock", difference, ""}
+}
+
+// checkAccount makes one signed call, which shows whether ZEGO accepts the secret and
+// whether the project may use the service. A nil client has no credentials to check.
+func checkAccount(ctx context.Context, client *zego.Client) []finding {
+	if client == nil {
+		return nil
+	}
+	secret := finding{"secret", "ZEGO accepts the signature", ""}
+	page, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{Limit: new(1)})
+	if err == nil {
+		return []finding{secret, {"service", fmt.Sprintf("enabled; the project can use %d digital humans", page.Total), ""}}
+	}
+	refusal, ok := errors.AsType[*zego.Error](err)
+	if !ok {
+		return []finding{{"call", strings.TrimPrefix(err.Error(), "zego: "), checkNetwork}}
+	}
+	result, advice := refusal.Code.Error(), refusal.Code.Advice()
+	advice = strings.ToUpper(advice[:1]) + advice[1:]
+	if refusal.RequestID != "" {
+		advice += " (RequestId " + refusal.RequestID + ")"
+	}
+	// Codes below CodeInvalidParameter come from ZEGO's gateway, which checks the
+	// signature before it asks the service.
+	if refusal.Code < zego.CodeInvalidParameter && refusal.Code != zego.CodeGatewayServiceNotEnabled {
+		return []finding{{"secret", result, advice}}
+	}
+	return []finding{secret, {"service", result, advice}}
+}
+
+// checkRedis checks that Redis answers, if the settings name one.
+func checkRedis(ctx context.Context, redis *redisshare.Client) []finding {
+	if redis == nil {
+		return nil
+	}
+	if err := redis.Ping(ctx); err != nil {
+		return []finding{{"redis", err.Error(), "Check ZEGO_REDIS_URL; until then each server keeps to a rate limit of its own"}}
+	}
+	return []finding{{"redis", "answers; servers share one rate limit", ""}}
 }

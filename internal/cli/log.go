@@ -15,8 +15,7 @@ func (p *process) logger(level slog.Level) *slog.Logger {
 	if p.settings.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 	}
-	_, terminal := terminalWidth(p.stderr)
 	return slog.New(tint.NewTextHandler(p.stderr, &tint.Options{
-		Level: level, TimeFormat: time.TimeOnly, NoColor: !terminal || p.getenv("NO_COLOR") != "",
+		Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(p.stderr) || p.getenv("NO_COLOR") != "",
 	}))
 }

@@ -24,19 +24,19 @@ type serveCommand struct {
 // Run serves until the input ends or a signal comes; both are a success.
 func (c *serveCommand) Run(p *process) error {
 	log := p.logger(slog.LevelInfo)
-	b, err := p.connect(nil, log)
+	b, err := p.connect(log)
 	if err != nil {
 		return err
 	}
 	defer b.close()
-	if b.share != nil {
-		_ = b.share.Ping(p.ctx) // It tells the log itself.
+	if b.redis != nil {
+		_ = b.redis.Ping(p.ctx) // It tells the log itself.
 	}
 	switch {
 	case b.unavailable != nil:
 		log.Warn("calls will fail: " + b.unavailable.Error())
-	case b.simulator != "":
-		log.Warn("SIMULATED: answers come from the built-in simulator, not from ZEGOCLOUD", "simulator", b.simulator)
+	case b.simulated:
+		log.Warn("SIMULATED: answers come from the built-in simulator, not from ZEGOCLOUD", "simulator", b.endpoint)
 	}
 	project := p.project(b, log)
 	cfg := p.toolsConfig(project, b.simulator != "", log)

@@ -63,9 +63,11 @@ func (s *settings) Validate() error {
 func (p *process) toolsConfig(b backend, log *slog.Logger) tools.Config {
 	sets, _ := tools.ParseToolsets(p.settings.Toolsets) // Checked by Validate.
 	return tools.Config{
-		Project: tools.OneProject(project), Simulated: simulated,
-		Timeout: p.settings.Timeout, Logger: log, Version: version(),
-		Local: true, AudioDirs: p.audioDirs(log),
+		Client: b.client, Unavailable: b.unavailable, Simulated: b.simulated,
+		Toolsets: sets, Timeout: p.settings.Timeout, Logger: log, Version: version(),
+		Streams:   tools.NewStreams(b.client, tools.StreamOptions{MaxTTL: p.settings.MaxTTL, MaxTasks: p.settings.MaxTasks, Logger: log}),
+		Local:     true,
+		AudioDirs: p.audioDirs(log),
 	}
 }
 

@@ -7,10 +7,17 @@ import (
 	"golang.org/x/term"
 )
 
-// terminalWidth returns the columns of w if it is a terminal.
+// isTerminal reports whether stream, one of the program's three, is a terminal.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// terminalWidth returns the columns of w if w is a terminal; otherwise ok is false.
+// It assumes 80 columns for a terminal that does not tell its size.
 func terminalWidth(w io.Writer) (columns int, ok bool) {
 	file, isFile := w.(*os.File)
-	if !isFile || !term.IsTerminal(int(file.Fd())) {
+	if !isFile || !isTerminal(w) {
 		return 0, false
 	}
 	columns, _, err := term.GetSize(int(file.Fd()))
@@ -18,9 +25,4 @@ func terminalWidth(w io.Writer) (columns int, ok bool) {
 		columns = 80
 	}
 	return columns, true
-}
-
-func isTerminal(r io.Reader) bool {
-	file, ok := r.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }
