@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"zego-mcp/tools"
 
 	"github.com/mark3labs/mcp-go/client"
@@ -33,7 +31,7 @@ func (c *callCommand) Validate() error {
 	return nil
 }
 
-// Run calls the tool through the whole MCP stack, in process.
+// Run calls the tool through the whole MCP stack, within this process.
 func (c *callCommand) Run(p *process) error {
 	log := p.logger(slog.LevelError)
 	b, err := p.connect(log)
@@ -41,24 +39,14 @@ func (c *callCommand) Run(p *process) error {
 		return err
 	}
 	defer b.close()
-	var options []client.ClientOption
-	// Who typed the confirmation is not asked again.
-	confirmed := slices.ContainsFunc(c.Arguments, func(argument string) bool { return strings.EqualFold(argument, "Confirm=true") })
-	if _, terminal := terminalWidth(p.stderr); terminal && isTerminal(p.stdin) && !confirmed {
-		options = append(options, client.WithElicitationHandler(asker{p.stdin, p.stderr}))
-	}
-	project := p.project(b, log)
-	cfg := p.toolsConfig(project, b.simulator != "", log)
-	defer project.Streams.WaitStopping()
-	caller, err := client.NewInProcessClientWithOptions(tools.NewServer(cfg), options...)
+	cfg := p.toolsConfig(b, log)
+	defer cfg.Streams.Wait()
+	session, err := c.startSession(p, cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = caller.Close() }()
-	tool, err := findTool(p.ctx, caller, c.Tool)
-	if set, known := tools.ToolsetOf(c.Tool); known && errors.As(err, new(usageError)) {
-		return usageError{fmt.Errorf("%s belongs to the toolset %s (%s); to use it, add --toolsets %s (or ZEGO_TOOLSETS=%[4]s)", c.Tool, set.Name, set.Description, tools.AllToolsets)}
-	}
+	defer func() { _ = session.Close() }()
+	tool, err := findTool(p.ctx, session, c.Tool)
 	if err != nil {
 		return err
 	}
@@ -66,106 +54,89 @@ func (c *callCommand) Run(p *process) error {
 	if err != nil {
 		return usageError{err}
 	}
-	width, terminal := terminalWidth(p.stdout)
 	if b.simulated {
 		_, _ = fmt.Fprintln(p.stderr, "SIMULATED: made-up answers of the built-in simulator, not ZEGOCLOUD's.")
 	}
-
-	var req mcp.CallToolRequest
-	req.Params.Name, req.Params.Arguments = c.Tool, arguments
-	clearProgress := func() {}
-	if _, terminal := terminalWidth(p.stderr); terminal {
-		shown := &progressLine{out: p.stderr}
-		caller.OnNotification(shown.show)
-		req.Params.Meta = &mcp.Meta{ProgressToken: c.Tool}
-		clearProgress = shown.clear
-	}
-	result, err := caller.CallTool(p.ctx, req)
-	clearProgress()
+	result, err := c.callTool(p, session, arguments)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Tool, err)
 	}
-	text := textOf(result)
-	switch {
-	case result.IsError:
-		return errors.New(text)
-	case c.Output == "table" || c.Output == "" && terminal:
-		return writeTable(p.stdout, []byte(text), width)
-	}
-	_, err = fmt.Fprintln(p.stdout, text)
-	return err
+	return c.print(p.stdout, result)
 }
 
-// progressLine shows how far a call is, in one line of a terminal.
-type progressLine struct {
-	mu      sync.Mutex // guards what follows
-	out     io.Writer
-	cleared bool
+// startSession connects an MCP client to a server with the tools of cfg.
+func (c *callCommand) startSession(p *process, cfg tools.Config) (*client.Client, error) {
+	var options []client.ClientOption
+	// The user cannot be asked without a terminal, and need not be asked after
+	// Confirm=true on the command line.
+	confirmed := slices.ContainsFunc(c.Arguments, func(argument string) bool { return strings.EqualFold(argument, "Confirm=true") })
+	if isTerminal(p.stdin) && isTerminal(p.stderr) && !confirmed {
+		options = append(options, client.WithElicitationHandler(asker{p.stdin, p.stderr}))
+	}
+	session, err := client.NewInProcessClientWithOptions(tools.NewServer(cfg), options...)
+	if err != nil {
+		return nil, err
+	}
+	var initialize mcp.InitializeRequest
+	initialize.Params.ProtocolVersion = mcp.LATEST_LEGACY_PROTOCOL_VERSION
+	initialize.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp call", Version: version()}
+	if err = session.Start(p.ctx); err == nil {
+		_, err = session.Initialize(p.ctx, initialize)
+	}
+	if err != nil {
+		_ = session.Close()
+		return nil, err
+	}
+	return session, nil
 }
 
-const clearLine = "\r\x1b[K"
-
-func (l *progressLine) show(n mcp.JSONRPCNotification) {
-	message, ok := n.Params.AdditionalFields["message"].(string)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if ok && n.Method == "notifications/progress" && !l.cleared {
-		_, _ = fmt.Fprint(l.out, clearLine, printable(message))
-	}
-}
-
-// clear makes room for the result; what comes later is not shown.
-func (l *progressLine) clear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, _ = fmt.Fprint(l.out, clearLine)
-	l.cleared = true
-}
-
-// asker asks the person at the terminal what a tool wants confirmed.
-type asker struct {
-	answers io.Reader
-	out     io.Writer
-}
-
-// Elicit shows the question; only a yes is one.
-func (a asker) Elicit(_ context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
-	_, _ = fmt.Fprintf(a.out, "%s [y/N] ", req.Params.Message)
-	answer, err := bufio.NewReader(a.answers).ReadString('\n')
-	if err != nil && answer == "" {
-		_, _ = fmt.Fprintln(a.out)
-	}
-	result := &mcp.ElicitationResult{ElicitationResponse: mcp.ElicitationResponse{Action: mcp.ElicitationResponseActionDecline}}
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
-		result.Action, result.Content = mcp.ElicitationResponseActionAccept, map[string]any{"Confirm": true}
-	}
-	return result, nil
-}
-
-// findTool begins an MCP session and returns the tool, or a usageError that names
-// those there are.
-func findTool(ctx context.Context, caller *client.Client, name string) (mcp.Tool, error) {
-	var hello mcp.InitializeRequest
-	hello.Params.ProtocolVersion = mcp.LATEST_LEGACY_PROTOCOL_VERSION
-	hello.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp call", Version: version()}
-	if err := caller.Start(ctx); err != nil {
-		return mcp.Tool{}, err
-	}
-	if _, err := caller.Initialize(ctx, hello); err != nil {
-		return mcp.Tool{}, err
-	}
-	list, err := caller.ListTools(ctx, mcp.ListToolsRequest{})
+// findTool returns the description of the tool that the server offers under name. If
+// there is none, it returns a usageError that says what to do.
+func findTool(ctx context.Context, session *client.Client, name string) (mcp.Tool, error) {
+	list, err := session.ListTools(ctx, mcp.ListToolsRequest{})
 	if err != nil {
 		return mcp.Tool{}, err
 	}
-	var known []string
+	var offered []string
 	for _, tool := range list.Tools {
 		if tool.Name == name {
 			return tool, nil
 		}
-		known = append(known, tool.Name)
+		offered = append(offered, tool.Name)
 	}
-	return mcp.Tool{}, usageError{fmt.Errorf("unknown tool %q (known: %s)", name, strings.Join(known, ", "))}
+	if tools.Knows(name) {
+		return mcp.Tool{}, usageError{fmt.Errorf("%s creates, drives or stops streams, which ZEGO bills; to use it, add --toolsets all (or ZEGO_TOOLSETS=all)", name)}
+	}
+	return mcp.Tool{}, usageError{fmt.Errorf("unknown tool %q (known: %s)", name, strings.Join(offered, ", "))}
+}
+
+// callTool calls the tool. Until the result is there, a terminal on stderr shows how far
+// the call is.
+func (c *callCommand) callTool(p *process, session *client.Client, arguments map[string]any) (*mcp.CallToolResult, error) {
+	var req mcp.CallToolRequest
+	req.Params.Name, req.Params.Arguments = c.Tool, arguments
+	if isTerminal(p.stderr) {
+		progress := &progressLine{out: p.stderr}
+		defer progress.clear()
+		session.OnNotification(progress.show)
+		req.Params.Meta = &mcp.Meta{ProgressToken: c.Tool} // Without a token, servers send no progress.
+	}
+	return session.CallTool(p.ctx, req)
+}
+
+// print shows the result in the form that --output asks for. A tool's error becomes
+// the error of the command.
+func (c *callCommand) print(stdout io.Writer, result *mcp.CallToolResult) error {
+	text := textOf(result)
+	if result.IsError {
+		return errors.New(text)
+	}
+	width, terminal := terminalWidth(stdout)
+	if c.Output == "table" || c.Output == "" && terminal {
+		return writeTable(stdout, []byte(text), width)
+	}
+	_, err := fmt.Fprintln(stdout, text)
+	return err
 }
 
 // arguments merges --json and Key=Value.
