@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -29,8 +27,38 @@ func (c *serveCommand) Run(p *process) error {
 		return err
 	}
 	defer b.close()
+	logBackend(p.ctx, b, log)
+	overStdio := c.Transport == "stdio"
+	cfg := p.toolsConfig(b, log)
+	cfg.Local = overStdio
+	var listener net.Listener
+	if !overStdio {
+		if listener, err = listen(p.ctx, c.Listen); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(cfg.Toolsets, tools.Streaming) && b.client != nil {
+		defer p.tend(cfg.Streams)()
+	}
+	mcpServer := tools.NewServer(cfg)
+	// When a signal comes, a call that runs may still use its whole time limit.
+	grace := p.settings.Timeout + time.Second
+	if overStdio {
+		if isTerminal(p.stdin) {
+			log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
+		}
+		return stdio.Serve(p.ctx, mcpServer, p.stdin, p.stdout, log, grace)
+	}
+	c.logAddress(listener.Addr(), log)
+	return httpserver.Serve(p.ctx, listener, mcpServer, httpserver.Options{
+		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Grace: grace, Logger: log,
+	})
+}
+
+// logBackend logs what the operator should know of the backend before the first call.
+func logBackend(ctx context.Context, b backend, log *slog.Logger) {
 	if b.redis != nil {
-		_ = b.redis.Ping(p.ctx) // It tells the log itself.
+		_ = b.redis.Ping(ctx) // The client logs the error itself.
 	}
 	switch {
 	case b.unavailable != nil:
@@ -38,37 +66,15 @@ func (c *serveCommand) Run(p *process) error {
 	case b.simulated:
 		log.Warn("SIMULATED: answers come from the built-in simulator, not from ZEGOCLOUD", "simulator", b.endpoint)
 	}
-	project := p.project(b, log)
-	cfg := p.toolsConfig(project, b.simulator != "", log)
-	cfg.Local = c.Transport == "stdio"
-	var listener net.Listener
-	if c.Transport != "stdio" {
-		if listener, err = (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen); err != nil {
-			return fmt.Errorf("--listen: %w; choose HOST:PORT, with port 0 for any that is free", withoutListen(err))
-		}
-	}
-	if slices.Contains(project.Toolsets, tools.Streaming) && b.client != nil {
-		defer p.manageStreams(project.Streams)()
-	}
-	s := tools.NewServer(cfg)
-	// A call may use its whole time limit before the process ends.
-	grace := p.settings.Timeout + time.Second
-	if c.Transport == "stdio" {
-		if isTerminal(p.stdin) {
-			log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
-		}
-		return stdio.Serve(p.ctx, s, p.stdin, p.stdout, log, grace)
-	}
+}
 
+// logAddress logs the URL that clients need, and warns if other machines reach it.
+func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 	path := map[string]string{"http": "/mcp", "sse": "/sse"}[c.Transport]
-	log.Info("serving MCP", "transport", c.Transport, "url", "http://"+listener.Addr().String()+path)
-	if address, err := netip.ParseAddrPort(listener.Addr().String()); err == nil && !address.Addr().IsLoopback() {
+	log.Info("serving MCP", "transport", c.Transport, "url", "http://"+address.String()+path)
+	if parsed, err := netip.ParseAddrPort(address.String()); err == nil && !parsed.Addr().IsLoopback() {
 		log.Warn("reachable from other machines: whoever reaches this address uses your ZEGO account; put a proxy with authentication in front")
 	}
-	handler := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{
-		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Logger: log,
-	})
-	return httpserver.Serve(p.ctx, listener, handler, log, grace)
 }
 
 // manageStreams warns of stream tasks that an earlier process left behind. It returns a
@@ -90,30 +96,4 @@ func (p *process) manageStreams(ledger *streams.Ledger) (end func()) {
 			ledger.StopAll(p.ctx)
 		}
 	}
-}
-
-// stopAfterSignal stops all tasks a second after a signal came, unless the server ends
-// before. Clients soon kill a server that a signal does not end, and a call that takes
-// long must not keep the streams on air until then.
-func (p *process) stopAfterSignal(ledger *streams.Ledger, ended <-chan struct{}) {
-	select {
-	case <-ended:
-		return
-	case <-p.ctx.Done():
-	}
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
-	select {
-	case <-ended:
-	case <-timer.C:
-		ledger.StopAll(p.ctx)
-	}
-}
-
-// withoutListen drops the words that repeat the flag's name.
-func withoutListen(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
-		return fmt.Errorf("%s: %w", op.Addr, op.Err)
-	}
-	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,39 +28,52 @@ func (c *simulateCommand) Validate() error {
 
 // Run serves the simulator until a signal comes.
 func (c *simulateCommand) Run(p *process) error {
-	listener, err := (&net.ListenConfig{}).Listen(p.ctx, "tcp", c.Listen)
+	listener, err := listen(p.ctx, c.Listen)
 	if err != nil {
-		return fmt.Errorf("--listen: %w", withoutListen(err))
+		return err
 	}
 	sim := &zegosim.Server{CallbackURL: c.CallbackURL}
 	defer func() { _ = sim.Close() }()
-	srv := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(p.ctx, func() {
-		ending, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
-		defer cancel()
-		if srv.Shutdown(ending) != nil {
-			_ = srv.Close()
-		}
-	})()
-	_, err = fmt.Fprintf(p.stdout, `ZEGO simulator: a test double, nothing reaches ZEGOCLOUD. In another shell:
+	if err := c.printSettings(p.stdout, listener.Addr()); err != nil {
+		return err
+	}
+	if c.CallbackURL != "" {
+		defer startCallbacks(p.ctx, sim)()
+	}
+	return serveUntilDone(p.ctx, listener, sim)
+}
+
+// printSettings prints what a client must be told to use the simulator.
+func (c *simulateCommand) printSettings(stdout io.Writer, address net.Addr) error {
+	_, err := fmt.Fprintf(stdout, `ZEGO simulator: a test double, nothing reaches ZEGOCLOUD. In another shell:
 
 export ZEGO_ENDPOINT=http://%s
 export ZEGO_APP_ID=%d
 export ZEGO_SERVER_SECRET=%s
 
 The pictures of its digital humans: http://%[1]s/
-`, listener.Addr(), zegosim.DefaultAppID, zegosim.DefaultSecret)
-	if err != nil {
-		return err
+`, address, zegosim.DefaultAppID, zegosim.DefaultSecret)
+	if err == nil && c.CallbackURL != "" {
+		_, err = fmt.Fprintf(stdout, "Callbacks go to %s, signed with the callback secret %s\n", c.CallbackURL, zegosim.DefaultCallbackSecret)
 	}
-	if c.CallbackURL != "" {
-		_, _ = fmt.Fprintf(p.stdout, "Callbacks go to %s, signed with the callback secret %s\n", c.CallbackURL, zegosim.DefaultCallbackSecret)
-		ctx, cancel := context.WithCancel(p.ctx)
-		var callbacks sync.WaitGroup
-		defer callbacks.Wait()
-		defer cancel()
-		callbacks.Go(func() { _ = sim.RunCallbacks(ctx) }) // Validate has seen the URL.
+	return err
+}
+
+// startCallbacks lets the simulator send callbacks until stop is called.
+func startCallbacks(ctx context.Context, sim *zegosim.Server) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var callbacks sync.WaitGroup
+	callbacks.Go(func() { _ = sim.RunCallbacks(ctx) }) // Fails for a malformed URL only, which Validate refuses.
+	return func() {
+		cancel()
+		callbacks.Wait()
 	}
+}
+
+// serveUntilDone serves handler until ctx is done.
+func serveUntilDone(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
 	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
