@@ -6,24 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/mattn/go-runewidth"
 )
 
-// field is one member of a JSON object. Results are shown in their own order,
-// which a Go map loses.
-type field struct {
-	name  string
-	value any // object, []any, string, json.Number, bool or nil
-}
-
-type object []field
-
-// writeTable shows the result of a tool to a person: the list in it as a table
-// that fits width (0: any), and its other fields below. Fields of the list that
-// hold URLs are left out: they would fill the line.
+// writeTable shows the result of a tool to a person: lists of objects as tables of at
+// most width columns (0: any number), then the other fields, one in a line. Tables leave
+// out URLs, which would fill the line.
 func writeTable(w io.Writer, result []byte, width int) error {
 	dec := json.NewDecoder(bytes.NewReader(result))
 	dec.UseNumber()
@@ -35,110 +27,102 @@ func writeTable(w io.Writer, result []byte, width int) error {
 	if !ok {
 		return errors.New("the result is no JSON object")
 	}
-	var rest [][]string
-	for _, f := range root {
-		if rows, ok := f.value.([]any); ok && isTable(rows) {
-			writeRows(w, rows, width)
+	var out strings.Builder
+	var names, values []string
+	for _, m := range root {
+		list, isList := m.value.([]any)
+		if rows, ok := asObjects(list); ok {
+			writeRows(&out, rows, width)
 			continue
 		}
-		text := cell(f.value)
-		if rows, ok := f.value.([]any); ok && len(rows) == 0 {
+		text := cell(m.value)
+		if isList && len(list) == 0 {
 			text = "none"
 		}
-		rest = append(rest, []string{f.name, text})
+		names, values = append(names, m.name), append(values, text)
 	}
-	nameWidth := 0
-	for _, pair := range rest {
-		nameWidth = max(nameWidth, runewidth.StringWidth(pair[0]))
-	}
-	for _, pair := range rest {
-		if _, err := fmt.Fprintf(w, "%s  %s\n", runewidth.FillRight(pair[0], nameWidth), pair[1]); err != nil {
-			return err
-		}
-	}
-	return nil
+	writeFields(&out, names, values)
+	_, err = io.WriteString(w, out.String())
+	return err
 }
 
-// isTable reports whether list is made of objects.
-func isTable(list []any) bool {
+// asObjects returns the items of list if it has any and all of them are objects.
+func asObjects(list []any) (objects []object, ok bool) {
 	for _, item := range list {
-		if _, ok := item.(object); !ok {
-			return false
+		o, ok := item.(object)
+		if !ok {
+			return nil, false
 		}
+		objects = append(objects, o)
 	}
-	return len(list) > 0
+	return objects, len(objects) > 0
 }
 
-func writeRows(w io.Writer, list []any, width int) {
-	var head []string
-	at := map[string]int{}
-	for _, item := range list {
-		for _, f := range item.(object) {
-			if _, seen := at[f.name]; !seen && !strings.HasSuffix(f.name, "Url") {
-				at[f.name] = len(head)
-				head = append(head, f.name)
+// writeRows shows objects as a table or, if that gets too wide, the fields of each below
+// each other.
+func writeRows(out *strings.Builder, objects []object, width int) {
+	names := columnNames(objects)
+	rows := make([][]string, len(objects))
+	for i, o := range objects {
+		rows[i] = make([]string, len(names))
+		for _, m := range o {
+			if column := slices.Index(names, m.name); column >= 0 {
+				rows[i][column] = cell(m.value)
 			}
 		}
 	}
-	rows := [][]string{head}
-	for _, item := range list {
-		row := make([]string, len(head))
-		for _, f := range item.(object) {
-			if i, ok := at[f.name]; ok {
-				row[i] = cell(f.value)
-			}
-		}
-		rows = append(rows, row)
-	}
-	widths := fit(rows, width)
-	for i, name := range head {
+	lines := append([][]string{names}, rows...)
+	widths := columnWidths(lines, width)
+	for i, name := range names {
 		if widths[i] < runewidth.StringWidth(name) {
-			writeRecords(w, rows)
+			for _, row := range rows {
+				writeFields(out, names, row)
+				out.WriteString("\n")
+			}
 			return
 		}
 	}
-	for _, row := range rows {
+	for _, texts := range lines {
 		var line strings.Builder
-		for i, text := range row {
-			text = runewidth.Truncate(text, widths[i], "…")
-			line.WriteString(runewidth.FillRight(text, widths[i]) + "  ")
+		for i, text := range texts {
+			line.WriteString(runewidth.FillRight(runewidth.Truncate(text, widths[i], "…"), widths[i]) + "  ")
 		}
-		_, _ = fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-	_, _ = fmt.Fprintln(w)
+	out.WriteString("\n")
 }
 
-// writeRecords shows rows, whose first one holds the names, below each other: they
-// are too wide for a table.
-func writeRecords(w io.Writer, rows [][]string) {
-	longest := 0
-	for _, name := range rows[0] {
-		longest = max(longest, runewidth.StringWidth(name))
-	}
-	for _, row := range rows[1:] {
-		for i, text := range row {
-			_, _ = fmt.Fprintf(w, "%s  %s\n", runewidth.FillRight(rows[0][i], longest), text)
+// columnNames returns the names of all fields that the objects have, in the order in
+// which they first appear, without those of URLs.
+func columnNames(objects []object) []string {
+	var names []string
+	for _, o := range objects {
+		for _, m := range o {
+			if !slices.Contains(names, m.name) && !strings.HasSuffix(m.name, "Url") {
+				names = append(names, m.name)
+			}
 		}
-		_, _ = fmt.Fprintln(w)
 	}
+	return names
 }
 
-// fit returns the width of each column. The widest give way first, but never ids:
-// half an id is of no use.
-func fit(rows [][]string, width int) []int {
-	const gap, least = 2, 6
-	widths := make([]int, len(rows[0]))
+// columnWidths returns the width of each column, such that the lines fit into width if
+// that is possible (0: any width fits). The widest column is cut first, but a column of
+// ids never: half an id is of no use. The first line holds the names.
+func columnWidths(lines [][]string, width int) []int {
+	const gap, minWidth = 2, 6
+	widths := make([]int, len(lines[0]))
 	total := -gap
 	for i := range widths {
-		for _, row := range rows {
-			widths[i] = max(widths[i], runewidth.StringWidth(row[i]))
+		for _, texts := range lines {
+			widths[i] = max(widths[i], runewidth.StringWidth(texts[i]))
 		}
 		total += widths[i] + gap
 	}
-	for width > 0 && total > width {
+	for ; width > 0 && total > width; total-- {
 		widest := -1
-		for i, name := range rows[0] {
-			if !strings.HasSuffix(name, "Id") && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
+		for i, name := range lines[0] {
+			if !strings.HasSuffix(name, "Id") && widths[i] > minWidth && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
@@ -146,13 +130,23 @@ func fit(rows [][]string, width int) []int {
 			break
 		}
 		widths[widest]--
-		total--
 	}
 	return widths
 }
 
-// cell writes a value into one line. Of the objects in a list it shows the first
-// text, which is their name or id.
+// writeFields writes a line for each name and its value.
+func writeFields(out *strings.Builder, names, values []string) {
+	nameWidth := 0
+	for _, name := range names {
+		nameWidth = max(nameWidth, runewidth.StringWidth(name))
+	}
+	for i, name := range names {
+		fmt.Fprintf(out, "%s  %s\n", runewidth.FillRight(name, nameWidth), values[i])
+	}
+}
+
+// cell writes a value as text of one line. Of an object it takes the first text, which
+// is its name or id.
 func cell(value any) string {
 	switch value := value.(type) {
 	case nil:
@@ -171,8 +165,8 @@ func cell(value any) string {
 		}
 		return strings.Join(texts, ", ")
 	case object:
-		for _, f := range value {
-			if text, ok := f.value.(string); ok {
+		for _, m := range value {
+			if text, ok := m.value.(string); ok {
 				return printable(text)
 			}
 		}
@@ -181,7 +175,8 @@ func cell(value any) string {
 	return fmt.Sprint(value)
 }
 
-// printable keeps names from the network from steering the terminal.
+// printable replaces control characters, with which a text from the network could
+// steer the terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {
@@ -189,41 +184,4 @@ func printable(text string) string {
 		}
 		return '\uFFFD'
 	}, text)
-}
-
-// decodeOrdered decodes one JSON value, objects in the order they are written.
-func decodeOrdered(dec *json.Decoder) (any, error) {
-	token, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch token {
-	case json.Delim('{'):
-		o := object{}
-		for dec.More() {
-			name, err := dec.Token()
-			if err != nil {
-				return nil, err
-			}
-			value, err := decodeOrdered(dec)
-			if err != nil {
-				return nil, err
-			}
-			o = append(o, field{fmt.Sprint(name), value})
-		}
-		_, err := dec.Token()
-		return o, err
-	case json.Delim('['):
-		list := []any{}
-		for dec.More() {
-			value, err := decodeOrdered(dec)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, value)
-		}
-		_, err := dec.Token()
-		return list, err
-	}
-	return token, nil
 }
