@@ -29,9 +29,9 @@ type commandLine struct {
 	Version  versionCommand  `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
 }
 
-// process is what a command sees of the world.
+// process is what a command sees of the world around it.
 type process struct {
-	ctx            context.Context
+	ctx            context.Context // Done when the command is to end.
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -41,20 +41,22 @@ type process struct {
 // Exit codes.
 const (
 	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitError = 1 // The command failed.
+	exitUsage = 2 // The command line or a setting is wrong.
 )
 
-// usageError says that the command line is wrong.
+// usageError is an error in the command line: the exit code is exitUsage.
 type usageError struct{ error }
 
-// silentError ends the process with exitError; all was said before.
-type silentError struct{ error }
+// reportedError is an error that the command has told the user about already: the exit
+// code is exitError, and nothing more is printed.
+type reportedError struct{ error }
 
 // Main runs the command line of this process and returns its exit code. SIGINT,
 // SIGTERM and SIGHUP end a command in order; a second one ends the process at once.
 func Main() int {
-	// A client that is gone must not keep streams from being stopped.
+	// When a client is gone, writing to it must not end the process before it has stopped
+	// its streams.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -62,11 +64,12 @@ func Main() int {
 	return Run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
 }
 
-// Run runs one command until it ends or ctx is done, and returns the exit code.
+// Run runs one command until it ends or ctx is done, and returns the exit code. args do
+// not hold the program's name.
 func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var line commandLine
-	helped := false
-	parser, err := kong.New(&line,
+	helpShown := false
+	parser := kong.Must(&line,
 		kong.Name("zego-mcp"),
 		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET or $ZEGO_SERVER_SECRET_FILE only."),
 		kong.Vars{
@@ -75,33 +78,32 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 			"default_toolsets": tools.DefaultToolsets(),
 		},
 		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { helped = true }),
+		// Kong calls this after it has shown the help, and parses on if it returns.
+		kong.Exit(func(int) { helpShown = true }),
 		kong.Resolvers(fromEnvironment(getenv)),
-		kong.ValueFormatter(withVariable),
+		kong.ValueFormatter(helpWithVariable),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
-	if err != nil {
-		panic(err) // The struct tags above are wrong.
-	}
-	parsed, err := parser.Parse(args)
-	if helped {
+	command, err := parser.Parse(args)
+	switch {
+	case helpShown:
 		return exitOK
+	case err != nil:
+		return reportError(stderr, usageError{nameVariable(err, parser, args, getenv)})
 	}
-	if err != nil {
-		return failed(stderr, usageError{withSource(err, parser, args, getenv)})
-	}
-	p := &process{ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings}
-	return failed(stderr, parsed.Run(p))
+	return reportError(stderr, command.Run(&process{
+		ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings,
+	}))
 }
 
-// failed says why a command failed, in one place and one form.
-func failed(stderr io.Writer, err error) int {
+// reportError prints why a command failed, if it failed, and returns the exit code.
+func reportError(stderr io.Writer, err error) (exitCode int) {
+	var reported reportedError
 	var usage usageError
-	var silent silentError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &silent):
+	case errors.As(err, &reported):
 		return exitError
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(stderr, "zego-mcp: %v\nFor help: zego-mcp --help\n", err)

@@ -70,7 +70,7 @@ func (r *report) add(findings ...finding) {
 
 func (r *report) err() error {
 	if r.faults > 0 {
-		return silentError{fmt.Errorf("%d checks failed", r.faults)}
+		return reportedError{fmt.Errorf("%d checks failed", r.faults)}
 	}
 	return nil
 }

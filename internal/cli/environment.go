@@ -20,8 +20,8 @@ func fromEnvironment(getenv func(string) string) kong.Resolver {
 	})
 }
 
-// withVariable names a flag's variable in the help.
-func withVariable(value *kong.Value) string {
+// helpWithVariable returns a flag's help with its environment variable at the end.
+func helpWithVariable(value *kong.Value) string {
 	if variable := value.Tag.Get("variable"); variable != "" {
 		return value.Help + " ($" + variable + ")"
 	}
@@ -36,12 +36,16 @@ func isUnset(value string) bool {
 		strings.HasPrefix(value, "<") && strings.HasSuffix(value, ">")
 }
 
-// withSource names the variable that a refused value came from.
-func withSource(err error, parser *kong.Kong, args []string, getenv func(string) string) error {
+// nameVariable puts the name of the environment variable before an error that a value
+// from the environment caused. Kong's errors begin with the name of the flag.
+func nameVariable(err error, parser *kong.Kong, args []string, getenv func(string) string) error {
 	for _, flag := range parser.Model.Flags {
-		name := "--" + flag.Name
-		given := slices.ContainsFunc(args, func(arg string) bool { return arg == name || strings.HasPrefix(arg, name+"=") })
-		if variable := flag.Tag.Get("variable"); !given && !isUnset(getenv(variable)) && strings.HasPrefix(err.Error(), name+":") {
+		name, variable := "--"+flag.Name, flag.Tag.Get("variable")
+		if !strings.HasPrefix(err.Error(), name+":") || isUnset(getenv(variable)) {
+			continue
+		}
+		onCommandLine := slices.ContainsFunc(args, func(arg string) bool { return arg == name || strings.HasPrefix(arg, name+"=") })
+		if !onCommandLine {
 			return fmt.Errorf("%s: %w", variable, err)
 		}
 	}
