@@ -26,12 +26,12 @@ type backend struct {
 // connect makes the backend that the settings describe; the caller must close it.
 // Missing or wrong credentials are no error: the server must start and list its tools
 // even so, and each call then answers with backend.unavailable.
-func (p *process) connect(log *slog.Logger) (backend, error) {
-	b := backend{endpoint: p.settings.Endpoint}
+func (e *env) connect(log *slog.Logger) (backend, error) {
+	b := backend{endpoint: e.settings.Endpoint}
 	var appID uint32
 	var secret string
-	if p.settings.Simulate {
-		url, stop, err := startSimulator(p.ctx)
+	if e.settings.Simulate {
+		url, stop, err := startSimulator(e.ctx)
 		if err != nil {
 			return b, fmt.Errorf("start the simulator: %w", err)
 		}
@@ -39,22 +39,22 @@ func (p *process) connect(log *slog.Logger) (backend, error) {
 		appID, secret = zegosim.DefaultAppID, zegosim.DefaultSecret
 	} else {
 		var problems []error
-		if appID, secret, problems = p.credentials(); len(problems) > 0 {
-			b.unavailable = fmt.Errorf("this server is not configured: %s.\n%s", join(problems), whatToSet)
+		if appID, secret, problems = e.credentials(); len(problems) > 0 {
+			b.unavailable = fmt.Errorf("this server is not configured: %s.\n%s", joinErrors(problems), whatToSet)
 			return b, nil
 		}
 	}
-	opts := zego.Options{Endpoint: b.endpoint, QPS: p.settings.QPS, CacheTTL: p.settings.CacheTTL}
-	if p.settings.QPS == 0 {
+	opts := zego.Options{Endpoint: b.endpoint, QPS: e.settings.QPS, CacheTTL: e.settings.CacheTTL}
+	if e.settings.QPS == 0 {
 		opts.QPS = -1 // For package zego, 0 means the default and less than 0 no limit.
 	}
-	if p.settings.RedisURL != "" {
-		redis, err := redisshare.Open(p.settings.RedisURL, redisshare.Options{AppID: appID, QPS: p.settings.QPS, Logger: log})
+	if e.settings.RedisURL != "" {
+		redis, err := redisshare.Open(e.settings.RedisURL, redisshare.Options{AppID: appID, QPS: e.settings.QPS, Logger: log})
 		if err != nil {
 			return b, fmt.Errorf("--redis-url %w", err)
 		}
 		b.redis, opts.Cache = redis, redis
-		if p.settings.QPS > 0 {
+		if e.settings.QPS > 0 {
 			opts.Limiter = redis
 		}
 	}

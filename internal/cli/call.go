@@ -19,11 +19,11 @@ import (
 type callCommand struct {
 	Tool      string   `arg:"" help:"The tool's name; see: zego-mcp tools."`
 	Arguments []string `arg:"" optional:"" name:"Key=Value" help:"Arguments of the tool."`
-	JSON      string   `name:"json" placeholder:"'{…}'" help:"Arguments as a JSON object; Key=Value goes over it."`
-	Output    string   `placeholder:"FORM" help:"table or json. Default: table on a terminal, JSON in a pipe."`
+	JSON      string   `name:"json" placeholder:"'{…}'" help:"Arguments as a JSON object; an argument given as Key=Value replaces the one in it."`
+	Output    string   `placeholder:"FORMAT" help:"table or json. Default: table on a terminal, JSON in a pipe."`
 }
 
-// Validate refuses an unknown form of output.
+// Validate refuses an unknown output format.
 func (c *callCommand) Validate() error {
 	if !slices.Contains([]string{"", "table", "json"}, c.Output) {
 		return fmt.Errorf("--output must be table or json, got %q", c.Output)
@@ -32,21 +32,21 @@ func (c *callCommand) Validate() error {
 }
 
 // Run calls the tool through the whole MCP stack, within this process.
-func (c *callCommand) Run(p *process) error {
-	log := p.logger(slog.LevelError)
-	b, err := p.connect(log)
+func (c *callCommand) Run(e *env) error {
+	log := e.logger(slog.LevelError)
+	b, err := e.connect(log)
 	if err != nil {
 		return err
 	}
 	defer b.close()
-	cfg := p.toolsConfig(b, log)
+	cfg := e.toolsConfig(b, log)
 	defer cfg.Streams.Wait()
-	session, err := c.startSession(p, cfg)
+	session, err := c.startSession(e, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = session.Close() }()
-	tool, err := findTool(p.ctx, session, c.Tool)
+	tool, err := findTool(e.ctx, session, c.Tool)
 	if err != nil {
 		return err
 	}
@@ -55,23 +55,23 @@ func (c *callCommand) Run(p *process) error {
 		return usageError{err}
 	}
 	if b.simulated {
-		_, _ = fmt.Fprintln(p.stderr, "SIMULATED: made-up answers of the built-in simulator, not ZEGOCLOUD's.")
+		_, _ = fmt.Fprintln(e.stderr, "SIMULATED: made-up answers of the built-in simulator, not ZEGOCLOUD's.")
 	}
-	result, err := c.callTool(p, session, arguments)
+	result, err := c.callTool(e, session, arguments)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Tool, err)
 	}
-	return c.print(p.stdout, result)
+	return c.print(e.stdout, result)
 }
 
 // startSession connects an MCP client to a server with the tools of cfg.
-func (c *callCommand) startSession(p *process, cfg tools.Config) (*client.Client, error) {
+func (c *callCommand) startSession(e *env, cfg tools.Config) (*client.Client, error) {
 	var options []client.ClientOption
 	// The user cannot be asked without a terminal, and need not be asked after
 	// Confirm=true on the command line.
 	confirmed := slices.ContainsFunc(c.Arguments, func(argument string) bool { return strings.EqualFold(argument, "Confirm=true") })
-	if isTerminal(p.stdin) && isTerminal(p.stderr) && !confirmed {
-		options = append(options, client.WithElicitationHandler(asker{p.stdin, p.stderr}))
+	if isTerminal(e.stdin) && isTerminal(e.stderr) && !confirmed {
+		options = append(options, client.WithElicitationHandler(asker{e.stdin, e.stderr}))
 	}
 	session, err := client.NewInProcessClientWithOptions(tools.NewServer(cfg), options...)
 	if err != nil {
@@ -80,8 +80,8 @@ func (c *callCommand) startSession(p *process, cfg tools.Config) (*client.Client
 	var initialize mcp.InitializeRequest
 	initialize.Params.ProtocolVersion = mcp.LATEST_LEGACY_PROTOCOL_VERSION
 	initialize.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp call", Version: version()}
-	if err = session.Start(p.ctx); err == nil {
-		_, err = session.Initialize(p.ctx, initialize)
+	if err = session.Start(e.ctx); err == nil {
+		_, err = session.Initialize(e.ctx, initialize)
 	}
 	if err != nil {
 		_ = session.Close()
@@ -104,6 +104,7 @@ func findTool(ctx context.Context, session *client.Client, name string) (mcp.Too
 		}
 		offered = append(offered, tool.Name)
 	}
+	// The tool exists, but in a toolset that is not turned on.
 	if tools.Knows(name) {
 		return mcp.Tool{}, usageError{fmt.Errorf("%s creates, drives or stops streams, which ZEGO bills; to use it, add --toolsets all (or ZEGO_TOOLSETS=all)", name)}
 	}
@@ -112,19 +113,19 @@ func findTool(ctx context.Context, session *client.Client, name string) (mcp.Too
 
 // callTool calls the tool. Until the result is there, a terminal on stderr shows how far
 // the call is.
-func (c *callCommand) callTool(p *process, session *client.Client, arguments map[string]any) (*mcp.CallToolResult, error) {
+func (c *callCommand) callTool(e *env, session *client.Client, arguments map[string]any) (*mcp.CallToolResult, error) {
 	var req mcp.CallToolRequest
 	req.Params.Name, req.Params.Arguments = c.Tool, arguments
-	if isTerminal(p.stderr) {
-		progress := &progressLine{out: p.stderr}
+	if isTerminal(e.stderr) {
+		progress := &progressLine{out: e.stderr}
 		defer progress.clear()
 		session.OnNotification(progress.show)
 		req.Params.Meta = &mcp.Meta{ProgressToken: c.Tool} // Without a token, servers send no progress.
 	}
-	return session.CallTool(p.ctx, req)
+	return session.CallTool(e.ctx, req)
 }
 
-// print shows the result in the form that --output asks for. A tool's error becomes
+// print prints the result in the format that --output asks for. A tool's error becomes
 // the error of the command.
 func (c *callCommand) print(stdout io.Writer, result *mcp.CallToolResult) error {
 	text := textOf(result)
@@ -139,7 +140,7 @@ func (c *callCommand) print(stdout io.Writer, result *mcp.CallToolResult) error 
 	return err
 }
 
-// arguments merges --json and Key=Value.
+// arguments returns the arguments of --json, with those given as Key=Value over them.
 func (c *callCommand) arguments(tool mcp.Tool) (map[string]any, error) {
 	arguments := map[string]any{}
 	if c.JSON != "" {
@@ -147,24 +148,25 @@ func (c *callCommand) arguments(tool mcp.Tool) (map[string]any, error) {
 			return nil, fmt.Errorf("--json must be a JSON object, got %s", c.JSON)
 		}
 	}
-	given := map[string]bool{}
+	seen := map[string]bool{}
 	for _, argument := range c.Arguments {
 		key, value, ok := strings.Cut(argument, "=")
 		switch {
 		case !ok || key == "":
 			return nil, fmt.Errorf("arguments look like Key=Value, got %q", argument)
-		case given[key]:
+		case seen[key]:
 			return nil, fmt.Errorf("%s is given twice", key)
 		}
-		given[key] = true
-		arguments[key] = typed(tool, key, value)
+		seen[key] = true
+		arguments[key] = parseValue(tool, key, value)
 	}
 	return arguments, nil
 }
 
-// typed reads a value from the shell: what the tool takes as text stays text, and
-// the rest is JSON if it can be.
-func typed(tool mcp.Tool, key, value string) any {
+// parseValue returns the value of an argument given as key=value. If the tool wants a
+// string for key, or the value is not JSON, the value is text; otherwise it is read as
+// JSON.
+func parseValue(tool mcp.Tool, key, value string) any {
 	property, _ := tool.InputSchema.Properties[key].(map[string]any)
 	if property["type"] != "string" && json.Valid([]byte(value)) {
 		dec := json.NewDecoder(bytes.NewReader([]byte(value)))
@@ -177,7 +179,7 @@ func typed(tool mcp.Tool, key, value string) any {
 	return value
 }
 
-// textOf joins the text blocks of a result.
+// textOf returns the text blocks of a result, one below the other.
 func textOf(result *mcp.CallToolResult) string {
 	var texts []string
 	for _, content := range result.Content {

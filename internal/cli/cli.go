@@ -17,11 +17,11 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// commandLine is every command and flag; the help is made from it.
+// commandLine describes every command and flag to kong, which makes the help from it.
 type commandLine struct {
 	settings
 
-	Serve    serveCommand    `cmd:"" default:"withargs" help:"Serve MCP, over stdio unless told otherwise. The default command: what desktop clients launch."`
+	Serve    serveCommand    `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
 	Call     callCommand     `cmd:"" help:"Call one tool from the shell."`
 	Tools    toolsCommand    `cmd:"" help:"List the tools."`
 	Simulate simulateCommand `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
@@ -29,8 +29,8 @@ type commandLine struct {
 	Version  versionCommand  `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
 }
 
-// process is what a command sees of the world around it.
-type process struct {
+// env is what a command gets from the process that it runs in.
+type env struct {
 	ctx            context.Context // Done when the command is to end.
 	getenv         func(string) string
 	stdin          io.Reader
@@ -91,7 +91,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	case err != nil:
 		return reportError(stderr, usageError{nameVariable(err, parser, args, getenv)})
 	}
-	return reportError(stderr, command.Run(&process{
+	return reportError(stderr, command.Run(&env{
 		ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings,
 	}))
 }

@@ -27,7 +27,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// asProgram makes the test binary behave as zego-mcp.
+// asProgram is the environment variable that makes the test binary run as zego-mcp.
 const asProgram = "TEST_AS_ZEGO_MCP"
 
 func TestMain(m *testing.M) {
@@ -37,8 +37,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"zego-mcp": func() { os.Exit(cli.Main()) }})
 }
 
-// TestScripts runs the command line as a user does, without one of ZEGO's
-// variables set. $SIM is a simulator; the others are upstreams that go wrong.
+// TestScripts runs the scripts of testdata/script, which use the command line as a user
+// does. At their start none of zego-mcp's own variables is set. Scripts know the upstreams
+// below by variables that hold their URLs: $SIM and $STUDIO are simulators without faults,
+// and with $STUDIO streams start at once; the others go wrong as their names say.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	upstreams := map[string]http.Handler{
@@ -55,6 +57,7 @@ func TestScripts(t *testing.T) {
 		}),
 		"HOSTILE": &zegosim.Server{Humans: []zego.DigitalHuman{{ID: "a", Name: "\x1b[2Jcleared\nline"}}},
 	}
+	// Nothing listens at the URL of $GONE.
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	env := []string{"GONE=" + gone.URL, "APP_ID=" + fmt.Sprint(zegosim.DefaultAppID), "SECRET=" + zegosim.DefaultSecret}
@@ -70,7 +73,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			// field NAME VARIABLE: keeps a text field of the last result.
+			// field NAME VARIABLE sets VARIABLE to the text field NAME of the last output.
 			"field": func(ts *testscript.TestScript, _ bool, args []string) {
 				match := regexp.MustCompile(`"` + args[0] + `":"([^"]*)"`).FindStringSubmatch(ts.ReadFile("stdout"))
 				if match == nil {
@@ -78,7 +81,7 @@ func TestScripts(t *testing.T) {
 				}
 				ts.Setenv(args[1], match[1])
 			},
-			// exits CODE COMMAND…: exec, with the exit code spelt out.
+			// exits CODE COMMAND… runs COMMAND, which must end with the exit code CODE.
 			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
 				want, err := strconv.Atoi(args[0])
 				ts.Check(err)
@@ -94,7 +97,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// program is a running zego-mcp.
+// program is a running zego-mcp and the other ends of its streams.
 type program struct {
 	*exec.Cmd
 	stdin  io.WriteCloser
@@ -102,6 +105,7 @@ type program struct {
 	stderr *bufio.Reader
 }
 
+// start starts zego-mcp with the simulator's ServerSecret, and with logs in JSON.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: exec.CommandContext(t.Context(), os.Args[0], args...)}
@@ -116,7 +120,7 @@ func start(t *testing.T, args ...string) *program {
 	return p
 }
 
-// TestSignals ends the program while it serves; it must end in order.
+// TestSignals sends a signal to a server; it must end with exit code 0.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
@@ -143,7 +147,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// loggedURL returns the url of the first log line that has one.
+// loggedURL reads the log up to the first line that has a url, and returns that.
 func loggedURL(t *testing.T, p *program) string {
 	t.Helper()
 	for {
@@ -158,8 +162,8 @@ func loggedURL(t *testing.T, p *program) string {
 	}
 }
 
-// TestThreeServers lets three processes call at once, over one Redis. The limit is
-// enforced upstream; nobody may meet it.
+// TestThreeServers lets three servers that share one Redis call at once. Together they
+// must keep to the rate limit, which the simulator enforces: it may refuse no call.
 func TestThreeServers(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -198,7 +202,8 @@ func TestThreeServers(t *testing.T) {
 	}
 }
 
-// TestSimulateCommand uses the printed values in a second program.
+// TestSimulateCommand starts a simulator, and calls it from a second program that is
+// configured with the values that the first one printed.
 func TestSimulateCommand(t *testing.T) {
 	t.Parallel()
 	p := start(t, "simulate", "--listen", "127.0.0.1:0")
@@ -226,7 +231,8 @@ func TestSimulateCommand(t *testing.T) {
 	}
 }
 
-// TestSimulateCallbacks has the simulator tell of a stream task.
+// TestSimulateCallbacks creates a stream task in a simulator with --callback-url, and
+// expects a callback.
 func TestSimulateCallbacks(t *testing.T) {
 	t.Parallel()
 	bodies := make(chan string, 10)
@@ -237,7 +243,7 @@ func TestSimulateCallbacks(t *testing.T) {
 	t.Cleanup(hook.Close)
 	p := start(t, "simulate", "--listen", "127.0.0.1:0", "--callback-url", hook.URL)
 	var endpoint string
-	for told := false; !told; {
+	for callbacksPrinted := false; !callbacksPrinted; {
 		line, err := p.stdout.ReadString('\n')
 		if err != nil {
 			t.Fatal(err)
@@ -245,7 +251,7 @@ func TestSimulateCallbacks(t *testing.T) {
 		if value, ok := strings.CutPrefix(line, "export ZEGO_ENDPOINT="); ok {
 			endpoint = strings.TrimSpace(value)
 		}
-		told = strings.Contains(line, hook.URL) && strings.Contains(line, zegosim.DefaultCallbackSecret)
+		callbacksPrinted = strings.Contains(line, hook.URL) && strings.Contains(line, zegosim.DefaultCallbackSecret)
 	}
 	now := time.Now().Unix()
 	target := fmt.Sprintf("%s/?Action=CreateDigitalHumanStreamTask&AppId=%d&SignatureNonce=x&Timestamp=%d&SignatureVersion=2.0&Signature=%s",
@@ -267,8 +273,7 @@ func TestSimulateCallbacks(t *testing.T) {
 	}
 }
 
-// TestReadme holds the README to the program: every flag, variable and tool stands
-// in it.
+// TestReadme checks that README.md mentions every command, flag, variable and tool.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
@@ -305,8 +310,8 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestStreamsEndWithTheServer ends a server in every way that leaves it time, and
-// looks for its stream.
+// TestStreamsEndWithTheServer creates a stream task, ends the server in each way that
+// leaves it time to act, and expects that the server has stopped the stream task.
 func TestStreamsEndWithTheServer(t *testing.T) {
 	t.Parallel()
 	const hello = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}` + "\n"
@@ -319,7 +324,7 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 		"the client has crashed": func(_ *exec.Cmd, stdin, stdout, stderr io.Closer) {
 			_, _, _ = stdout.Close(), stderr.Close(), stdin.Close()
 		},
-		"a client that does not read": func(cmd *exec.Cmd, stdin, _, _ io.Closer) {
+		"SIGTERM while the client does not read": func(cmd *exec.Cmd, stdin, _, _ io.Closer) {
 			for range 300 {
 				_, _ = io.WriteString(stdin.(io.Writer), `{"jsonrpc":"2.0","id":3,"method":"tools/list"}`+"\n")
 			}

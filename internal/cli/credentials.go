@@ -8,34 +8,34 @@ import (
 	"strings"
 )
 
-// whatToSet ends every complaint about credentials.
+// whatToSet ends every error about credentials.
 const whatToSet = "Set ZEGO_APP_ID and ZEGO_SERVER_SECRET in the server's environment (in a desktop client: the \"env\" of its configuration) " +
 	"to the AppID and ServerSecret of your project in the ZEGOCLOUD console, https://console.zegocloud.com. " +
 	"To try without an account, start with --simulate (or ZEGO_SIMULATE=true): made-up answers from a built-in simulator."
 
 // credentials returns the AppID and the ServerSecret of the project. If something is
 // wrong with them, it returns every problem that it found, each as an error of its own.
-func (p *process) credentials() (appID uint32, secret string, problems []error) {
-	appID, err := p.appID()
+func (e *env) credentials() (appID uint32, secret string, problems []error) {
+	appID, err := e.appID()
 	if err != nil {
 		problems = append(problems, err)
 	}
-	secret, secretProblems := p.serverSecret()
+	secret, secretProblems := e.serverSecret()
 	return appID, secret, append(problems, secretProblems...)
 }
 
 // appID reads the AppID: from --app-id, or else from ZEGO_APP_ID.
-func (p *process) appID() (uint32, error) {
-	if p.settings.AppID == "" {
+func (e *env) appID() (uint32, error) {
+	if e.settings.AppID == "" {
 		// The flag is also empty if the variable holds a placeholder.
-		if _, err := p.variable("ZEGO_APP_ID"); err != nil {
+		if _, err := e.variable("ZEGO_APP_ID"); err != nil {
 			return 0, err
 		}
 		return 0, errors.New("ZEGO_APP_ID is not set")
 	}
-	id, err := strconv.ParseUint(strings.TrimSpace(p.settings.AppID), 10, 32)
+	id, err := strconv.ParseUint(strings.TrimSpace(e.settings.AppID), 10, 32)
 	if err != nil || id == 0 {
-		return 0, fmt.Errorf("ZEGO_APP_ID must be a number from 1 to 4294967295, got %q", p.settings.AppID)
+		return 0, fmt.Errorf("ZEGO_APP_ID must be a number from 1 to 4294967295, got %q", e.settings.AppID)
 	}
 	return uint32(id), nil
 }
@@ -48,12 +48,12 @@ const (
 
 // serverSecret reads the ServerSecret from ZEGO_SERVER_SECRET or, if that is not set,
 // from the file that ZEGO_SERVER_SECRET_FILE names.
-func (p *process) serverSecret() (secret string, problems []error) {
-	secret, err := p.variable(secretVariable)
+func (e *env) serverSecret() (secret string, problems []error) {
+	secret, err := e.variable(secretVariable)
 	if err != nil {
 		problems = append(problems, err)
 	}
-	file, err := p.variable(secretFileVariable)
+	file, err := e.variable(secretFileVariable)
 	if err != nil {
 		problems = append(problems, err)
 	}
@@ -96,16 +96,16 @@ func checkSecret(secret, variable string) error {
 
 // variable returns an environment variable without the blanks around it. It is an
 // error if the variable holds a placeholder.
-func (p *process) variable(name string) (string, error) {
-	value := strings.TrimSpace(p.getenv(name))
-	if value != "" && isUnset(value) {
+func (e *env) variable(name string) (string, error) {
+	value := strings.TrimSpace(e.getenv(name))
+	if value != "" && isEmptyOrPlaceholder(value) {
 		return "", fmt.Errorf("%s still holds the placeholder %s", name, value)
 	}
 	return value, nil
 }
 
-// join writes the problems into one line.
-func join(problems []error) string {
+// joinErrors returns the texts of all problems in one line.
+func joinErrors(problems []error) string {
 	texts := make([]string, len(problems))
 	for i, problem := range problems {
 		texts[i] = problem.Error()

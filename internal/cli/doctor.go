@@ -19,20 +19,21 @@ type doctorCommand struct{}
 // ZEGO refuses signatures that are more than 10 minutes off.
 const maxClockError = time.Minute
 
-const checkNetwork = "Check ZEGO_ENDPOINT, the network and any proxy"
+// networkAdvice is the advice for an endpoint that gives no proper answer.
+const networkAdvice = "Check ZEGO_ENDPOINT, the network and any proxy"
 
 // Run checks what a call depends on, in the order in which a call can fail, and prints
 // one line for each finding. It fails if one of them is a fault.
-func (doctorCommand) Run(p *process) error {
-	report := &report{out: p.stdout}
-	report.add(checkCredentials(p)...)
+func (doctorCommand) Run(e *env) error {
+	report := &report{out: e.stdout}
+	report.add(checkCredentials(e)...)
 
-	b, err := p.connect(slog.New(slog.DiscardHandler))
+	b, err := e.connect(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer b.close()
-	ctx, cancel := context.WithTimeout(p.ctx, p.settings.Timeout)
+	ctx, cancel := context.WithTimeout(e.ctx, e.settings.Timeout)
 	defer cancel()
 
 	answer, err := askEndpoint(ctx, b.endpoint)
@@ -77,11 +78,11 @@ func (r *report) err() error {
 
 // checkCredentials checks that AppID and ServerSecret are set and look right; the
 // simulator needs neither.
-func checkCredentials(p *process) []finding {
-	if p.settings.Simulate {
+func checkCredentials(e *env) []finding {
+	if e.settings.Simulate {
 		return []finding{{"simulator", "the built-in simulator answers, no account needed", ""}}
 	}
-	appID, _, problems := p.credentials()
+	appID, _, problems := e.credentials()
 	if len(problems) == 0 {
 		return []finding{{"credentials", fmt.Sprintf("AppId %d, and a secret of 32 characters", appID), ""}}
 	}
@@ -131,7 +132,7 @@ func askEndpoint(ctx context.Context, endpoint string) (endpointAnswer, error) {
 // checkEndpoint reports the outcome of askEndpoint.
 func checkEndpoint(endpoint string, answer endpointAnswer, err error) finding {
 	if err != nil {
-		return finding{"endpoint", fmt.Sprintf("%s: %v", endpoint, err), checkNetwork}
+		return finding{"endpoint", fmt.Sprintf("%s: %v", endpoint, err), networkAdvice}
 	}
 	return finding{"endpoint", fmt.Sprintf("%s answers (%v)", endpoint, answer.took.Round(time.Millisecond)), ""}
 }
@@ -147,7 +148,7 @@ func checkClock(answer endpointAnswer) finding {
 	difference := fmt.Sprintf("%v %s the server's", off, where)
 	switch {
 	case !answer.hasDate:
-		return finding{"clock", "not known: the endpoint tells no Date", ""}
+		return finding{"clock", "not known: the endpoint's answer has no Date", ""}
 	case off > maxClockError:
 		return finding{"clock", difference, "Set this machine's clock: ZEGO refuses signatures that are over 10 minutes off"}
 	case off < 2*time.Second:
@@ -169,7 +170,7 @@ func checkAccount(ctx context.Context, client *zego.Client) []finding {
 	}
 	refusal, ok := errors.AsType[*zego.Error](err)
 	if !ok {
-		return []finding{{"call", strings.TrimPrefix(err.Error(), "zego: "), checkNetwork}}
+		return []finding{{"call", strings.TrimPrefix(err.Error(), "zego: "), networkAdvice}}
 	}
 	result, advice := refusal.Code.Error(), refusal.Code.Advice()
 	advice = strings.ToUpper(advice[:1]) + advice[1:]

@@ -8,12 +8,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// fromEnvironment reads the flags that the command line does not set. Kong's own
-// environment support takes an empty variable for a value.
+// fromEnvironment takes the value of a flag that is not on the command line from the
+// variable that the flag's tag names. Kong could do that too, but would take an empty
+// variable for a value.
 func fromEnvironment(getenv func(string) string) kong.Resolver {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		value := getenv(flag.Tag.Get("variable"))
-		if isUnset(value) {
+		if isEmptyOrPlaceholder(value) {
 			return nil, nil
 		}
 		return value, nil
@@ -28,9 +29,9 @@ func helpWithVariable(value *kong.Value) string {
 	return value.Help
 }
 
-// isUnset reports whether value is empty or a placeholder that a client left in
-// its configuration.
-func isUnset(value string) bool {
+// isEmptyOrPlaceholder reports whether value is empty, or a placeholder like
+// ${ZEGO_APP_ID} or <your AppID> that was left in a client's configuration.
+func isEmptyOrPlaceholder(value string) bool {
 	value = strings.TrimSpace(value)
 	return value == "" || strings.HasPrefix(value, "${") && strings.HasSuffix(value, "}") ||
 		strings.HasPrefix(value, "<") && strings.HasSuffix(value, ">")
@@ -41,7 +42,7 @@ func isUnset(value string) bool {
 func nameVariable(err error, parser *kong.Kong, args []string, getenv func(string) string) error {
 	for _, flag := range parser.Model.Flags {
 		name, variable := "--"+flag.Name, flag.Tag.Get("variable")
-		if !strings.HasPrefix(err.Error(), name+":") || isUnset(getenv(variable)) {
+		if !strings.HasPrefix(err.Error(), name+":") || isEmptyOrPlaceholder(getenv(variable)) {
 			continue
 		}
 		onCommandLine := slices.ContainsFunc(args, func(arg string) bool { return arg == name || strings.HasPrefix(arg, name+"=") })

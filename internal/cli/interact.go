@@ -11,15 +11,18 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// progressLine shows how far a call is, in one line of a terminal.
+// progressLine shows how far a call is, in one line of a terminal that each message
+// replaces.
 type progressLine struct {
 	mu      sync.Mutex // guards what follows
 	out     io.Writer
 	cleared bool
 }
 
+// clearLine moves the cursor to the beginning of the line and erases the line.
 const clearLine = "\r\x1b[K"
 
+// show shows the message of a progress notification and ignores other notifications.
 func (l *progressLine) show(n mcp.JSONRPCNotification) {
 	message, ok := n.Params.AdditionalFields["message"].(string)
 	l.mu.Lock()
@@ -29,7 +32,8 @@ func (l *progressLine) show(n mcp.JSONRPCNotification) {
 	}
 }
 
-// clear makes room for the result; what comes later is not shown.
+// clear erases the line to make room for the result. Messages that come later are not
+// shown.
 func (l *progressLine) clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,17 +41,17 @@ func (l *progressLine) clear() {
 	l.cleared = true
 }
 
-// asker asks the person at the terminal what a tool wants confirmed.
+// asker asks the user at the terminal to confirm what a tool is about to do.
 type asker struct {
 	answers io.Reader
 	out     io.Writer
 }
 
-// Elicit shows the question; only a yes is one.
+// Elicit shows the question and reads a line. Any answer but y or yes declines.
 func (a asker) Elicit(_ context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	_, _ = fmt.Fprintf(a.out, "%s [y/N] ", req.Params.Message)
 	answer, err := bufio.NewReader(a.answers).ReadString('\n')
-	if err != nil && answer == "" {
+	if err != nil && answer == "" { // The input has ended, so no typed newline ends the question's line.
 		_, _ = fmt.Fprintln(a.out)
 	}
 	result := &mcp.ElicitationResult{ElicitationResponse: mcp.ElicitationResponse{Action: mcp.ElicitationResponseActionDecline}}

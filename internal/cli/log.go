@@ -7,15 +7,15 @@ import (
 	"github.com/lmittmann/tint"
 )
 
-// logger returns the log on stderr; level holds unless the user chose one.
-func (p *process) logger(level slog.Level) *slog.Logger {
-	if p.settings.LogLevel != "" {
-		_ = level.UnmarshalText([]byte(p.settings.LogLevel)) // Checked by Validate.
+// logger returns a logger that writes to stderr. level applies if --log-level is not set.
+func (e *env) logger(level slog.Level) *slog.Logger {
+	if e.settings.LogLevel != "" {
+		_ = level.UnmarshalText([]byte(e.settings.LogLevel)) // Checked by Validate.
 	}
-	if p.settings.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+	if e.settings.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewTextHandler(p.stderr, &tint.Options{
-		Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(p.stderr) || p.getenv("NO_COLOR") != "",
+	return slog.New(tint.NewTextHandler(e.stderr, &tint.Options{
+		Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(e.stderr) || e.getenv("NO_COLOR") != "",
 	}))
 }

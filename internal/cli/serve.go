@@ -15,42 +15,42 @@ import (
 
 type serveCommand struct {
 	Transport string   `enum:"stdio,http,sse" default:"stdio" help:"stdio; http: Streamable HTTP at /mcp and SSE at /sse; sse: SSE alone. Default: stdio."`
-	Listen    string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where http and sse listen; port 0 picks one. Default: 127.0.0.1:8080."`
-	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names besides localhost and addresses under which browsers and clients may reach http and sse."`
+	Listen    string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where http and sse listen; port 0 picks a free port. Default: 127.0.0.1:8080."`
+	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
-func (c *serveCommand) Run(p *process) error {
-	log := p.logger(slog.LevelInfo)
-	b, err := p.connect(log)
+func (c *serveCommand) Run(e *env) error {
+	log := e.logger(slog.LevelInfo)
+	b, err := e.connect(log)
 	if err != nil {
 		return err
 	}
 	defer b.close()
-	logBackend(p.ctx, b, log)
+	logBackend(e.ctx, b, log)
 	overStdio := c.Transport == "stdio"
-	cfg := p.toolsConfig(b, log)
+	cfg := e.toolsConfig(b, log)
 	cfg.Local = overStdio
 	var listener net.Listener
 	if !overStdio {
-		if listener, err = listen(p.ctx, c.Listen); err != nil {
+		if listener, err = listen(e.ctx, c.Listen); err != nil {
 			return err
 		}
 	}
 	if slices.Contains(cfg.Toolsets, tools.Streaming) && b.client != nil {
-		defer p.tend(cfg.Streams)()
+		defer e.manageStreams(cfg.Streams)()
 	}
 	mcpServer := tools.NewServer(cfg)
 	// When a signal comes, a call that runs may still use its whole time limit.
-	grace := p.settings.Timeout + time.Second
+	grace := e.settings.Timeout + time.Second
 	if overStdio {
-		if isTerminal(p.stdin) {
+		if isTerminal(e.stdin) {
 			log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
 		}
-		return stdio.Serve(p.ctx, mcpServer, p.stdin, p.stdout, log, grace)
+		return stdio.Serve(e.ctx, mcpServer, e.stdin, e.stdout, log, grace)
 	}
 	c.logAddress(listener.Addr(), log)
-	return httpserver.Serve(p.ctx, listener, mcpServer, httpserver.Options{
+	return httpserver.Serve(e.ctx, listener, mcpServer, httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Grace: grace, Logger: log,
 	})
 }
@@ -77,23 +77,39 @@ func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 	}
 }
 
-// manageStreams warns of stream tasks that an earlier process left behind. It returns a
-// function that stops the tasks of this process, unless --keep-tasks is set; call it
-// before the process exits.
-func (p *process) manageStreams(ledger *streams.Ledger) (end func()) {
-	ctx, cancel := context.WithTimeout(p.ctx, p.settings.Timeout)
+// manageStreams warns in the background of stream tasks that an earlier process left
+// behind. Unless --keep-tasks is set, it also stops the stream tasks of this process when
+// stop is called or, if that takes longer, a second after a signal has come. stop must be
+// called before the process ends.
+func (e *env) manageStreams(streams *tools.Streams) (stop func()) {
+	ctx, cancel := context.WithTimeout(e.ctx, e.settings.Timeout)
 	var background sync.WaitGroup
-	background.Go(func() { ledger.WarnOfOrphans(ctx) })
-	ended := make(chan struct{})
-	if !p.settings.KeepTasks {
-		background.Go(func() { p.stopAfterSignal(ledger, ended) })
+	background.Go(func() { streams.WarnOfOrphans(ctx) })
+	stopCalled := make(chan struct{})
+	if !e.settings.KeepTasks {
+		background.Go(func() {
+			select {
+			case <-stopCalled:
+				return
+			case <-e.ctx.Done():
+			}
+			// A client soon kills a server that has not ended after a signal. The streams
+			// must be stopped before that, even if a long call still runs.
+			timer := time.NewTimer(time.Second)
+			defer timer.Stop()
+			select {
+			case <-stopCalled:
+			case <-timer.C:
+				streams.StopAll(e.ctx)
+			}
+		})
 	}
 	return func() {
 		cancel()
-		close(ended)
+		close(stopCalled)
 		background.Wait()
-		if !p.settings.KeepTasks {
-			ledger.StopAll(p.ctx)
+		if !e.settings.KeepTasks {
+			streams.StopAll(e.ctx)
 		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"zego-mcp/tools"
 )
 
-// settings are the flags of all commands. AppID stays text: a malformed one must
-// not keep the server from starting, for nobody sees why a desktop client's server
-// died.
+// settings are the flags that every command has. AppID is text and not a number: a
+// malformed AppID must not keep the server from starting, because desktop clients do not
+// show why a server that they launched has ended.
 type settings struct {
 	AppID     string        `name:"app-id" variable:"ZEGO_APP_ID" placeholder:"N" help:"AppID of the ZEGOCLOUD project."`
 	Endpoint  string        `variable:"ZEGO_ENDPOINT" default:"${endpoint}" placeholder:"URL" help:"ZEGO's API; https, or http on loopback. Default: ${endpoint}."`
@@ -22,12 +22,12 @@ type settings struct {
 	LogFormat string        `variable:"ZEGO_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json. Default: text."`
 	Timeout   time.Duration `variable:"ZEGO_TIMEOUT" default:"30s" help:"Time limit of one tool call, waits and retries included. Default: 30s."`
 	QPS       int           `name:"qps" variable:"ZEGO_QPS" default:"10" help:"Calls per second and action that ZEGO allows the project; 0 for no limit. Default: 10."`
-	CacheTTL  time.Duration `name:"cache-ttl" variable:"ZEGO_CACHE_TTL" default:"5s" help:"How long pages of the asset lists are kept; 0 turns it off. Default: 5s."`
+	CacheTTL  time.Duration `name:"cache-ttl" variable:"ZEGO_CACHE_TTL" default:"5s" help:"How long pages of the asset lists are cached; 0 turns the cache off. Default: 5s."`
 	RedisURL  string        `name:"redis-url" variable:"ZEGO_REDIS_URL" placeholder:"URL" help:"Redis or Valkey through which several servers share one rate limit and page cache: redis://[user:password@]host:port[/db]."`
 	MaxTTL    time.Duration `name:"max-ttl" variable:"ZEGO_MAX_TTL" default:"1h" help:"Longest life and idle time that agents may give a stream task, 10s to 24h. Default: 1h."`
-	MaxTasks  int           `variable:"ZEGO_MAX_TASKS" default:"3" help:"Stream tasks that one server may run at once; call keeps no count. Default: 3."`
+	MaxTasks  int           `variable:"ZEGO_MAX_TASKS" default:"3" help:"Stream tasks that one server may run at once; the command call is not limited. Default: 3."`
 	KeepTasks bool          `variable:"ZEGO_KEEP_TASKS" help:"Leave stream tasks running when this server ends. Default: it stops those that it started."`
-	AudioDir  []string      `variable:"ZEGO_AUDIO_DIR" placeholder:"DIR" help:"Directories whose audio files agents may speak with drive_by_audio_file (over stdio); default: none."`
+	AudioDir  []string      `variable:"ZEGO_AUDIO_DIR" placeholder:"DIR" help:"Directories from which agents may play audio files with drive_by_audio_file (over stdio only). Default: none."`
 }
 
 // Validate refuses values that no command can work with.
@@ -59,29 +59,30 @@ func (s *settings) Validate() error {
 	return err
 }
 
-// toolsConfig is what the tools need of the settings.
-func (p *process) toolsConfig(b backend, log *slog.Logger) tools.Config {
-	sets, _ := tools.ParseToolsets(p.settings.Toolsets) // Checked by Validate.
+// toolsConfig returns the configuration of the tools that the settings describe.
+func (e *env) toolsConfig(b backend, log *slog.Logger) tools.Config {
+	sets, _ := tools.ParseToolsets(e.settings.Toolsets) // Checked by Validate.
 	return tools.Config{
 		Client: b.client, Unavailable: b.unavailable, Simulated: b.simulated,
-		Toolsets: sets, Timeout: p.settings.Timeout, Logger: log, Version: version(),
-		Streams:   tools.NewStreams(b.client, tools.StreamOptions{MaxTTL: p.settings.MaxTTL, MaxTasks: p.settings.MaxTasks, Logger: log}),
+		Toolsets: sets, Timeout: e.settings.Timeout, Logger: log, Version: version(),
+		Streams:   tools.NewStreams(b.client, tools.StreamOptions{MaxTTL: e.settings.MaxTTL, MaxTasks: e.settings.MaxTasks, Logger: log}),
 		Local:     true,
-		AudioDirs: p.audioDirs(log),
+		AudioDirs: e.audioDirs(log),
 	}
 }
 
-// audioDirs returns the allowed directories as absolute paths, in each form that an
-// agent may know them by.
-func (p *process) audioDirs(log *slog.Logger) []string {
+// audioDirs returns the directories of --audio-dir as absolute paths. For a path with
+// symbolic links it also returns the path that they lead to, because an agent may know a
+// directory by either.
+func (e *env) audioDirs(log *slog.Logger) []string {
 	var dirs []string
-	for _, dir := range p.settings.AudioDir {
+	for _, dir := range e.settings.AudioDir {
 		absolute, err := filepath.Abs(dir)
 		if err == nil {
 			dirs = append(dirs, absolute)
-			var real string
-			if real, err = filepath.EvalSymlinks(absolute); err == nil && real != absolute {
-				dirs = append(dirs, real)
+			var target string
+			if target, err = filepath.EvalSymlinks(absolute); err == nil && target != absolute {
+				dirs = append(dirs, target)
 			}
 		}
 		if err != nil {

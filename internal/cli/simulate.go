@@ -14,11 +14,11 @@ import (
 )
 
 type simulateCommand struct {
-	Listen      string `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where to listen; port 0 picks one. Default: 127.0.0.1:8081."`
-	CallbackURL string `name:"callback-url" placeholder:"URL" help:"Where to POST what happens to stream tasks and drives, signed as ZEGO signs it."`
+	Listen      string `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free port. Default: 127.0.0.1:8081."`
+	CallbackURL string `name:"callback-url" placeholder:"URL" help:"Where to POST callbacks about stream tasks and drives, signed like those of ZEGO."`
 }
 
-// Validate refuses a callback URL that nobody can be called at.
+// Validate refuses a callback URL that is not a web address.
 func (c *simulateCommand) Validate() error {
 	if u, err := url.Parse(c.CallbackURL); c.CallbackURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return fmt.Errorf("--callback-url must be an http or https URL, got %q", c.CallbackURL)
@@ -27,20 +27,20 @@ func (c *simulateCommand) Validate() error {
 }
 
 // Run serves the simulator until a signal comes.
-func (c *simulateCommand) Run(p *process) error {
-	listener, err := listen(p.ctx, c.Listen)
+func (c *simulateCommand) Run(e *env) error {
+	listener, err := listen(e.ctx, c.Listen)
 	if err != nil {
 		return err
 	}
 	sim := &zegosim.Server{CallbackURL: c.CallbackURL}
 	defer func() { _ = sim.Close() }()
-	if err := c.printSettings(p.stdout, listener.Addr()); err != nil {
+	if err := c.printSettings(e.stdout, listener.Addr()); err != nil {
 		return err
 	}
 	if c.CallbackURL != "" {
-		defer startCallbacks(p.ctx, sim)()
+		defer startCallbacks(e.ctx, sim)()
 	}
-	return serveUntilDone(p.ctx, listener, sim)
+	return serveUntilDone(e.ctx, listener, sim)
 }
 
 // printSettings prints what a client must be told to use the simulator.
@@ -63,7 +63,7 @@ The pictures of its digital humans: http://%[1]s/
 func startCallbacks(ctx context.Context, sim *zegosim.Server) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var callbacks sync.WaitGroup
-	callbacks.Go(func() { _ = sim.RunCallbacks(ctx) }) // Fails for a malformed URL only, which Validate refuses.
+	callbacks.Go(func() { _ = sim.RunCallbacks(ctx) }) // It fails only for a malformed URL, which Validate refuses.
 	return func() {
 		cancel()
 		callbacks.Wait()

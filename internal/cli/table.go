@@ -25,7 +25,7 @@ func writeTable(w io.Writer, result []byte, width int) error {
 	}
 	root, ok := value.(object)
 	if !ok {
-		return errors.New("the result is no JSON object")
+		return errors.New("the result is not a JSON object")
 	}
 	var out strings.Builder
 	var names, values []string
@@ -175,8 +175,8 @@ func cell(value any) string {
 	return fmt.Sprint(value)
 }
 
-// printable replaces control characters, with which a text from the network could
-// steer the terminal.
+// printable replaces control characters: in a text from the network, they could be
+// commands to the terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {

@@ -17,11 +17,10 @@ type toolsCommand struct {
 	JSON bool `name:"json" help:"Print exactly what tools/list answers."`
 }
 
-// Run lists the tools of the chosen toolsets; it needs no account.
-func (c *toolsCommand) Run(p *process) error {
-	log := slog.New(slog.DiscardHandler)
-	s := tools.NewServer(p.toolsConfig(p.project(backend{}, log), false, log))
-	answer, ok := s.HandleMessage(p.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)).(mcp.JSONRPCResponse)
+// Run lists the tools of the chosen toolsets. It needs no account.
+func (c *toolsCommand) Run(e *env) error {
+	s := tools.NewServer(e.toolsConfig(backend{}, slog.New(slog.DiscardHandler)))
+	answer, ok := s.HandleMessage(e.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)).(mcp.JSONRPCResponse)
 	if !ok {
 		return errors.New("tools/list was refused")
 	}
@@ -32,25 +31,25 @@ func (c *toolsCommand) Run(p *process) error {
 		return err
 	}
 	if c.JSON {
-		_, err := p.stdout.Write(text.Bytes())
+		_, err := e.stdout.Write(text.Bytes())
 		return err
 	}
 	var list mcp.ListToolsResult
 	if err := json.Unmarshal(text.Bytes(), &list); err != nil {
 		return err
 	}
-	longest := 0
+	nameWidth := 0
 	for _, tool := range list.Tools {
-		longest = max(longest, len(tool.Name))
+		nameWidth = max(nameWidth, len(tool.Name))
 	}
-	width, terminal := terminalWidth(p.stdout)
+	width, terminal := terminalWidth(e.stdout)
 	for _, tool := range list.Tools {
-		first, _, _ := strings.Cut(tool.Description, ". ")
-		line := fmt.Sprintf("%-*s  %s.", longest, tool.Name, strings.TrimSuffix(first, "."))
+		firstSentence, _, _ := strings.Cut(tool.Description, ". ")
+		line := fmt.Sprintf("%-*s  %s.", nameWidth, tool.Name, strings.TrimSuffix(firstSentence, "."))
 		if terminal {
 			line = runewidth.Truncate(line, width, "…")
 		}
-		if _, err := fmt.Fprintln(p.stdout, line); err != nil {
+		if _, err := fmt.Fprintln(e.stdout, line); err != nil {
 			return err
 		}
 	}

@@ -12,15 +12,16 @@ import (
 
 type versionCommand struct{}
 
-// Run prints what a bug report needs.
-func (versionCommand) Run(p *process) error {
+// Run prints what a bug report should contain.
+func (versionCommand) Run(e *env) error {
 	protocols := slices.Sorted(slices.Values(mcp.ValidProtocolVersions))
-	_, err := fmt.Fprintf(p.stdout, "zego-mcp %s\ncommit   %s\nGo       %s %s/%s\nMCP      %s\n",
+	_, err := fmt.Fprintf(e.stdout, "zego-mcp %s\ncommit   %s\nGo       %s %s/%s\nMCP      %s\n",
 		version(), commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(protocols, ", "))
 	return err
 }
 
-// version is the module's version as the Go command recorded it.
+// version returns the module's version that the go command built in, or (devel) if there is
+// none.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
@@ -28,6 +29,8 @@ func version() string {
 	return "(devel)"
 }
 
+// commit returns the commit that the program was built from, marked if files were changed
+// after it.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
