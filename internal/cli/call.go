@@ -39,9 +39,9 @@ func (c *callCommand) Run(e *env) error {
 		return err
 	}
 	defer b.close()
-	cfg := e.toolsConfig(b, log)
-	defer cfg.Streams.Wait()
-	session, err := c.startSession(e, cfg)
+	project := e.project(b, log)
+	defer project.Streams.WaitStopping()
+	session, err := c.startSession(e, e.toolsConfig(project, b.simulated, log))
 	if err != nil {
 		return err
 	}
@@ -105,8 +105,9 @@ func findTool(ctx context.Context, session *client.Client, name string) (mcp.Too
 		offered = append(offered, tool.Name)
 	}
 	// The tool exists, but in a toolset that is not turned on.
-	if tools.Knows(name) {
-		return mcp.Tool{}, usageError{fmt.Errorf("%s creates, drives or stops streams, which ZEGO bills; to use it, add --toolsets all (or ZEGO_TOOLSETS=all)", name)}
+	if set, ok := tools.ToolsetOf(name); ok {
+		return mcp.Tool{}, usageError{fmt.Errorf("%s belongs to the toolset %s (%s); to use it, add --toolsets %s (or ZEGO_TOOLSETS=%[4]s)",
+			name, set.Name, set.Description, tools.AllToolsets)}
 	}
 	return mcp.Tool{}, usageError{fmt.Errorf("unknown tool %q (known: %s)", name, strings.Join(offered, ", "))}
 }

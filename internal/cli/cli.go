@@ -96,6 +96,15 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	}))
 }
 
+// describeToolsets says what each toolset holds, for the help.
+func describeToolsets() string {
+	var texts []string
+	for _, set := range tools.Toolsets {
+		texts = append(texts, fmt.Sprintf("%s: %s", set.Name, set.Description))
+	}
+	return strings.Join(texts, "; ")
+}
+
 // reportError prints why a command failed, if it failed, and returns the exit code.
 func reportError(stderr io.Writer, err error) (exitCode int) {
 	var reported reportedError

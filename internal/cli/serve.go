@@ -11,6 +11,7 @@ import (
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 )
 
 type serveCommand struct {
@@ -29,7 +30,8 @@ func (c *serveCommand) Run(e *env) error {
 	defer b.close()
 	logBackend(e.ctx, b, log)
 	overStdio := c.Transport == "stdio"
-	cfg := e.toolsConfig(b, log)
+	project := e.project(b, log)
+	cfg := e.toolsConfig(project, b.simulated, log)
 	cfg.Local = overStdio
 	var listener net.Listener
 	if !overStdio {
@@ -37,8 +39,8 @@ func (c *serveCommand) Run(e *env) error {
 			return err
 		}
 	}
-	if slices.Contains(cfg.Toolsets, tools.Streaming) && b.client != nil {
-		defer e.manageStreams(cfg.Streams)()
+	if slices.Contains(project.Toolsets, tools.Streaming) && b.client != nil {
+		defer e.manageStreams(project.Streams)()
 	}
 	mcpServer := tools.NewServer(cfg)
 	// When a signal comes, a call that runs may still use its whole time limit.
@@ -50,9 +52,10 @@ func (c *serveCommand) Run(e *env) error {
 		return stdio.Serve(e.ctx, mcpServer, e.stdin, e.stdout, log, grace)
 	}
 	c.logAddress(listener.Addr(), log)
-	return httpserver.Serve(e.ctx, listener, mcpServer, httpserver.Options{
-		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Grace: grace, Logger: log,
+	handler := httpserver.NewHandler(mcpServer, httpserver.TrackCalls(mcpServer), httpserver.Options{
+		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Logger: log,
 	})
+	return httpserver.Serve(e.ctx, listener, handler, log, grace)
 }
 
 // logBackend logs what the operator should know of the backend before the first call.
@@ -81,35 +84,38 @@ func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 // behind. Unless --keep-tasks is set, it also stops the stream tasks of this process when
 // stop is called or, if that takes longer, a second after a signal has come. stop must be
 // called before the process ends.
-func (e *env) manageStreams(streams *tools.Streams) (stop func()) {
+func (e *env) manageStreams(ledger *streams.Ledger) (stop func()) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.settings.Timeout)
 	var background sync.WaitGroup
-	background.Go(func() { streams.WarnOfOrphans(ctx) })
+	background.Go(func() { ledger.WarnOfOrphans(ctx) })
 	stopCalled := make(chan struct{})
 	if !e.settings.KeepTasks {
-		background.Go(func() {
-			select {
-			case <-stopCalled:
-				return
-			case <-e.ctx.Done():
-			}
-			// A client soon kills a server that has not ended after a signal. The streams
-			// must be stopped before that, even if a long call still runs.
-			timer := time.NewTimer(time.Second)
-			defer timer.Stop()
-			select {
-			case <-stopCalled:
-			case <-timer.C:
-				streams.StopAll(e.ctx)
-			}
-		})
+		background.Go(func() { stopAfterSignal(e.ctx, ledger, stopCalled) })
 	}
 	return func() {
 		cancel()
 		close(stopCalled)
 		background.Wait()
 		if !e.settings.KeepTasks {
-			streams.StopAll(e.ctx)
+			ledger.StopAll(e.ctx)
 		}
+	}
+}
+
+// stopAfterSignal stops the stream tasks a second after ctx is done, unless stopCalled is
+// closed before. A client soon kills a server that has not ended after a signal, and the
+// streams must be stopped before that, even if a long call still runs.
+func stopAfterSignal(ctx context.Context, ledger *streams.Ledger, stopCalled <-chan struct{}) {
+	select {
+	case <-stopCalled:
+		return
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-stopCalled:
+	case <-timer.C:
+		ledger.StopAll(ctx)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 	"zego-mcp/internal/redisshare"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 )
 
 // settings are the flags that every command has. AppID is text and not a number: a
@@ -59,15 +60,21 @@ func (s *settings) Validate() error {
 	return err
 }
 
-// toolsConfig returns the configuration of the tools that the settings describe.
-func (e *env) toolsConfig(b backend, log *slog.Logger) tools.Config {
-	sets, _ := tools.ParseToolsets(e.settings.Toolsets) // Checked by Validate.
+// project returns the ZEGO project that the settings describe.
+func (e *env) project(b backend, log *slog.Logger) tools.Project {
+	sets, _ := tools.ParseToolsets(e.settings.Toolsets) // Validate has checked them.
+	return tools.Project{
+		Client: b.client, Unavailable: b.unavailable, Toolsets: sets,
+		Streams: streams.New(b.client, streams.Options{MaxTTL: e.settings.MaxTTL, MaxTasks: e.settings.MaxTasks, Logger: log}),
+	}
+}
+
+// toolsConfig returns the configuration of an MCP server for one project.
+func (e *env) toolsConfig(project tools.Project, simulated bool, log *slog.Logger) tools.Config {
 	return tools.Config{
-		Client: b.client, Unavailable: b.unavailable, Simulated: b.simulated,
-		Toolsets: sets, Timeout: e.settings.Timeout, Logger: log, Version: version(),
-		Streams:   tools.NewStreams(b.client, tools.StreamOptions{MaxTTL: e.settings.MaxTTL, MaxTasks: e.settings.MaxTasks, Logger: log}),
-		Local:     true,
-		AudioDirs: e.audioDirs(log),
+		Project: tools.OneProject(project), Simulated: simulated,
+		Timeout: e.settings.Timeout, Logger: log, Version: version(),
+		Local: true, AudioDirs: e.audioDirs(log),
 	}
 }
 

@@ -19,7 +19,8 @@ type toolsCommand struct {
 
 // Run lists the tools of the chosen toolsets. It needs no account.
 func (c *toolsCommand) Run(e *env) error {
-	s := tools.NewServer(e.toolsConfig(backend{}, slog.New(slog.DiscardHandler)))
+	log := slog.New(slog.DiscardHandler)
+	s := tools.NewServer(e.toolsConfig(e.project(backend{}, log), false, log))
 	answer, ok := s.HandleMessage(e.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)).(mcp.JSONRPCResponse)
 	if !ok {
 		return errors.New("tools/list was refused")
