@@ -18,6 +18,17 @@ type apiAction struct {
 	cacheable     bool   // Answers may be kept for Options.CacheTTL. Needs coalesce.
 	nonIdempotent bool   // Never repeated once it may have been carried out; see LostAnswerError.
 	noData        bool   // ZEGO documents no Data in the answer.
+
+	// refusals are, for a nonIdempotent action, the codes that prove that ZEGO did nothing.
+	// Nil: every refusal proves it.
+	refusals map[Code]bool
+}
+
+// mayHaveActed reports whether ZEGO may have carried out an attempt that was sent and
+// failed with err.
+func (a apiAction) mayHaveActed(err error) bool {
+	refusal, refused := errors.AsType[*Error](err)
+	return !refused || a.refusals != nil && !a.refusals[refusal.Code]
 }
 
 // request is what all attempts of a call have in common.
@@ -109,7 +120,7 @@ func (c *Client) storeShared(ctx context.Context, key string, got answer) {
 }
 
 // attempt waits for the rate limit, sends req once and reports the attempt to the
-// observers. If req may have been carried out and must not be repeated, the error is a
+// observers. If req may have been carried out and must not happen twice, the error is a
 // *LostAnswerError.
 func (c *Client) attempt(ctx context.Context, req request, info *CallInfo) (answer, error) {
 	queued := time.Now()
@@ -120,11 +131,11 @@ func (c *Client) attempt(ctx context.Context, req request, info *CallInfo) (answ
 		return answer{}, err
 	}
 	info.Attempts++
-	got, err := c.send(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { permit.Sent() },
-	}), req)
+	watch := &sendWatch{written: permit.Sent}
+	got, err := c.send(httptrace.WithClientTrace(ctx, watch.trace()), req)
 	took := time.Since(start)
-	if err != nil && !notSent(err) {
+	sent := watch.sent(err)
+	if sent {
 		permit.Sent() // A request that broke while it was written may have arrived.
 	}
 	_, noAnswer := errors.AsType[*TransportError](err)
@@ -133,7 +144,7 @@ func (c *Client) attempt(ctx context.Context, req request, info *CallInfo) (answ
 		Action: req.action.name, Number: info.Attempts, Start: start, Duration: took, QueueTime: start.Sub(queued),
 		HTTPStatus: got.httpStatus, RequestID: got.RequestID, Err: err,
 	})
-	if _, refused := errors.AsType[*Error](err); err != nil && !notSent(err) && !refused && req.action.nonIdempotent {
+	if err != nil && sent && req.action.nonIdempotent && req.action.mayHaveActed(err) {
 		err = &LostAnswerError{Action: req.action.name, Err: err}
 	}
 	return got, err

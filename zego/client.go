@@ -94,6 +94,11 @@ type Client struct {
 	observer    Observer
 }
 
+// ClockOffset returns how far ZEGO's clock is ahead of this machine's, as the answers that
+// the client got have shown it: 0 before the first answer, and if they differ by less than
+// 2 s.
+func (c *Client) ClockOffset() time.Duration { return c.clock.offset() }
+
 // New returns a Client for the project appID, a number from 1 to 4294967295. serverSecret
 // is the project's ServerSecret of 32 characters. Both are in the ZEGOCLOUD console. New
 // makes no request: it fails only if an argument is malformed.

@@ -20,10 +20,15 @@ func (c *clock) now() time.Time { return c.local().Add(c.offset()) }
 // been called.
 func (c *clock) offset() time.Duration { return time.Duration(c.ahead.Load()) }
 
-// adjustTo sets the clock to the Date header of an answer that has just come. It ignores
-// a header that is not a date.
+// maxClockError is how far the corrected clock may be from the Date of an answer, which is
+// told in whole seconds and was written some time ago.
+const maxClockError = 2 * time.Second
+
+// adjustTo sets the clock to the Date header of an answer that has just come, if it differs
+// by more than maxClockError. It ignores a header that is not a date.
 func (c *clock) adjustTo(date string) {
-	if server, err := http.ParseTime(date); err == nil {
+	server, err := http.ParseTime(date)
+	if err == nil && server.Sub(c.now()).Abs() > maxClockError {
 		c.ahead.Store(int64(server.Sub(c.local())))
 	}
 }

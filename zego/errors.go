@@ -192,7 +192,7 @@ func (e *ResponseError) Retryable() bool { return e.HTTPStatus >= 500 }
 // not repeated it.
 type LostAnswerError struct {
 	Action string // The name of ZEGO's action.
-	Err    error  // A *TransportError or *ResponseError.
+	Err    error  // A *TransportError or *ResponseError, or an *Error that leaves it open.
 }
 
 // Error returns one line with the action and the cause.

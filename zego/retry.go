@@ -22,9 +22,15 @@ func (c *Client) retry(ctx context.Context, req request, info *CallInfo) (answer
 	delays := backoff.NewExponentialBackOff()
 	delays.InitialInterval = c.retryInterval
 	clockAdjusted := false
+	mayHaveActed := false // An attempt that failed may have been carried out all the same.
 	for {
 		offset := c.clock.offset()
 		got, err := c.attempt(ctx, req, info)
+		if _, lost := errors.AsType[*LostAnswerError](err); lost {
+			mayHaveActed = true
+		} else if err != nil && mayHaveActed {
+			err = &LostAnswerError{Action: req.action.name, Err: err}
+		}
 		if err == nil || info.Attempts >= maxAttempts || ctx.Err() != nil {
 			return got, err
 		}

@@ -83,35 +83,66 @@ type CreatedStreamTask struct {
 }
 
 var (
-	createStreamTask = apiAction{name: "CreateDigitalHumanStreamTask", nonIdempotent: true}
+	createStreamTask = apiAction{name: "CreateDigitalHumanStreamTask", nonIdempotent: true, refusals: nothingCreated}
 	getStreamTask    = apiAction{name: "GetDigitalHumanStreamTaskStatus", readOnly: true}
 	listStreamTasks  = apiAction{name: "QueryDigitalHumanStreamTasks", readOnly: true}
 	stopStreamTask   = apiAction{name: "StopDigitalHumanStreamTask", noData: true}
 )
 
+// nothingCreated are the codes with which ZEGO refuses a create before it does anything. All
+// others leave open whether the task was created: a fault inside ZEGO or its gateway, "busy",
+// codes that nobody has documented, and "StreamId exists", which is also the answer to a
+// create that something on the way sent twice.
+var nothingCreated = map[Code]bool{
+	CodeSignatureExpired: true, CodeSignatureWrong: true,
+	CodeInvalidParameter: true, CodeServiceNotEnabled: true, CodeNoPermission: true, CodeRateLimited: true,
+	CodeDigitalHumanNotFound: true, CodeDigitalHumanConfig: true, CodeModelVersion: true,
+	CodeConcurrencyExceeded: true, CodeInsufficientResources: true, CodeVPCNotFound: true,
+
+	CodeGatewayHostWrong: true, CodeGatewayAppIDMalformed: true,
+	CodeGatewayTimestampEmpty: true, CodeGatewayTimestampMalformed: true,
+	CodeGatewayActionEmpty: true, CodeGatewayActionUnsupported: true, CodeGatewayNonceEmpty: true,
+	CodeGatewaySignatureEmpty: true, CodeGatewayNoServerSecret: true, CodeGatewayNoAppConfig: true,
+	CodeGatewayBodyUnreadable: true, CodeGatewaySignatureVersionEmpty: true,
+	CodeGatewaySignatureVersionUnsupported: true, CodeGatewayNoProduction: true, CodeGatewayServiceNotEnabled: true,
+}
+
+// findTimeout bounds how long CreateStreamTask looks for a task whose create's answer was
+// lost, also when the context of the call has ended.
+const findTimeout = 5 * time.Second
+
 // CreateStreamTask starts a stream task. It does not wait for the stream: WaitStreamTask
 // does. The stream is billed until the task ends; StopStreamTask ends it.
 //
-// CreateStreamTask never creates two tasks. If ZEGO's answer is lost, it looks for a
-// running task with the same RoomID and StreamID and returns that. If there is none, the
-// error is a *LostAnswerError: ZEGO may have created the task, or may do so yet.
+// CreateStreamTask never creates two tasks. If ZEGO's answer is lost, or leaves open whether
+// the task was created, it looks for up to 5 s for a running task with the same RoomID and
+// StreamID that was created meanwhile, and returns that. If there is none, the error is a
+// *LostAnswerError: ZEGO may have created the task, or may do so yet.
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/create-digital-human-stream-task
 func (c *Client) CreateStreamTask(ctx context.Context, in CreateStreamTaskRequest) (CreatedStreamTask, error) {
-	start := c.clock.now()
+	start := c.clock.local()
 	out, got, err := call[createdData](ctx, c, createStreamTask, in)
-	if lost := new(LostAnswerError); errors.As(err, &lost) {
-		if found, ok := c.findCreated(ctx, in.RTCConfig, start); ok {
-			return found, nil
-		}
+	lost, isLost := errors.AsType[*LostAnswerError](err)
+	if !isLost {
+		return CreatedStreamTask{TaskID: out.TaskID, RequestID: got.RequestID, At: got.At}, err
 	}
-	return CreatedStreamTask{TaskID: out.TaskID, RequestID: got.RequestID, At: got.At}, err
+	found, inUse := c.findCreated(ctx, in.RTCConfig, start)
+	if found != nil {
+		return *found, nil
+	}
+	if refusal, ok := errors.AsType[*Error](lost); ok && refusal.Code == CodeStreamIDExists && inUse {
+		return CreatedStreamTask{}, refusal // Another task has the StreamId, so ours was not created.
+	}
+	return CreatedStreamTask{}, err
 }
 
-// findCreated looks among the running tasks for the one that a create at the time start
-// may have made whose answer was lost. It looks three times, because ZEGO may not have
-// finished yet.
-func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Time) (CreatedStreamTask, bool) {
+// findCreated looks among the running tasks for the one that a create at the time start, by
+// this machine's clock, may have made. It looks three times, because ZEGO may not have
+// finished yet. It reports inUse if another task, which was there before, has the StreamID.
+func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Time) (found *CreatedStreamTask, inUse bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTimeout)
+	defer cancel()
 	for try := range 3 {
 		if try > 0 && !sleep(ctx, 5*c.retryInterval) {
 			break
@@ -120,16 +151,19 @@ func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Tim
 		if err != nil {
 			continue
 		}
+		earliest := start.Add(c.clock.offset() - maxClockError)
 		for _, task := range list.Tasks {
-			// A task that is clearly older is not the one that was to be created: it had
-			// the same StreamID before.
-			old := time.Unix(task.CreateTime, 0).Before(start.Add(-time.Minute))
-			if task.StreamID == want.StreamID && task.RoomID == want.RoomID && !old {
-				return CreatedStreamTask{TaskID: task.ID, RequestID: list.RequestID, At: time.Unix(task.CreateTime, 0), Found: true}, true
+			created := time.Unix(task.CreateTime, 0)
+			switch {
+			case task.StreamID != want.StreamID:
+			case task.RoomID == want.RoomID && !created.Before(earliest):
+				return &CreatedStreamTask{TaskID: task.ID, RequestID: list.RequestID, At: created, Found: true}, false
+			default:
+				inUse = true
 			}
 		}
 	}
-	return CreatedStreamTask{}, false
+	return nil, inUse
 }
 
 // GetStreamTask returns a stream task. ZEGO forgets a task some time after its end, and

@@ -112,7 +112,11 @@ func TestCreateOnce(t *testing.T) {
 		{"lost, and an old task listed", []string{""}, []string{running("mine", time.Now().Add(-time.Hour))}, zego.CreatedStreamTask{}, true, 0, 1, 3},
 		{"busy, then answered", []string{refused(zego.CodeSystemBusy), succeeded(`{"TaskId":"t"}`)}, nil, zego.CreatedStreamTask{TaskID: "t", RequestID: "r"}, false, 0, 2, 0},
 		{"refused", []string{refused(zego.CodeConcurrencyExceeded)}, nil, zego.CreatedStreamTask{}, false, zego.CodeConcurrencyExceeded, 1, 0},
-		{"system error", []string{refused(zego.CodeSystemError)}, nil, zego.CreatedStreamTask{}, false, zego.CodeSystemError, 1, 0},
+		{"system error, and listed", []string{refused(zego.CodeSystemError)}, []string{listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 1},
+		{"system error, and not listed", []string{refused(zego.CodeSystemError)}, []string{none}, zego.CreatedStreamTask{}, true, zego.CodeSystemError, 1, 3},
+		{"busy, but created", []string{refused(zego.CodeSystemBusy), refused(zego.CodeStreamIDExists)}, []string{listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 2, 1},
+		{"busy, then refused, and not listed", []string{refused(zego.CodeSystemBusy), refused(zego.CodeConcurrencyExceeded)}, []string{none}, zego.CreatedStreamTask{}, true, zego.CodeConcurrencyExceeded, 2, 3},
+		{"StreamId of another", []string{refused(zego.CodeStreamIDExists)}, []string{running("mine", time.Now().Add(-10*time.Second))}, zego.CreatedStreamTask{}, false, zego.CodeStreamIDExists, 1, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 )
 
 // maxAnswer bounds one answer, in bytes. ZEGO's largest page is a few dozen kilobytes.
@@ -31,10 +33,8 @@ func (c *Client) send(ctx context.Context, req request) (answer, error) {
 		return answer{}, &TransportError{Action: req.action.name, Err: err}
 	}
 	scrub := func(text string) string { return c.scrub(text, query.Get("Signature")) }
+	c.clock.adjustTo(raw.header.Get("Date"))
 	got, err := parseAnswer(req.action, raw, req.newDecoder(), scrub)
-	if errors.Is(err, CodeSignatureExpired) {
-		c.clock.adjustTo(raw.header.Get("Date"))
-	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -98,9 +98,32 @@ func withoutURL(err error) error {
 	return err
 }
 
-// notSent reports whether err means that no connection was made, so that the request
-// cannot have arrived.
-func notSent(err error) bool {
+// sendWatch observes whether a request left this machine.
+type sendWatch struct {
+	written func() // Called once the request was written.
+
+	observed atomic.Bool // The transport tells what it does.
+	left     atomic.Bool // The head of the request was written.
+}
+
+func (w *sendWatch) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn:      func(string) { w.observed.Store(true) },
+		WroteHeaders: func() { w.left.Store(true) },
+		WroteRequest: func(httptrace.WroteRequestInfo) {
+			w.left.Store(true)
+			w.written()
+		},
+	}
+}
+
+// sent reports whether the request may have arrived; err is how the attempt ended. A
+// transport that tells nothing is taken to have sent the request, unless its error says
+// that it could not connect.
+func (w *sendWatch) sent(err error) bool {
+	if w.left.Load() || err == nil {
+		return true
+	}
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
+	return !w.observed.Load() && !(ok && op.Op == "dial")
 }
