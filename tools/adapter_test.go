@@ -1,0 +1,93 @@
+package tools_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
+	"zego-mcp/zego/zegosim"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTimeLimit(t *testing.T) {
+	t.Parallel()
+	s, _ := start(t, &zegosim.Server{Fault: func(string, int) *zegosim.Fault { return &zegosim.Fault{Stall: true} }}, tools.Config{Timeout: 30 * time.Millisecond})
+	result := call(t.Context(), t, s, "list_digital_humans", ``)
+	if got := textOf(t, result); !result.IsError || !strings.Contains(got, "time limit of 30ms is over") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestCancel cancels a call as mcp-go does, and waits for the upstream call to stop.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	s, _ := start(t, &zegosim.Server{
+		Fault:   func(string, int) *zegosim.Fault { return &zegosim.Fault{Stall: true} },
+		Observe: func(zegosim.Call) { cancel() },
+	}, tools.Config{})
+	result := call(ctx, t, s, "list_digital_humans", ``)
+	if got := textOf(t, result); !result.IsError || got != "GetDigitalHumanList was cancelled." {
+		t.Errorf("got %q", got)
+	}
+	// The stalled handler ends only when its caller hangs up; start's Close waits for it.
+}
+
+func TestLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s, _ := start(t, &zegosim.Server{QPS: -1}, tools.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "took" {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))})
+	call(t.Context(), t, s, "list_digital_humans", `{"Limit":1}`)
+	call(t.Context(), t, s, "get_digital_human", `{"DigitalHumanId":"private words"}`)
+	call(t.Context(), t, s, "get_digital_human", `{"private words":1}`)
+	want := `level=INFO msg="tool call" tool=list_digital_humans action=GetDigitalHumanList attempts=1 code=0 request_id=00000000-0000-4000-8000-000000000001
+level=WARN msg="tool call failed" tool=get_digital_human action=GetDigitalHumanInfo attempts=1 code=400000003 request_id=00000000-0000-4000-8000-000000000002 err="digital human not found (code 400000003)"
+level=WARN msg="tool call failed" tool=get_digital_human err="2 invalid arguments"
+`
+	if diff := cmp.Diff(want, log.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestArgumentsStayOutOfTheLog puts a word into every free string argument of every tool,
+// and looks for it in the log.
+func TestArgumentsStayOutOfTheLog(t *testing.T) {
+	t.Parallel()
+	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
+	const word = "privateword"
+	calls := 0
+	for _, tool := range listed(t, everyToolset) {
+		arguments := map[string]any{}
+		for name, property := range tool.InputSchema.Properties {
+			switch {
+			case name == "AudioUrl":
+				arguments[name] = "https://example.com/" + word
+			case property.Type == "string" && len(property.Enum) == 0 && name != "BackgroundColor":
+				arguments[name] = word
+			}
+		}
+		text, err := json.Marshal(arguments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call(t.Context(), t, s.MCPServer, tool.Name, string(text))
+		calls++
+	}
+	log := s.logged()
+	if strings.Count(log, "msg=\"tool call") < calls || strings.Contains(log, word) {
+		t.Errorf("the log of %d calls: %s", calls, log)
+	}
+}
