@@ -101,8 +101,7 @@ func timbreNames(ctx context.Context, client *zego.Client, humanName string) ite
 				}
 			}
 		}
-		public := "" // No owner.
-		for _, owner := range append(owners, public) {
+		for _, owner := range append(owners, publicTimbres) {
 			for page, err := range client.TimbrePages(ctx, owner) {
 				if err != nil {
 					break

@@ -44,7 +44,7 @@ var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 			return driveByAudioFileOutput{}, err
 		}
 		defer func() { _ = file.Close() }()
-		audio, err := in.audio(file)
+		audio, err := in.readAudio(file)
 		if err != nil {
 			return driveByAudioFileOutput{}, &toolError{reason: "audio file", text: "Path: " + err.Error()}
 		}
@@ -62,87 +62,120 @@ var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 	},
 }
 
-// audio checks a file and reads it up to its audio.
-func (in driveByAudioFileInput) audio(file *os.File) (zego.PCM, error) {
-	info, err := file.Stat()
+// readAudio reads the header of a file, if it has one, and checks that the audio after it
+// can be sent. The file is then at the beginning of the audio.
+func (in driveByAudioFileInput) readAudio(file *os.File) (zego.PCM, error) {
+	audio, err := in.readFormat(file)
 	if err != nil {
-		return zego.PCM{}, withoutPath(err)
-	}
-	var audio zego.PCM
-	if strings.EqualFold(filepath.Ext(in.Path), ".pcm") {
-		audio = zego.PCM{Reader: file, SampleRate: 16000, Channels: 1}
-		if in.SampleRate != nil {
-			audio.SampleRate = *in.SampleRate
-		}
-		if in.Channel != nil {
-			audio.Channels = *in.Channel
-		}
-		if audio.SampleRate != 16000 && audio.SampleRate != 24000 {
-			return audio, fmt.Errorf("SampleRate must be 16000 or 24000, got %d", audio.SampleRate)
-		}
-	} else if audio, err = zego.ReadWAV(file); err != nil {
-		return audio, withoutPath(err)
-	} else if in.SampleRate != nil || in.Channel != nil {
-		return audio, errors.New("SampleRate and Channel are for .pcm files; a WAV file says them itself")
+		return zego.PCM{}, err
 	}
 	if in.VoiceChannel != nil {
 		audio.VoiceChannel = zego.VoiceChannel(*in.VoiceChannel)
 	}
-	begin, err := file.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return audio, withoutPath(err)
-	}
-	perSecond := int64(audio.SampleRate) * 2 * int64(audio.Channels)
-	there := time.Duration(float64(info.Size()-begin) / float64(perSecond) * float64(time.Second))
-	switch {
-	case there <= 0:
-		return audio, errors.New("there is no audio in the file")
-	case audio.Length > there+time.Millisecond:
-		return audio, fmt.Errorf("the file is cut off: its header promises %v of audio, %v are there", audio.Length.Round(time.Millisecond), there.Round(time.Millisecond))
-	case audio.Length == 0:
-		audio.Length = there
+	if audio.Length, err = audioLength(file, audio); err != nil {
+		return zego.PCM{}, err
 	}
 	if audio.Length > maxAudio {
-		return audio, fmt.Errorf("the file holds %v of audio; one call takes at most %v, so cut it", audio.Length.Round(time.Second), maxAudio)
+		return zego.PCM{}, fmt.Errorf("the file holds %v of audio; one call takes at most %v, so cut it", audio.Length.Round(time.Second), maxAudio)
 	}
 	return audio, nil
 }
 
-// openBelow opens a regular file that lies below one of dirs, wherever its symbolic
-// links lead. Relative paths are looked for in each.
+// readFormat returns the format of the audio. That of a .pcm file comes from the arguments,
+// that of a WAV file from its header.
+func (in driveByAudioFileInput) readFormat(file *os.File) (zego.PCM, error) {
+	if !strings.EqualFold(filepath.Ext(in.Path), ".pcm") {
+		audio, err := zego.ReadWAV(file)
+		if err != nil {
+			return zego.PCM{}, withoutPath(err)
+		}
+		if in.SampleRate != nil || in.Channel != nil {
+			return zego.PCM{}, errors.New("SampleRate and Channel are for .pcm files; a WAV file says them itself")
+		}
+		return audio, nil
+	}
+	audio := zego.PCM{Reader: file, SampleRate: 16000, Channels: 1}
+	if in.SampleRate != nil {
+		audio.SampleRate = *in.SampleRate
+	}
+	if in.Channel != nil {
+		audio.Channels = *in.Channel
+	}
+	if audio.SampleRate != 16000 && audio.SampleRate != 24000 {
+		return zego.PCM{}, fmt.Errorf("SampleRate must be 16000 or 24000, got %d", audio.SampleRate)
+	}
+	return audio, nil
+}
+
+// audioLength returns the length of audio, which begins at the current offset of file. It
+// is the length in the WAV header, or else all that the file holds.
+func audioLength(file *os.File, audio zego.PCM) (time.Duration, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return 0, withoutPath(err)
+	}
+	offset, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, withoutPath(err)
+	}
+	const bytesPerSample = 2
+	bytesPerSecond := int64(audio.SampleRate) * bytesPerSample * int64(audio.Channels)
+	held := time.Duration(float64(info.Size()-offset) / float64(bytesPerSecond) * float64(time.Second))
+	switch {
+	case held <= 0:
+		return 0, errors.New("there is no audio in the file")
+	case audio.Length == 0: // A .pcm file, or a WAV header without a length.
+		return held, nil
+	case audio.Length > held+time.Millisecond:
+		return 0, fmt.Errorf("the file is cut off: its header promises %v of audio, %v are there", audio.Length.Round(time.Millisecond), held.Round(time.Millisecond))
+	}
+	return audio.Length, nil
+}
+
+// openBelow opens a regular file that lies below one of dirs, also when symbolic links lead
+// to it. A relative path is looked for in each of dirs.
 func openBelow(dirs []string, path string) (*os.File, error) {
 	if len(dirs) == 0 {
 		return nil, &toolError{reason: "no audio directory", text: "No directory is allowed for audio files.\nWhat to do: tell the user to start zego-mcp with --audio-dir DIR (or ZEGO_AUDIO_DIR), the directory that holds the audio."}
 	}
-	outside := &schema.ArgumentError{Problems: []string{
-		fmt.Sprintf("Path must lie below a directory that the operator allowed (%s), got %q", strings.Join(dirs, ", "), path),
-	}}
-	var missing error
+	var failure error // Of the directory that the path lies below; nil if there is none.
 	for _, dir := range dirs {
-		below := path
-		if filepath.IsAbs(path) {
-			var err error
-			if below, err = filepath.Rel(dir, path); err != nil {
-				continue
-			}
-		}
-		if !filepath.IsLocal(below) {
+		local, ok := localPath(dir, path)
+		if !ok {
 			continue
 		}
-		file, err := openRegular(dir, below)
+		file, err := openRegular(dir, local)
 		switch {
 		case err == nil:
 			return file, nil
-		case strings.Contains(err.Error(), "escapes from parent"): // os does not export it.
-		case missing == nil || !errors.Is(err, os.ErrNotExist):
-			missing = err
+		case leadsOut(err):
+		case failure == nil || !errors.Is(err, os.ErrNotExist):
+			failure = err
 		}
 	}
-	if missing == nil {
-		return nil, outside
+	if failure == nil {
+		return nil, &schema.ArgumentError{Problems: []string{
+			fmt.Sprintf("Path must lie below a directory that the operator allowed (%s), got %q", strings.Join(dirs, ", "), path),
+		}}
 	}
-	return nil, &toolError{reason: "audio file", text: fmt.Sprintf("Path %q cannot be read (the allowed directories: %s): %v", path, strings.Join(dirs, ", "), withoutPath(missing))}
+	return nil, &toolError{reason: "audio file", text: fmt.Sprintf("Path %q cannot be read (the allowed directories: %s): %v", path, strings.Join(dirs, ", "), withoutPath(failure))}
 }
+
+// localPath returns path relative to dir. It reports false if path leads out of dir by its
+// name alone; symbolic links are not looked at.
+func localPath(dir, path string) (string, bool) {
+	if filepath.IsAbs(path) {
+		var err error
+		if path, err = filepath.Rel(dir, path); err != nil {
+			return "", false
+		}
+	}
+	return path, filepath.IsLocal(path)
+}
+
+// leadsOut reports whether os.Root refused a path because a symbolic link leads out of its
+// directory. Package os does not export that error.
+func leadsOut(err error) bool { return strings.Contains(err.Error(), "escapes from parent") }
 
 // openRegular lets the operating system hold the path below dir: os.Root follows no
 // symbolic link that leads out.

@@ -51,7 +51,7 @@ var findDigitalHumans = tool[findDigitalHumansInput, findDigitalHumansOutput]{
 		defer cancel()
 		s := search{words: strings.Fields(normalize(in.Query)), hasGestures: in.HasAction}
 		err := s.searchAllPages(searching, d, mode)
-		if changed := new(zego.ListChangedError); errors.As(err, &changed) {
+		if _, changed := errors.AsType[*zego.ListChangedError](err); changed {
 			err = s.searchAllPages(searching, d, mode)
 		}
 		out := findDigitalHumansOutput{
@@ -87,11 +87,11 @@ func leavingTimeToAnswer(ctx context.Context) (context.Context, context.CancelFu
 // adviceFor says why a search ended early, and how to go on with what it found. It reports
 // false if the search found nothing to go on with: then err itself is the answer.
 func adviceFor(err error, s search, mode zego.FetchMode) (advice string, ok bool) {
-	if changed := new(zego.ListChangedError); errors.As(err, &changed) {
+	if _, changed := errors.AsType[*zego.ListChangedError](err); changed {
 		return "The list changed while it was searched, twice. Call again.", true
 	}
-	queue := new(zego.QueueError)
-	timeRanOut := errors.As(err, &queue) || errors.Is(err, context.DeadlineExceeded)
+	_, queueTooLong := errors.AsType[*zego.QueueError](err)
+	timeRanOut := queueTooLong || errors.Is(err, context.DeadlineExceeded)
 	if s.searched == 0 || !timeRanOut {
 		return "", false
 	}

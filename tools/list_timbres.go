@@ -37,54 +37,83 @@ var listTimbres = tool[listTimbresInput, listTimbresOutput]{
 	effect:      readOnly,
 	advice:      humanAdvice,
 	run: func(ctx context.Context, d deps, in listTimbresInput) (listTimbresOutput, error) {
-		offset, limit := 0, zego.MaxLimit
+		owners, err := in.owners()
+		if err != nil {
+			return listTimbresOutput{}, err
+		}
+		page := timbrePage{limit: zego.MaxLimit, timbres: []timbre{}}
 		if in.Offset != nil {
-			offset = *in.Offset
+			page.offset = *in.Offset
 		}
 		if in.Limit != nil {
-			limit = *in.Limit
+			page.limit = *in.Limit
 		}
-		public, private := in.Scope != "private", in.Scope != "public" && in.DigitalHumanID != ""
-		if in.DigitalHumanID == "" && (in.Scope == "private" || in.Scope == "both") {
-			return listTimbresOutput{}, &schema.ArgumentError{Problems: []string{
-				`Scope "` + in.Scope + `" needs a DigitalHumanId: private timbres belong to one digital human`,
-			}}
-		}
-
-		out := listTimbresOutput{Timbres: []timbre{}}
-		var at time.Time
-		// add appends what a list, which begins at the end of those before, has for the page.
-		add := func(digitalHumanID string, isPublic bool) error {
-			skip, room := max(0, offset-out.Total), limit-len(out.Timbres)
-			// ZEGO tells Total only with a page; a full one needs no more than that.
-			page, err := d.client.ListTimbres(ctx, zego.ListTimbresRequest{DigitalHumanID: digitalHumanID, Offset: &skip, Limit: new(max(1, room))})
-			if err != nil {
-				return err
-			}
-			for _, t := range page.Timbres[:min(room, len(page.Timbres))] {
-				out.Timbres = append(out.Timbres, timbre{TimbreID: t.ID, Name: t.Name, AvatarURL: t.AvatarURL, IsPublic: isPublic})
-			}
-			out.Total += page.Total
-			out.RequestID = page.RequestID
-			if at.IsZero() || page.At.Before(at) {
-				at = page.At
-			}
-			return nil
-		}
-		if private {
-			if err := add(in.DigitalHumanID, false); err != nil {
+		for _, owner := range owners {
+			if err := page.addList(ctx, d.client, owner); err != nil {
 				return listTimbresOutput{}, err
 			}
 		}
-		if public {
-			if err := add("", true); err != nil {
-				return listTimbresOutput{}, err
-			}
-		}
-		out.AvatarURLsExpireAt = avatarExpiry(at)
-		if next := offset + len(out.Timbres); len(out.Timbres) > 0 && next < out.Total {
-			out.NextOffset = &next
-		}
-		return out, nil
+		return page.output(), nil
 	},
+}
+
+// publicTimbres is the owner of the public timbres. The owner of private ones is a
+// DigitalHumanId.
+const publicTimbres = ""
+
+// owners returns the owners whose timbres are to be listed, in this order.
+func (in listTimbresInput) owners() ([]string, error) {
+	switch {
+	case in.DigitalHumanID == "" && (in.Scope == "private" || in.Scope == "both"):
+		return nil, &schema.ArgumentError{Problems: []string{
+			`Scope "` + in.Scope + `" needs a DigitalHumanId: private timbres belong to one digital human`,
+		}}
+	case in.DigitalHumanID == "" || in.Scope == "public":
+		return []string{publicTimbres}, nil
+	case in.Scope == "private":
+		return []string{in.DigitalHumanID}, nil
+	}
+	return []string{in.DigitalHumanID, publicTimbres}, nil
+}
+
+// timbrePage is one page of several lists of timbres, which count as one long list.
+type timbrePage struct {
+	offset, limit int // Of the page in the long list.
+
+	timbres   []timbre
+	total     int       // Length of the lists that were added so far.
+	oldest    time.Time // When the oldest answer came: its AvatarUrls expire first.
+	requestID string    // Of the last answer.
+}
+
+// addList asks for the timbres of an owner, and adds those that belong on the page. Their
+// list begins where the lists that were added before it end.
+func (p *timbrePage) addList(ctx context.Context, client *zego.Client, owner string) error {
+	offset := max(0, p.offset-p.total)
+	free := p.limit - len(p.timbres)
+	// A full page needs no more timbres but still the list's Total, which ZEGO tells only
+	// together with at least one timbre.
+	answer, err := client.ListTimbres(ctx, zego.ListTimbresRequest{DigitalHumanID: owner, Offset: &offset, Limit: new(max(1, free))})
+	if err != nil {
+		return err
+	}
+	for _, t := range answer.Timbres[:min(free, len(answer.Timbres))] {
+		p.timbres = append(p.timbres, timbre{TimbreID: t.ID, Name: t.Name, AvatarURL: t.AvatarURL, IsPublic: owner == publicTimbres})
+	}
+	p.total += answer.Total
+	p.requestID = answer.RequestID
+	if p.oldest.IsZero() || answer.At.Before(p.oldest) {
+		p.oldest = answer.At
+	}
+	return nil
+}
+
+func (p *timbrePage) output() listTimbresOutput {
+	out := listTimbresOutput{
+		Total: p.total, Timbres: p.timbres, AvatarURLsExpireAt: avatarExpiry(p.oldest), RequestID: p.requestID,
+	}
+	if next := p.offset + len(p.timbres); len(p.timbres) > 0 && next < p.total {
+		out.NextOffset = &next
+	}
+	return out
 }

@@ -103,11 +103,7 @@ func (t tool[In, Out]) serverTool(a adapter) server.ServerTool {
 }
 
 func (t tool[In, Out]) call(ctx context.Context, d deps, input *schema.Schema[In], req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-	arguments := req.Params.Arguments
-	if req.Params.RawArguments != nil {
-		arguments = req.Params.RawArguments
-	}
-	in, err := input.Decode(arguments)
+	in, err := input.Decode(req.GetRawArguments())
 	if err != nil {
 		return nil, err
 	}
