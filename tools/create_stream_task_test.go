@@ -153,7 +153,7 @@ func TestStartTakesLong(t *testing.T) {
 // TestProgress watches a call as a client does.
 func TestProgress(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{StartDelay: 20 * time.Millisecond}, tools.Config{}, streams.Options{})
+	s := onStage(t, &zegosim.Server{StartDelay: 200 * time.Millisecond}, tools.Config{}, streams.Options{})
 	caller, err := client.NewInProcessClient(s.MCPServer)
 	if err != nil {
 		t.Fatal(err)
