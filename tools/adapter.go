@@ -14,8 +14,9 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// adapter carries out the requests of clients. Every tool call, prompt, resource and
-// completion goes through its method do.
+// adapter does what every request of a client needs: a time limit, the project, recovery
+// from panics, and a line in the log. Every tool call, prompt, resource and completion goes
+// through its method do.
 type adapter struct{ cfg Config }
 
 // requestKind says what a client asked for.
@@ -28,29 +29,29 @@ const (
 	kindCompletion requestKind = "completion"
 )
 
-// request is one request of a client, as far as the adapter must know it.
+// request is what the adapter must know about one request of a client.
 type request struct {
 	kind       requestKind
-	name       string               // What the log calls it; never an argument.
-	ownTimeout bool                 // The handler sets the time limit itself.
+	name       string               // Name of the tool, prompt or resource, for the log.
+	ownTimeout bool                 // The handler sets its own time limit.
 	call       *mcp.CallToolRequest // Nil unless kind is kindTool.
 }
 
 // deps is what a handler works with besides the arguments of the request.
 type deps struct {
 	project      *Project
-	client       *zego.Client // Nil in prompts and completions.
+	client       *zego.Client // Nil in prompts and completions, never in tools and resources.
 	streams      *streams.Ledger
 	confirmation confirmation
 	audioDirs    []string
-	timeout      time.Duration // Limit of one request.
+	timeout      time.Duration // Config.Timeout.
 
-	// progress tells the client how far the call is, if the client asked to know.
+	// progress sends the client an MCP progress notification, if the client asked for them.
 	progress func(done, total int, message string)
 }
 
-// do runs handle within the time limit, recovers from its panics, and writes one log line.
-// The error is that of handle, or a *panicError.
+// do calls handle within the time limit and writes the log line of the request. It returns
+// the error of handle, or a *panicError if handle panicked.
 func (a adapter) do(ctx context.Context, r request, handle func(context.Context, deps) error) (err error) {
 	start := time.Now()
 	if !r.ownTimeout {
@@ -82,32 +83,33 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	return handle(ctx, d)
 }
 
-// log writes the one line of a request.
+// log writes the line of a request, and a warning before it if the request has shown that
+// this machine's clock is wrong.
 func (a adapter) log(ctx context.Context, r request, took time.Duration, stats *upstreamStats, err error) {
-	what := map[requestKind]string{
+	message := map[requestKind]string{
 		kindTool: "tool call", kindPrompt: "prompt", kindResource: "resource read", kindCompletion: "completion",
 	}[r.kind]
 	attrs := append([]slog.Attr{slog.String(string(r.kind), r.name), slog.Duration("took", took)}, stats.attrs()...)
 	if offset := stats.clockOffset; offset != 0 {
-		a.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; signing with theirs, but set it right",
+		a.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; set it (until then, requests are signed with ZEGO's time)",
 			slog.Duration("behind", offset.Round(time.Second)))
 	}
 	level := slog.LevelInfo
-	_, asks := errors.AsType[*elicitation](err)
+	_, asksUser := errors.AsType[*elicitation](err)
 	panicked, isPanic := errors.AsType[*panicError](err)
 	switch {
 	case isPanic:
-		level, what = slog.LevelError, what+" failed: this is a fault of zego-mcp"
+		level, message = slog.LevelError, message+" failed: this is a fault of zego-mcp"
 		attrs = append(attrs, slog.String("panic", fmt.Sprintf("%T", panicked.value)), slog.String("stack", string(panicked.stack)))
-	case asks:
-		what += " asks the user"
+	case asksUser:
+		message += " asks the user"
 	case err != nil:
-		level, what = slog.LevelWarn, what+" failed"
+		level, message = slog.LevelWarn, message+" failed"
 		attrs = append(attrs, slog.String("err", logText(err)))
 	case r.kind == kindCompletion:
-		level = slog.LevelDebug // One for each key that a user types.
+		level = slog.LevelDebug // Clients ask for completions at each key that a user types.
 	}
-	a.cfg.Logger.LogAttrs(ctx, level, what, attrs...)
+	a.cfg.Logger.LogAttrs(ctx, level, message, attrs...)
 }
 
 // progressOf returns a function that sends MCP progress notifications, or one that does
@@ -118,7 +120,7 @@ func progressOf(ctx context.Context, req mcp.CallToolRequest) func(done, total i
 		return func(int, int, string) {}
 	}
 	return func(done, total int, message string) {
-		// A client that has left needs no progress, so the error does not matter.
+		// An error means that the client has left, and then it needs no progress.
 		_ = s.SendNotificationToClient(ctx, "notifications/progress", map[string]any{
 			"progressToken": req.Params.Meta.ProgressToken, "progress": done, "total": total, "message": message,
 		})
@@ -127,11 +129,11 @@ func progressOf(ctx context.Context, req mcp.CallToolRequest) func(done, total i
 
 // panicError says that a handler panicked.
 type panicError struct {
-	value any
+	value any // What was passed to panic.
 	stack []byte
 }
 
-// Error does not repeat the value, which may hold an argument.
+// Error does not repeat the value, because it may hold an argument.
 func (e *panicError) Error() string {
 	return "zego-mcp failed inside; its log says where. Please report it to its developers."
 }

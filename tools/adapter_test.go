@@ -17,32 +17,33 @@ import (
 
 func TestTimeLimit(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, &zegosim.Server{Fault: func(string, int) *zegosim.Fault { return &zegosim.Fault{Stall: true} }}, tools.Config{Timeout: 30 * time.Millisecond})
-	result := call(t.Context(), t, s, "list_digital_humans", ``)
+	s, _ := newAssetsServer(t, &zegosim.Server{Fault: func(string, int) *zegosim.Fault { return &zegosim.Fault{Stall: true} }}, tools.Config{Timeout: 30 * time.Millisecond})
+	result := callTool(t.Context(), t, s, "list_digital_humans", ``)
 	if got := textOf(t, result); !result.IsError || !strings.Contains(got, "time limit of 30ms is over") {
 		t.Errorf("got %q", got)
 	}
 }
 
-// TestCancel cancels a call as mcp-go does, and waits for the upstream call to stop.
+// TestCancel cancels the context of a call, as mcp-go does when a client cancels a request.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	s, _ := start(t, &zegosim.Server{
+	s, _ := newAssetsServer(t, &zegosim.Server{
 		Fault:   func(string, int) *zegosim.Fault { return &zegosim.Fault{Stall: true} },
 		Observe: func(zegosim.Call) { cancel() },
 	}, tools.Config{})
-	result := call(ctx, t, s, "list_digital_humans", ``)
+	result := callTool(ctx, t, s, "list_digital_humans", ``)
 	if got := textOf(t, result); !result.IsError || got != "GetDigitalHumanList was cancelled." {
 		t.Errorf("got %q", got)
 	}
-	// The stalled handler ends only when its caller hangs up; start's Close waits for it.
+	// The test would hang if the request to ZEGO went on: the simulator stalls until the
+	// request is cancelled, and the cleanup of newAssetsServer waits for the simulator.
 }
 
 func TestLog(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s, _ := start(t, &zegosim.Server{QPS: -1}, tools.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
+	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1}, tools.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == "took" {
 				return slog.Attr{}
@@ -50,9 +51,9 @@ func TestLog(t *testing.T) {
 			return a
 		},
 	}))})
-	call(t.Context(), t, s, "list_digital_humans", `{"Limit":1}`)
-	call(t.Context(), t, s, "get_digital_human", `{"DigitalHumanId":"private words"}`)
-	call(t.Context(), t, s, "get_digital_human", `{"private words":1}`)
+	callTool(t.Context(), t, s, "list_digital_humans", `{"Limit":1}`)
+	callTool(t.Context(), t, s, "get_digital_human", `{"DigitalHumanId":"private words"}`)
+	callTool(t.Context(), t, s, "get_digital_human", `{"private words":1}`)
 	want := `level=INFO msg="tool call" tool=list_digital_humans action=GetDigitalHumanList attempts=1 code=0 request_id=00000000-0000-4000-8000-000000000001
 level=WARN msg="tool call failed" tool=get_digital_human action=GetDigitalHumanInfo attempts=1 code=400000003 request_id=00000000-0000-4000-8000-000000000002 err="digital human not found (code 400000003)"
 level=WARN msg="tool call failed" tool=get_digital_human err="2 invalid arguments"
@@ -62,14 +63,14 @@ level=WARN msg="tool call failed" tool=get_digital_human err="2 invalid argument
 	}
 }
 
-// TestArgumentsStayOutOfTheLog puts a word into every free string argument of every tool,
-// and looks for it in the log.
+// TestArgumentsStayOutOfTheLog passes a word in every free string argument of every tool, and
+// looks for it in the log.
 func TestArgumentsStayOutOfTheLog(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
 	const word = "privateword"
 	calls := 0
-	for _, tool := range listed(t, everyToolset) {
+	for _, tool := range toolDefinitions(t, allToolsets) {
 		arguments := map[string]any{}
 		for name, property := range tool.InputSchema.Properties {
 			switch {
@@ -83,10 +84,10 @@ func TestArgumentsStayOutOfTheLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		call(t.Context(), t, s.MCPServer, tool.Name, string(text))
+		callTool(t.Context(), t, s.MCPServer, tool.Name, string(text))
 		calls++
 	}
-	log := s.logged()
+	log := s.logText()
 	if strings.Count(log, "msg=\"tool call") < calls || strings.Contains(log, word) {
 		t.Errorf("the log of %d calls: %s", calls, log)
 	}

@@ -14,11 +14,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestBadArguments sends nothing upstream, whatever is wrong.
+// TestBadArguments checks the texts about bad arguments, and that no such call reaches ZEGO.
 func TestBadArguments(t *testing.T) {
 	t.Parallel()
-	sent := make(chan string, 100)
-	s, _ := start(t, &zegosim.Server{QPS: -1, Observe: func(call zegosim.Call) { sent <- call.Action }}, tools.Config{})
+	requests := make(chan string, 100)
+	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Observe: func(call zegosim.Call) { requests <- call.Action }}, tools.Config{})
 	const known = "(known: FetchMode, Offset, Limit)"
 	for _, tt := range []struct{ tool, arguments, want string }{
 		{"list_digital_humans", `{"Limit":50}`, "Limit must be an integer from 1 to 20, got 50"},
@@ -48,43 +48,28 @@ func TestBadArguments(t *testing.T) {
 		{"get_digital_human", `{"DigitalHumanId":7}`, "DigitalHumanId must be a string, got 7"},
 		{"get_digital_human", `{"DigitalHumanID":"x"}`, "DigitalHumanId is required\n" + `unknown argument "DigitalHumanID"; did you mean "DigitalHumanId"? (known: DigitalHumanId)`},
 	} {
-		result := call(t.Context(), t, s, tt.tool, tt.arguments)
+		result := callTool(t.Context(), t, s, tt.tool, tt.arguments)
 		if diff := cmp.Diff(tt.want, textOf(t, result)); diff != "" || !result.IsError || result.StructuredContent != nil {
 			t.Errorf("%s %s: (-want +got):\n%s", tt.tool, tt.arguments, diff)
 		}
 	}
-	if len(sent) > 0 {
-		t.Errorf("%d calls went upstream", len(sent))
+	if len(requests) > 0 {
+		t.Errorf("ZEGO got %d requests", len(requests))
 	}
 }
 
-// TestEveryArgument derives bad arguments of every tool from its schema, and holds
-// that each is named, and that nothing is sent.
-func TestEveryArgument(t *testing.T) {
+// TestBadArgumentsOfEveryTool derives bad arguments of every tool from its schema. It checks
+// that the error names the argument, and that no such call reaches ZEGO.
+func TestBadArgumentsOfEveryTool(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
-	rows := 0
-	for _, tool := range listed(t, everyToolset) {
-		good := map[string]any{}
-		for name, property := range tool.InputSchema.Properties {
-			switch {
-			case property.Type == "integer":
-				good[name] = *property.Minimum
-			case property.Type == "boolean":
-				good[name] = true
-			case len(property.Enum) > 0:
-				good[name] = property.Enum[0]
-			case name == "AudioUrl":
-				good[name] = "https://example.com/a.wav"
-			case name == "BackgroundColor":
-				good[name] = "#a0B1c2"
-			default:
-				good[name] = "x"
-			}
-		}
-		bad := func(name string, value any, want string) {
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
+	calls := 0
+	for _, tool := range toolDefinitions(t, allToolsets) {
+		good := goodArguments(tool)
+		// mustRefuse calls the tool with good arguments but one; nil leaves that one out.
+		mustRefuse := func(name string, value any, want string) {
 			t.Helper()
-			rows++
+			calls++
 			arguments := maps.Clone(good)
 			if arguments[name] = value; value == nil {
 				delete(arguments, name)
@@ -93,18 +78,17 @@ func TestEveryArgument(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			result := call(t.Context(), t, s.MCPServer, tool.Name, string(text))
+			result := callTool(t.Context(), t, s.MCPServer, tool.Name, string(text))
 			if got := textOf(t, result); !result.IsError || !strings.Contains(got, name) || !strings.Contains(got, want) {
 				t.Errorf("%s %.100s: got %.200q, want %q", tool.Name, text, got, want)
 			}
 		}
-		bad("Surprise", 1, `unknown argument "Surprise"`)
+		mustRefuse("Surprise", 1, `unknown argument "Surprise"`)
 		for name, property := range tool.InputSchema.Properties {
 			if slices.Contains(tool.InputSchema.Required, name) {
-				bad(name, nil, name+" is required")
+				mustRefuse(name, nil, name+" is required")
 			}
 			wrong := []any{[]int{1}, map[string]int{"a": 1}, "", 1.5}
-			want := name + " must be "
 			switch property.Type {
 			case "string":
 				wrong = []any{7, true, []int{1}, map[string]int{"a": 1}}
@@ -112,34 +96,65 @@ func TestEveryArgument(t *testing.T) {
 				wrong = []any{"yes", 2, []int{1}}
 			}
 			for _, value := range wrong {
-				bad(name, value, want)
+				mustRefuse(name, value, name+" must be ")
 			}
 			if property.Minimum != nil {
-				bad(name, *property.Minimum-1, fmt.Sprintf("from %d to %d, got", *property.Minimum, *property.Maximum))
-				bad(name, *property.Maximum+1, fmt.Sprintf("from %d to %d, got", *property.Minimum, *property.Maximum))
+				mustRefuse(name, *property.Minimum-1, fmt.Sprintf("from %d to %d, got", *property.Minimum, *property.Maximum))
+				mustRefuse(name, *property.Maximum+1, fmt.Sprintf("from %d to %d, got", *property.Minimum, *property.Maximum))
 			}
 			if property.MaxLength != nil {
-				bad(name, "", "got 0")
-				bad(name, strings.Repeat("x", *property.MaxLength+1), fmt.Sprintf("%d to %d characters, got %d", *property.MinLength, *property.MaxLength, *property.MaxLength+1))
+				mustRefuse(name, "", "got 0")
+				mustRefuse(name, strings.Repeat("x", *property.MaxLength+1), fmt.Sprintf("%d to %d characters, got %d", *property.MinLength, *property.MaxLength, *property.MaxLength+1))
 			}
 			if property.Pattern != "" {
 				for _, value := range []string{"a b", "房间", "a/b", "a\n"} {
-					bad(name, value, "must match "+property.Pattern)
+					mustRefuse(name, value, "must match "+property.Pattern)
 				}
 			}
 			if len(property.Enum) > 0 {
-				bad(name, "none of them", "must be one of")
+				mustRefuse(name, "none of them", "must be one of")
 			}
 		}
 	}
+	if calls < 250 || s.requestCount() != 0 {
+		t.Errorf("%d calls, of which %d reached ZEGO", calls, s.requestCount())
+	}
+}
+
+// goodArguments returns a value that fits the schema for every argument of a tool.
+func goodArguments(tool toolDefinition) map[string]any {
+	good := map[string]any{}
+	for name, property := range tool.InputSchema.Properties {
+		switch {
+		case property.Type == "integer":
+			good[name] = *property.Minimum
+		case property.Type == "boolean":
+			good[name] = true
+		case len(property.Enum) > 0:
+			good[name] = property.Enum[0]
+		case name == "AudioUrl":
+			good[name] = "https://example.com/a.wav"
+		case name == "BackgroundColor":
+			good[name] = "#a0B1c2"
+		default:
+			good[name] = "x"
+		}
+	}
+	return good
+}
+
+// TestBadValues passes values that TestBadArgumentsOfEveryTool cannot derive from a schema.
+func TestBadValues(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	for _, colour := range []string{"ffffff", "#fff", "#ggffff", "#fffffff", "#1234567890", "red", ""} {
-		s.fails(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":"x","RoomId":"r","BackgroundColor":%q}`, colour), "BackgroundColor must match")
+		s.mustFail(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":"x","RoomId":"r","BackgroundColor":%q}`, colour), "BackgroundColor must match")
 	}
 	for _, url := range []string{"ftp://example.com/a.wav", "file:///etc/passwd", "javascript:alert(1)", "/tmp/a.wav", "https:// x/"} {
-		s.fails(t, "drive_by_audio", fmt.Sprintf(`{"TaskId":"x","AudioUrl":%q}`, url), "AudioUrl must match ^https?://")
+		s.mustFail(t, "drive_by_audio", fmt.Sprintf(`{"TaskId":"x","AudioUrl":%q}`, url), "AudioUrl must match ^https?://")
 	}
-	s.fails(t, "list_timbres", `{"Scope":"private"}`, `Scope "private" needs a DigitalHumanId`)
-	if rows < 250 || s.count() != 0 {
-		t.Errorf("%d rows, %d calls went upstream", rows, s.count())
+	s.mustFail(t, "list_timbres", `{"Scope":"private"}`, `Scope "private" needs a DigitalHumanId`)
+	if s.requestCount() != 0 {
+		t.Errorf("%d calls reached ZEGO", s.requestCount())
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// BenchmarkCachedPage is what is left when ZEGO is not asked: decoding the
-// arguments, and encoding the result.
+// BenchmarkCachedPage measures what a tool call costs if its answer comes from the cache:
+// decoding the arguments and encoding the result.
 func BenchmarkCachedPage(b *testing.B) {
 	b.ReportAllocs()
 	srv := httptest.NewServer(&zegosim.Server{})

@@ -8,20 +8,22 @@ import (
 	"zego-mcp/zego"
 )
 
-// upstreamStats sums up what one request asked of ZEGO, for its line in the log. It holds
-// no user's content.
+// upstreamStats sums up the calls of ZEGO's API that one request made, for its line in the
+// log. It holds nothing that a user wrote.
 type upstreamStats struct {
 	mu                sync.Mutex // guards what follows
-	calls, attempts   int
-	cached, shared    int
-	code              zego.Code     // The last refusal.
-	action, requestID string        // Of the last call that acted, or else of the last one.
-	acted             bool          // action changes something.
-	queueTime         time.Duration // Waiting for the rate limit.
-	clockOffset       time.Duration // 0 unless it was learnt in this request.
+	calls             int
+	attempts          int           // Requests to ZEGO, repetitions included.
+	cached            int           // Calls that were answered from the cache.
+	shared            int           // Calls that took the answer of an equal call that was already running.
+	code              zego.Code     // ZEGO's code for the last call that it refused; 0 if it refused none.
+	action, requestID string        // Of the last call that was not ReadOnly, or of the last call if all were.
+	acted             bool          // A call was not ReadOnly.
+	queueTime         time.Duration // How long all calls together waited for the rate limit.
+	clockOffset       time.Duration // How far this machine's clock is behind ZEGO's; 0 if that was not learnt.
 }
 
-// add is a zego.Observer's Call function.
+// add adds one call. It has the type of zego.Observer's Call.
 func (s *upstreamStats) add(_ context.Context, call zego.CallInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,7 +35,7 @@ func (s *upstreamStats) add(_ context.Context, call zego.CallInfo) {
 	if call.Shared {
 		s.shared++
 	}
-	// The action that changes something tells more than those that look things up for it.
+	// A call that changed something says more about the request than one that only read.
 	if !call.ReadOnly || !s.acted {
 		s.action, s.requestID, s.acted = call.Action, call.RequestID, !call.ReadOnly
 	}
@@ -46,7 +48,7 @@ func (s *upstreamStats) add(_ context.Context, call zego.CallInfo) {
 	}
 }
 
-// attrs returns the log attributes. It must be called after all calls are over.
+// attrs returns the attributes for the log line, or none if ZEGO was not called.
 func (s *upstreamStats) attrs() []slog.Attr {
 	s.mu.Lock()
 	defer s.mu.Unlock()

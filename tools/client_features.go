@@ -8,8 +8,8 @@ import (
 )
 
 // clientCapabilities returns what the client of a request said that it supports. Clients of
-// the protocol's 2026-07-28 version say it with each request, older ones when a session
-// begins.
+// protocol version 2026-07-28 say it in each request, older clients at the beginning of a
+// session.
 func clientCapabilities(ctx context.Context) mcp.ClientCapabilities {
 	if info := server.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
 		if info.ClientCapabilities == nil {
@@ -25,12 +25,14 @@ func clientCapabilities(ctx context.Context) mcp.ClientCapabilities {
 
 // clientShowsForms reports whether the client can show its user a form (an elicitation).
 func clientShowsForms(ctx context.Context) bool {
-	forms := clientCapabilities(ctx).Elicitation
+	capability := clientCapabilities(ctx).Elicitation
 	if info := server.RequestProtocolInfoFromContext(ctx); info == nil || !info.Modern {
-		// Older clients get the form as a request of the server's, which the session must carry.
+		// An older client gets the form in a request that the server sends. Not every kind of
+		// session can carry one.
 		if _, ok := server.ClientSessionFromContext(ctx).(server.SessionWithElicitation); !ok {
 			return false
 		}
 	}
-	return forms != nil && (forms.Form != nil || forms.URL == nil)
+	// In MCP an elicitation capability without any mode means forms.
+	return capability != nil && (capability.Form != nil || capability.URL == nil)
 }

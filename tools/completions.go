@@ -11,22 +11,24 @@ import (
 )
 
 // completions completes the arguments of prompts and resource templates while a user
-// types. When names cannot be looked up it answers what it has, without an error.
+// types. If ZEGO cannot be asked, or refuses, the answer holds the values that were found
+// until then and is not an error.
 type completions struct{ a adapter }
 
 const (
 	maxCompletions    = 100             // The protocol's limit.
-	completionTimeout = 3 * time.Second // A user who types does not wait longer.
+	completionTimeout = 3 * time.Second // A user who is typing does not wait longer.
 )
 
-// CompletePromptArgument completes digital humans and timbres by their names.
-func (c completions) CompletePromptArgument(ctx context.Context, promptName string, argument mcp.CompleteArgument, given mcp.CompleteContext) (*mcp.Completion, error) {
+// CompletePromptArgument completes the names of digital humans and timbres. entered holds
+// the arguments that the user has entered before.
+func (c completions) CompletePromptArgument(ctx context.Context, promptName string, argument mcp.CompleteArgument, entered mcp.CompleteContext) (*mcp.Completion, error) {
 	return c.complete(ctx, promptName, argument, func(ctx context.Context, client *zego.Client) iter.Seq[string] {
 		switch argument.Name {
 		case "DigitalHuman":
 			return humanNames(ctx, client)
 		case "Timbre":
-			return timbreNames(ctx, client, given.Arguments["DigitalHuman"])
+			return timbreNames(ctx, client, entered.Arguments["DigitalHuman"])
 		}
 		return nil
 	})
@@ -42,7 +44,8 @@ func (c completions) CompleteResourceArgument(ctx context.Context, uri string, a
 	})
 }
 
-// complete returns the values that match what was typed. Values may be nil.
+// complete returns the values that match what the user has typed for argument. The function
+// values returns nil if the argument has no completions. name is for the log.
 func (c completions) complete(ctx context.Context, name string, argument mcp.CompleteArgument, values func(context.Context, *zego.Client) iter.Seq[string]) (*mcp.Completion, error) {
 	completion := &mcp.Completion{Values: []string{}}
 	err := c.a.do(ctx, request{kind: kindCompletion, name: name}, func(ctx context.Context, d deps) error {
@@ -57,28 +60,29 @@ func (c completions) complete(ctx context.Context, name string, argument mcp.Com
 	return completion, err
 }
 
-// matching returns the values that contain typed, and those first that begin with it.
+// matching returns the values that contain typed, each once. Those that begin with typed
+// come first.
 func matching(typed string, values iter.Seq[string]) *mcp.Completion {
 	typed = normalize(typed)
 	seen := map[string]bool{}
-	var begin, contain []string
+	var prefixed, containing []string
 	for value := range values {
 		normalized := normalize(value)
 		switch {
 		case seen[value]:
 		case strings.HasPrefix(normalized, typed):
-			begin = append(begin, value)
+			prefixed = append(prefixed, value)
 		case strings.Contains(normalized, typed):
-			contain = append(contain, value)
+			containing = append(containing, value)
 		}
 		seen[value] = true
 	}
-	all := append(begin, contain...)
+	all := append(prefixed, containing...)
 	shown := append([]string{}, all[:min(len(all), maxCompletions)]...)
 	return &mcp.Completion{Values: shown, Total: len(all), HasMore: len(all) > len(shown)}
 }
 
-// humanNames yields the names of all digital humans. It stops at the first error.
+// humanNames yields the names of all digital humans. It ends at the first error.
 func humanNames(ctx context.Context, client *zego.Client) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for human, err := range client.AllDigitalHumans(ctx, zego.FetchAll) {
@@ -89,8 +93,9 @@ func humanNames(ctx context.Context, client *zego.Client) iter.Seq[string] {
 	}
 }
 
-// timbreNames yields the names of the private voices of the digital humans that have a
-// name, and then those of the public voices.
+// timbreNames yields the names of timbres: first the private ones of every digital human
+// that is called humanName, then the public ones. With an empty humanName it yields only
+// the public ones. An error ends the list of timbres in which it occurs.
 func timbreNames(ctx context.Context, client *zego.Client, humanName string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		owners := []string{}
@@ -116,7 +121,7 @@ func timbreNames(ctx context.Context, client *zego.Client, humanName string) ite
 	}
 }
 
-// taskIDs yields the ids of the running stream tasks.
+// taskIDs yields the TaskIds of the running stream tasks, or none if ZEGO refuses.
 func taskIDs(ctx context.Context, client *zego.Client) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		list, err := client.ListStreamTasks(ctx)

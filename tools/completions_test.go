@@ -11,9 +11,9 @@ import (
 
 func TestCompletions(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-	complete := func(ref, argument, value, given string) []any {
-		params := fmt.Sprintf(`{"ref":%s,"argument":{"name":%q,"value":%q}%s}`, ref, argument, value, given)
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	complete := func(ref, argument, value, context string) []any {
+		params := fmt.Sprintf(`{"ref":%s,"argument":{"name":%q,"value":%q}%s}`, ref, argument, value, context)
 		result, code := s.rpc(t, "completion/complete", params)
 		if code != 0 {
 			t.Fatalf("%s: error %d", params, code)
@@ -28,27 +28,14 @@ func TestCompletions(t *testing.T) {
 		t.Errorf("got %d names", len(got))
 	}
 	public := complete(goLive, "Timbre", "", "")
-	var owner string
-	most := 0
-	for _, human := range zegosim.DefaultHumans() {
-		n := 0
-		for _, timbre := range zegosim.DefaultTimbres() {
-			if timbre.DigitalHumanID == human.ID {
-				n++
-			}
-		}
-		if n > most {
-			most, owner = n, human.Name
-		}
-	}
-	both := complete(goLive, "Timbre", "", fmt.Sprintf(`,"context":{"arguments":{"DigitalHuman":%q}}`, owner))
+	both := complete(goLive, "Timbre", "", fmt.Sprintf(`,"context":{"arguments":{"DigitalHuman":%q}}`, humanWithPrivateTimbre()))
 	if len(public) < 30 || len(both) <= len(public) {
-		t.Errorf("%d public voices, %d with private ones", len(public), len(both))
+		t.Errorf("%d public timbres, %d with private ones", len(public), len(both))
 	}
 	if got := complete(goLive, "Script", "x", ""); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
-	id := s.create(t, ``)
+	id := s.createTask(t, ``)
 	if got := complete(`{"type":"ref/resource","uri":"zego://stream-tasks/{TaskId}"}`, "TaskId", id[:5], ""); len(got) != 1 || got[0] != id {
 		t.Errorf("got %v", got)
 	}
@@ -56,4 +43,16 @@ func TestCompletions(t *testing.T) {
 	if got := complete(goLive, "DigitalHuman", "", ""); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
+}
+
+// humanWithPrivateTimbre returns the name of a digital human that has private timbres.
+func humanWithPrivateTimbre() string {
+	for _, human := range zegosim.DefaultHumans() {
+		for _, timbre := range zegosim.DefaultTimbres() {
+			if timbre.DigitalHumanID == human.ID {
+				return human.Name
+			}
+		}
+	}
+	panic("no digital human has private timbres")
 }

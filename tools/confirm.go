@@ -7,17 +7,19 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// confirmation is how a tool gets the user's consent. A client that can show forms asks the
-// user itself; the answer comes with a second call of the tool.
+// confirmation is the part of a tool call that concerns the user's consent. If the client
+// can show forms, it asks the user itself and brings the answer in a second call of the
+// tool.
 type confirmation struct {
-	showsForms bool
-	subject    string // What the user was asked about; empty on the first call.
-	answer     *mcp.ElicitationResult
+	showsForms bool                   // The client can show forms.
+	subject    string                 // What the answer is about; empty in a first call.
+	answer     *mcp.ElicitationResult // Nil in a first call.
 }
 
+// confirmationID is the id of the question; MCP allows a result to ask several.
 const confirmationID = "confirm"
 
-// confirmationOf returns the part of a call that concerns a confirmation.
+// confirmationOf reads the confirmation from a call.
 func confirmationOf(ctx context.Context, req mcp.CallToolRequest) confirmation {
 	return confirmation{
 		showsForms: clientShowsForms(ctx),
@@ -26,13 +28,13 @@ func confirmationOf(ctx context.Context, req mcp.CallToolRequest) confirmation {
 	}
 }
 
-// require returns nil if the user has agreed to what question asks about subject. It is the
-// whole check; there are three cases:
-//   - The client cannot show forms: the model asks the user, and says with confirmed that
-//     the user agreed. Until then the error tells the model to ask.
-//   - The client shows forms, and this call brings no answer about subject: the error is an
-//     *elicitation, which makes the client ask.
-//   - The client brings an answer about subject: only a ticked box counts as consent.
+// require returns nil if the user has agreed to the question about subject. A tool needs no
+// other check than this. There are three cases:
+//   - The client cannot show forms. Then confirmed decides, which the model sets after the
+//     user has agreed. If it is false, the error tells the model to ask the user.
+//   - The client shows forms, and this call brings no answer about subject. Then the error
+//     is an *elicitation, which makes the client ask; confirmed does not count.
+//   - The client brings an answer about subject. Then only a ticked box counts as consent.
 func (c confirmation) require(subject, question string, confirmed bool) error {
 	switch {
 	case !c.showsForms && confirmed:
@@ -59,13 +61,13 @@ func isTicked(content any) bool {
 	return ok && fields["Confirm"] == true
 }
 
-// elicitation is the error that ends a call with a question to the user.
+// elicitation is an error that ends a call with a question to the user.
 type elicitation struct{ subject, question string }
 
 func (e *elicitation) Error() string { return "the user is asked: " + e.question }
 
-// result returns the question as a result. For clients of protocol versions that know no
-// such results, mcp-go turns it into a request to the client.
+// result returns the question as the result of the call. Older protocol versions have no
+// such results; for clients of those, mcp-go sends the question in a request.
 func (e *elicitation) result() *mcp.CallToolResult {
 	return server.NewInputRequestBuilder(e.subject).Elicit(confirmationID, mcp.ElicitationParams{
 		Mode:    mcp.ElicitationModeForm,

@@ -83,12 +83,12 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 	},
 }
 
-// waitUntilStreaming waits until a task is no longer initializing. It gives up a little
-// before ctx ends, so that the TaskId can still be answered.
+// waitUntilStreaming waits until a task is no longer initializing. It ends a little before
+// ctx does, so that there is time to answer with the TaskId.
 func (d deps) waitUntilStreaming(ctx context.Context, taskID string) (zego.StreamTask, error) {
-	waiting, cancel := leavingTimeToAnswer(ctx)
+	waitCtx, cancel := leavingTimeToAnswer(ctx)
 	defer cancel()
-	return d.client.WaitStreamTask(waiting, taskID, func(task zego.StreamTask) {
+	return d.client.WaitStreamTask(waitCtx, taskID, func(task zego.StreamTask) {
 		done := 1
 		if task.Status == zego.TaskStreaming {
 			done = 2
@@ -97,7 +97,8 @@ func (d deps) waitUntilStreaming(ctx context.Context, taskID string) (zego.Strea
 	})
 }
 
-// explainStart puts the errors of package streams into words. It returns others as they are.
+// explainStart turns the errors of package streams into texts for the model. It returns
+// other errors unchanged.
 func explainStart(err error) error {
 	if full, ok := errors.AsType[*streams.LimitError](err); ok {
 		return &toolError{reason: "too many stream tasks", text: lines(
@@ -130,18 +131,18 @@ func explainStart(err error) error {
 	return err
 }
 
-// limits returns TTL and MaxIdleTime: those given, or the defaults, which are cut to what
-// the operator allows.
+// limits returns TTL and MaxIdleTime. The operator's maxTTL bounds both: a default above it
+// is lowered, an argument above it is an error.
 func (in createStreamTaskInput) limits(maxTTL time.Duration) (ttl, idle time.Duration, err error) {
 	var problems []string
-	choose := func(name string, given *int, shortest, usual int) time.Duration {
-		longest := max(shortest, int(maxTTL/time.Second))
-		seconds := min(usual, longest)
+	choose := func(name string, given *int, minSeconds, defaultSeconds int) time.Duration {
+		maxSeconds := max(minSeconds, int(maxTTL/time.Second))
+		seconds := min(defaultSeconds, maxSeconds)
 		if given != nil {
 			seconds = *given
 		}
-		if seconds > longest {
-			problems = append(problems, fmt.Sprintf("%s must be an integer from %d to %d (this server's operator allows no more: --max-ttl), got %d", name, shortest, longest, seconds))
+		if seconds > maxSeconds {
+			problems = append(problems, fmt.Sprintf("%s must be an integer from %d to %d (this server's operator allows no more: --max-ttl), got %d", name, minSeconds, maxSeconds, seconds))
 		}
 		return time.Duration(seconds) * time.Second
 	}

@@ -26,7 +26,7 @@ type driveByAudioFileOutput struct {
 	Seconds float64 `json:"Seconds" jsonschema_description:"How long the audio is"`
 }
 
-// maxAudio is the longest audio of one call, because the call lasts as long as its audio.
+// maxAudio bounds the audio of one call, because the call lasts as long as the audio.
 const maxAudio = 10 * time.Minute
 
 var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
@@ -48,10 +48,11 @@ var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 		if err != nil {
 			return driveByAudioFileOutput{}, &toolError{reason: "audio file", text: "Path: " + err.Error()}
 		}
-		total, told := int(audio.Length.Seconds()), -1
+		// Progress is called many times a second; the client is told once a second.
+		total, reported := int(audio.Length.Seconds()), -1
 		audio.Progress = func(sent time.Duration) {
-			if done := int(sent.Seconds()); done > told {
-				told = done
+			if done := int(sent.Seconds()); done > reported {
+				reported = done
 				d.progress(done, total, fmt.Sprintf("%d of %d seconds spoken", done, total))
 			}
 		}
@@ -132,13 +133,13 @@ func audioLength(file *os.File, audio zego.PCM) (time.Duration, error) {
 	return audio.Length, nil
 }
 
-// openBelow opens a regular file that lies below one of dirs, also when symbolic links lead
-// to it. A relative path is looked for in each of dirs.
+// openBelow opens a regular file that lies below one of dirs. It refuses a path on which a
+// symbolic link leads out of the directory. A relative path is looked for in each of dirs.
 func openBelow(dirs []string, path string) (*os.File, error) {
 	if len(dirs) == 0 {
 		return nil, &toolError{reason: "no audio directory", text: "No directory is allowed for audio files.\nWhat to do: tell the user to start zego-mcp with --audio-dir DIR (or ZEGO_AUDIO_DIR), the directory that holds the audio."}
 	}
-	var failure error // Of the directory that the path lies below; nil if there is none.
+	var failure error // Nil as long as path leads out of every directory.
 	for _, dir := range dirs {
 		local, ok := localPath(dir, path)
 		if !ok {
@@ -150,7 +151,7 @@ func openBelow(dirs []string, path string) (*os.File, error) {
 			return file, nil
 		case leadsOut(err):
 		case failure == nil || !errors.Is(err, os.ErrNotExist):
-			failure = err
+			failure = err // Any other error says more than that the file does not exist.
 		}
 	}
 	if failure == nil {
@@ -177,15 +178,16 @@ func localPath(dir, path string) (string, bool) {
 // directory. Package os does not export that error.
 func leadsOut(err error) bool { return strings.Contains(err.Error(), "escapes from parent") }
 
-// openRegular lets the operating system hold the path below dir: os.Root follows no
-// symbolic link that leads out.
+// openRegular opens a regular file in dir. It uses os.Root, which follows no symbolic link
+// that leads out of dir.
 func openRegular(dir, path string) (*os.File, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("the directory %s: %w", dir, withoutPath(err))
 	}
 	defer func() { _ = root.Close() }()
-	info, err := root.Stat(path) // First: opening a pipe would wait for its other end.
+	// The check comes before the opening, because opening a pipe waits for its other end.
+	info, err := root.Stat(path)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +197,7 @@ func openRegular(dir, path string) (*os.File, error) {
 	return root.Open(path)
 }
 
-// withoutPath drops the path that the operating system's errors repeat.
+// withoutPath removes the path from an error of package os.
 func withoutPath(err error) error {
 	if wrapped, ok := errors.AsType[*os.PathError](err); ok {
 		return wrapped.Err

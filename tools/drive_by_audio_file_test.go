@@ -16,20 +16,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// wavFile returns a WAV file of 16-bit mono audio at 24000 Hz.
-func wavFile(audio []byte, declared int) []byte {
+// wavFile returns a WAV file of 16-bit mono audio at 24000 Hz, whose header says that there
+// are declaredSize bytes of audio.
+func wavFile(audio []byte, declaredSize int) []byte {
 	var b bytes.Buffer
 	b.WriteString("RIFF....WAVEfmt ")
 	for _, v := range []any{uint32(16), uint16(1), uint16(1), uint32(24000), uint32(48000), uint16(2), uint16(16)} {
 		_ = binary.Write(&b, binary.LittleEndian, v)
 	}
 	b.WriteString("data")
-	_ = binary.Write(&b, binary.LittleEndian, uint32(declared))
+	_ = binary.Write(&b, binary.LittleEndian, uint32(declaredSize))
 	b.Write(audio)
 	return b.Bytes()
 }
 
-func write(t *testing.T, path string, content []byte) {
+// writeFile writes a file and creates its directory.
+func writeFile(t *testing.T, path string, content []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
@@ -39,15 +41,16 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
+// TestAudioFile speaks files under several paths, and checks what the simulator heard.
 func TestAudioFile(t *testing.T) {
 	t.Parallel()
 	dir, second := t.TempDir(), t.TempDir()
-	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir, second}}, streams.Options{})
-	task := s.create(t, ``)
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir, second}}, streams.Options{})
+	task := s.createTask(t, ``)
 	audio := bytes.Repeat([]byte{1, 2}, 6001)
-	write(t, filepath.Join(dir, "a.wav"), wavFile(audio, len(audio)))
-	write(t, filepath.Join(dir, "sub", "b.PCM"), audio)
-	write(t, filepath.Join(second, "c.wav"), wavFile(audio, 0xffffffff))
+	writeFile(t, filepath.Join(dir, "a.wav"), wavFile(audio, len(audio)))
+	writeFile(t, filepath.Join(dir, "sub", "b.PCM"), audio)
+	writeFile(t, filepath.Join(second, "c.wav"), wavFile(audio, 0xffffffff))
 	if err := os.Symlink("a.wav", filepath.Join(dir, "inside.wav")); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +59,7 @@ func TestAudioFile(t *testing.T) {
 		"inside.wav": {SampleRate: 24000, Channels: 1}, "sub/../a.wav": {SampleRate: 24000, Channels: 1},
 		"sub/b.PCM": {SampleRate: 16000, Channels: 1}, "c.wav": {SampleRate: 24000, Channels: 1},
 	} {
-		got := s.do(t, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":%q,"Path":%q}`, task, path))
+		got := s.mustCall(t, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":%q,"Path":%q}`, task, path))
 		voice, ok := s.sim.Voice(got["DriveId"].(string))
 		want.Bytes, want.SHA256, want.Started, want.Stopped = int64(len(audio)), sha256.Sum256(audio), true, true
 		if diff := cmp.Diff(want, voice); !ok || diff != "" {
@@ -66,7 +69,7 @@ func TestAudioFile(t *testing.T) {
 			t.Errorf("%s: %v seconds, want %v", path, got["Seconds"], want)
 		}
 	}
-	got := s.do(t, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":%q,"Path":"sub/b.PCM","SampleRate":24000,"Channel":2,"VoiceChannel":2}`, task))
+	got := s.mustCall(t, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":%q,"Path":"sub/b.PCM","SampleRate":24000,"Channel":2,"VoiceChannel":2}`, task))
 	if voice, _ := s.sim.Voice(got["DriveId"].(string)); voice.SampleRate != 24000 || voice.Channels != 2 || voice.VoiceChannel != 2 {
 		t.Errorf("got %+v", voice)
 	}
@@ -75,20 +78,20 @@ func TestAudioFile(t *testing.T) {
 func TestBadAudioFiles(t *testing.T) {
 	t.Parallel()
 	dir, outside := t.TempDir(), t.TempDir()
-	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
 	good := wavFile(make([]byte, 100), 100)
-	write(t, filepath.Join(outside, "secret.wav"), good)
-	write(t, filepath.Join(dir, "empty.wav"), nil)
-	write(t, filepath.Join(dir, "text.wav"), []byte("this is no audio at all, but some words"))
-	write(t, filepath.Join(dir, "header.wav"), append([]byte("RIFF....WAVEfmt \x04\x00\x00\x00abcd"), good...))
-	write(t, filepath.Join(dir, "silent.wav"), wavFile(nil, 0))
-	write(t, filepath.Join(dir, "cut.wav"), wavFile(make([]byte, 100), 48000))
-	write(t, filepath.Join(dir, "empty.pcm"), nil)
-	write(t, filepath.Join(dir, "good.pcm"), make([]byte, 100))
-	write(t, filepath.Join(dir, "good.wav"), good)
+	writeFile(t, filepath.Join(outside, "secret.wav"), good)
+	writeFile(t, filepath.Join(dir, "empty.wav"), nil)
+	writeFile(t, filepath.Join(dir, "text.wav"), []byte("this is no audio at all, but some words"))
+	writeFile(t, filepath.Join(dir, "header.wav"), append([]byte("RIFF....WAVEfmt \x04\x00\x00\x00abcd"), good...))
+	writeFile(t, filepath.Join(dir, "silent.wav"), wavFile(nil, 0))
+	writeFile(t, filepath.Join(dir, "cut.wav"), wavFile(make([]byte, 100), 48000))
+	writeFile(t, filepath.Join(dir, "empty.pcm"), nil)
+	writeFile(t, filepath.Join(dir, "good.pcm"), make([]byte, 100))
+	writeFile(t, filepath.Join(dir, "good.wav"), good)
 	huge := filepath.Join(dir, "huge.wav")
-	write(t, huge, wavFile(nil, 200<<20))
-	if err := os.Truncate(huge, 200<<20+44); err != nil { // A hole: it takes no room.
+	writeFile(t, huge, wavFile(nil, 200<<20))
+	if err := os.Truncate(huge, 200<<20+44); err != nil { // Sparse: it takes no space on the disk.
 		t.Fatal(err)
 	}
 	for name, target := range map[string]string{"link.wav": filepath.Join(outside, "secret.wav"), "up": "..", "relative.wav": "../" + filepath.Base(outside) + "/secret.wav"} {
@@ -96,7 +99,7 @@ func TestBadAudioFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before := s.count()
+	before := s.requestCount()
 	for _, tt := range []struct{ path, more, want string }{
 		{"../" + filepath.Base(outside) + "/secret.wav", ``, "Path must lie below a directory that the operator allowed (" + dir + ")"},
 		{filepath.Join(outside, "secret.wav"), ``, "Path must lie below"},
@@ -118,39 +121,40 @@ func TestBadAudioFiles(t *testing.T) {
 		{"good.pcm", `,"SampleRate":22050`, "SampleRate must be 16000 or 24000, got 22050"},
 		{"good.wav", `,"SampleRate":16000`, "are for .pcm files"},
 	} {
-		s.fails(t, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":"x","Path":%q%s}`, tt.path, tt.more), tt.want)
+		s.mustFail(t, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":"x","Path":%q%s}`, tt.path, tt.more), tt.want)
 	}
-	if s.count() != before {
+	if s.requestCount() != before {
 		t.Error("ZEGO was called for a bad file")
 	}
-	none := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-	none.fails(t, "drive_by_audio_file", `{"TaskId":"x","Path":"a.wav"}`, "No directory is allowed", "--audio-dir")
+	noDirs := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	noDirs.mustFail(t, "drive_by_audio_file", `{"TaskId":"x","Path":"a.wav"}`, "No directory is allowed", "--audio-dir")
 }
 
-func TestVoiceFaults(t *testing.T) {
+// TestAudioConnectionFaults lets the WebSocket connection for the audio fail.
+func TestAudioConnectionFaults(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	audio := make([]byte, 48000)
-	write(t, filepath.Join(dir, "a.wav"), wavFile(audio, len(audio)))
+	writeFile(t, filepath.Join(dir, "a.wav"), wavFile(audio, len(audio)))
 	for name, tt := range map[string]struct {
 		fault zegosim.VoiceFault
-		want  string // Empty: it succeeds.
+		want  string // In the text of the error; empty if the call succeeds.
 	}{
 		"refuses":             {zegosim.VoiceFault{RefuseStatus: 503}, "refused: HTTP 503"},
-		"drops in mid-speech": {zegosim.VoiceFault{DropAfter: 10000}, "the audio connection broke"},
+		"drops during speech": {zegosim.VoiceFault{DropAfter: 10000}, "the audio connection broke"},
 		"floods":              {zegosim.VoiceFault{Flood: true}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := onStage(t, &zegosim.Server{VoiceFault: func(string) *zegosim.VoiceFault { return &tt.fault }}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
-			arguments := fmt.Sprintf(`{"TaskId":%q,"Path":"a.wav"}`, s.create(t, ``))
+			s := newTestServer(t, &zegosim.Server{VoiceFault: func(string) *zegosim.VoiceFault { return &tt.fault }}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
+			arguments := fmt.Sprintf(`{"TaskId":%q,"Path":"a.wav"}`, s.createTask(t, ``))
 			if tt.want == "" {
-				s.do(t, "drive_by_audio_file", arguments)
+				s.mustCall(t, "drive_by_audio_file", arguments)
 				return
 			}
-			s.fails(t, "drive_by_audio_file", arguments, tt.want, "The speech broke off after", "get_stream_task")
-			if strings.Contains(s.logged(), "Token=") {
-				t.Errorf("a token in %s", s.logged())
+			s.mustFail(t, "drive_by_audio_file", arguments, tt.want, "The speech broke off after", "get_stream_task")
+			if strings.Contains(s.logText(), "Token=") {
+				t.Errorf("the log holds a token: %s", s.logText())
 			}
 		})
 	}

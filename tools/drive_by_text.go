@@ -17,6 +17,7 @@ type driveByTextInput struct {
 	InterruptMode *int   `json:"InterruptMode,omitempty" jsonschema:"minimum=0,maximum=1,default=0" jsonschema_description:"0: after what is being said (default); 1: cut that off"`
 }
 
+// driveOutput is the result of every tool that makes a digital human speak.
 type driveOutput struct {
 	TaskID    string `json:"TaskId"`
 	DriveID   string `json:"DriveId"`

@@ -11,33 +11,34 @@ import (
 
 func TestTextLengths(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-	task := s.create(t, ``)
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	task := s.createTask(t, ``)
 	for _, letter := range []string{"a", "字", "👋"} {
 		for n, ok := range map[int]bool{0: false, 1: true, 1800: true, 1801: false} {
-			arguments := fmt.Sprintf(`{"TaskId":%q,"Text":%q,"TimbreId":%q}`, task, strings.Repeat(letter, n), everyone)
-			if before := len(s.sent("DriveByText")); ok {
-				s.do(t, "drive_by_text", arguments)
-			} else if s.fails(t, "drive_by_text", arguments, fmt.Sprintf("Text must have 1 to 1800 characters, got %d", n)); len(s.sent("DriveByText")) != before {
-				t.Errorf("%d of %s went upstream", n, letter)
+			arguments := fmt.Sprintf(`{"TaskId":%q,"Text":%q,"TimbreId":%q}`, task, strings.Repeat(letter, n), publicTimbre)
+			if before := len(s.requestBodies("DriveByText")); ok {
+				s.mustCall(t, "drive_by_text", arguments)
+			} else if s.mustFail(t, "drive_by_text", arguments, fmt.Sprintf("Text must have 1 to 1800 characters, got %d", n)); len(s.requestBodies("DriveByText")) != before {
+				t.Errorf("a text of %d times %s reached ZEGO", n, letter)
 			}
 		}
 	}
 }
 
-// TestLostDrives says that it may have been spoken, and does not speak again.
-func TestLostDrives(t *testing.T) {
+// TestLostDriveIsNotRepeated checks that a drive whose answer was lost is not sent again,
+// because ZEGO may have carried it out.
+func TestLostDriveIsNotRepeated(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{Fault: func(action string, _ int) *zegosim.Fault {
+	s := newTestServer(t, &zegosim.Server{Fault: func(action string, _ int) *zegosim.Fault {
 		if strings.HasPrefix(action, "Drive") || action == "DoAction" {
 			return &zegosim.Fault{Drop: true}
 		}
 		return nil
 	}}, tools.Config{}, streams.Options{})
-	task := fmt.Sprintf(`"TaskId":%q`, s.create(t, ``))
-	s.fails(t, "drive_by_text", fmt.Sprintf(`{%s,"Text":"x","TimbreId":%q}`, task, everyone), "DriveByText was sent, but ZEGO's answer was lost", "may have been carried out", "do not repeat it blindly")
-	s.fails(t, "do_action", `{`+task+`,"Action":"wave_hand"}`, "may have been carried out")
-	if got := len(s.sent("DriveByText")); got != 1 {
-		t.Errorf("driven %d times", got)
+	task := fmt.Sprintf(`"TaskId":%q`, s.createTask(t, ``))
+	s.mustFail(t, "drive_by_text", fmt.Sprintf(`{%s,"Text":"x","TimbreId":%q}`, task, publicTimbre), "DriveByText was sent, but ZEGO's answer was lost", "may have been carried out", "do not repeat it blindly")
+	s.mustFail(t, "do_action", `{`+task+`,"Action":"wave_hand"}`, "may have been carried out")
+	if got := len(s.requestBodies("DriveByText")); got != 1 {
+		t.Errorf("DriveByText was sent %d times", got)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// effects says by hand what each tool does to the world. -update does not rewrite it: who
-// adds or changes a tool says here, too, what the hints for agents must be.
+// effects says what each tool changes. It is written by hand, and -update does not rewrite
+// it, so that nobody changes the hints for agents by mistake.
 var effects = map[string]string{
 	"create_stream_task":  "additive",
 	"do_action":           "additive",
@@ -33,7 +33,7 @@ func TestEffects(t *testing.T) {
 		"destructive": {false, true, true, true},
 	}
 	got, want := map[string][4]bool{}, map[string][4]bool{}
-	for _, tool := range listed(t, everyToolset) {
+	for _, tool := range toolDefinitions(t, allToolsets) {
 		a := tool.Annotations
 		got[tool.Name] = [4]bool{*a.ReadOnlyHint, *a.DestructiveHint, *a.IdempotentHint, *a.OpenWorldHint}
 	}

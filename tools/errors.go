@@ -13,16 +13,16 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// toolError is a tool's own refusal.
+// toolError is a refusal by the tool itself, not by ZEGO.
 type toolError struct {
-	reason string // For the log. It holds no argument, because arguments do not belong there.
-	text   string // For the model, complete: what was refused, and what to do.
+	reason string // For the log: it must not hold an argument.
+	text   string // For the model: what was refused, and what to do.
 }
 
 // Error returns the text for the model.
 func (e *toolError) Error() string { return e.text }
 
-// unavailableError says that the configuration does not allow calls.
+// unavailableError says that the project has no client, because of its configuration.
 type unavailableError struct{ err error }
 
 func (e *unavailableError) Error() string {
@@ -32,8 +32,9 @@ func (e *unavailableError) Error() string {
 	return e.err.Error()
 }
 
-// logText returns err for the log. Arguments can hold a user's content, which does not
-// belong there, so an error of an unknown type is logged by its type alone.
+// logText returns what the log says about err. It leaves out everything that may repeat an
+// argument, because arguments can hold a user's content. Of an error of an unknown type it
+// returns only the type.
 func logText(err error) string {
 	if invalid, ok := errors.AsType[*schema.ArgumentError](err); ok {
 		return fmt.Sprintf("%d invalid arguments", len(invalid.Problems))
@@ -41,17 +42,17 @@ func logText(err error) string {
 	if refusal, ok := errors.AsType[*zego.Error](err); ok {
 		return refusal.Code.Error() // ZEGO's message may repeat an argument.
 	}
-	if refused, ok := errors.AsType[*toolError](err); ok {
-		return refused.reason
+	if own, ok := errors.AsType[*toolError](err); ok {
+		return own.reason
 	}
-	if hasNoArguments(err) {
+	if isSafeToLog(err) {
 		return err.Error()
 	}
 	return fmt.Sprintf("an error of type %T", err)
 }
 
-// hasNoArguments reports whether err is of a type whose text never repeats an argument.
-func hasNoArguments(err error) bool {
+// isSafeToLog reports whether err is of a type whose text never repeats an argument.
+func isSafeToLog(err error) bool {
 	for _, target := range []any{
 		new(*unavailableError), new(*zego.TransportError), new(*zego.ResponseError), new(*zego.LostAnswerError),
 		new(*zego.QueueError), new(*zego.SpeechError), new(*zego.ListChangedError),
@@ -65,7 +66,7 @@ func hasNoArguments(err error) bool {
 }
 
 // explain turns an error into what the model reads: what was refused, by whom, what to do,
-// whether trying again helps, and the RequestId. The advice is that of the tool.
+// whether trying again helps, and the RequestId. advice is that of the tool or resource.
 func explain(err error, advice advice) string {
 	if invalid, ok := errors.AsType[*schema.ArgumentError](err); ok {
 		return strings.Join(invalid.Problems, "\n")
@@ -73,12 +74,12 @@ func explain(err error, advice advice) string {
 	if _, ok := errors.AsType[*unavailableError](err); ok {
 		return err.Error()
 	}
-	if refused, ok := errors.AsType[*toolError](err); ok {
-		return refused.text
+	if own, ok := errors.AsType[*toolError](err); ok {
+		return own.text
 	}
-	if broken, ok := errors.AsType[*zego.SpeechError](err); ok {
+	if speech, ok := errors.AsType[*zego.SpeechError](err); ok {
 		return lines(
-			fmt.Sprintf("The speech broke off after %v of audio, which may have been spoken: %v", broken.Sent.Round(time.Millisecond), broken.Err),
+			fmt.Sprintf("The speech broke off after %v of audio, which may have been spoken: %v", speech.Sent.Round(time.Millisecond), speech.Err),
 			"What to do: look at the stream with get_stream_task; if it streams, call again with what is missing, or with all of it.", tryAgain(true))
 	}
 	if lost, ok := errors.AsType[*zego.LostAnswerError](err); ok {
@@ -116,7 +117,7 @@ func explain(err error, advice advice) string {
 	return err.Error()
 }
 
-// whatToDo returns the tool's advice about a code, or the general one.
+// whatToDo returns the entry of advice for code, or the general advice if there is none.
 func whatToDo(code zego.Code, advice advice) string {
 	if text, ok := advice[code]; ok {
 		return text
@@ -138,7 +139,7 @@ func requestIDLine(id string) string {
 	return "RequestId: " + id
 }
 
-// sentence makes a sentence of an imperative in lower case without a full stop.
+// sentence turns "check the id" into "Check the id.". Text must not be empty.
 func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
 
 // lines joins the texts that are not empty, one per line.

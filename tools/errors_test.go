@@ -10,8 +10,8 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// TestFaults shows what a model reads when things go wrong.
-func TestFaults(t *testing.T) {
+// TestErrorTexts keeps what a model reads about each kind of failure in a golden file.
+func TestErrorTexts(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
 	for _, fault := range []struct {
@@ -30,46 +30,47 @@ func TestFaults(t *testing.T) {
 		{"dropped", zegosim.Fault{Drop: true}},
 		{"Data absent", zegosim.Fault{Body: `{"Code":0,"Message":"success","RequestId":"r-1"}`}},
 	} {
-		s, _ := start(t, &zegosim.Server{QPS: -1, Fault: func(string, int) *zegosim.Fault { return &fault.Fault }}, tools.Config{})
-		result := call(t.Context(), t, s, "list_digital_humans", `{}`)
+		s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Fault: func(string, int) *zegosim.Fault { return &fault.Fault }}, tools.Config{})
+		result := callTool(t.Context(), t, s, "list_digital_humans", `{}`)
 		if !result.IsError || result.StructuredContent != nil {
 			t.Errorf("%s: got %+v", fault.name, result)
 		}
 		_, _ = fmt.Fprintf(&all, "# %s\n%s\n\n", fault.name, textOf(t, result))
 	}
-	golden(t, "faults.txt", []byte(all.String()))
+	checkGolden(t, "faults.txt", []byte(all.String()))
 }
 
-// TestUnknownAndEnded calls every tool with ids that are not there, or no more.
+// TestUnknownAndEnded calls tools with ids that do not exist, and with the TaskId of a task
+// that has ended.
 func TestUnknownAndEnded(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
-	ended, running := s.create(t, ``), s.create(t, ``)
-	s.do(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, ended))
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
+	ended, running := s.createTask(t, ``), s.createTask(t, ``)
+	s.mustCall(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, ended))
 	var private string
 	for _, timbre := range zegosim.DefaultTimbres() {
-		if timbre.DigitalHumanID != "" && timbre.DigitalHumanID != waver {
+		if timbre.DigitalHumanID != "" && timbre.DigitalHumanID != humanWithGesture {
 			private = timbre.ID
 		}
 	}
 	for _, tt := range []struct{ tool, more string }{
-		{"drive_by_text", fmt.Sprintf(`,"Text":"x","TimbreId":%q`, everyone)},
+		{"drive_by_text", fmt.Sprintf(`,"Text":"x","TimbreId":%q`, publicTimbre)},
 		{"drive_by_audio", `,"AudioUrl":"https://example.com/a.mp3"`},
 		{"drive_by_rtc_stream", `,"RoomId":"r","StreamId":"s"`},
 		{"do_action", `,"Action":"wave_hand"`},
 		{"interrupt_drive", ``},
 	} {
-		s.fails(t, tt.tool, `{"TaskId":"nobody"`+tt.more+`}`, "400000005", "list_stream_tasks", "RequestId: ")
-		s.fails(t, tt.tool, fmt.Sprintf(`{"TaskId":%q%s}`, ended, tt.more), "400000007", "create_stream_task")
+		s.mustFail(t, tt.tool, `{"TaskId":"nobody"`+tt.more+`}`, "400000005", "list_stream_tasks", "RequestId: ")
+		s.mustFail(t, tt.tool, fmt.Sprintf(`{"TaskId":%q%s}`, ended, tt.more), "400000007", "create_stream_task")
 	}
-	s.fails(t, "get_stream_task", `{"TaskId":"nobody"}`, "400000005")
-	refusing := onStage(t, &zegosim.Server{Fault: func(string, int) *zegosim.Fault {
+	s.mustFail(t, "get_stream_task", `{"TaskId":"nobody"}`, "400000005")
+	refusing := newTestServer(t, &zegosim.Server{Fault: func(string, int) *zegosim.Fault {
 		return &zegosim.Fault{Code: zego.CodeNoPermission}
 	}}, tools.Config{}, streams.Options{})
-	refusing.fails(t, "list_stream_tasks", ``, "400010001", "What to do: Ask ZEGOCLOUD support", "RequestId: ")
-	s.fails(t, "list_timbres", `{"DigitalHumanId":"nobody"}`, "400000003")
+	refusing.mustFail(t, "list_stream_tasks", ``, "400010001", "What to do: Ask ZEGOCLOUD support", "RequestId: ")
+	s.mustFail(t, "list_timbres", `{"DigitalHumanId":"nobody"}`, "400000003")
 	text := fmt.Sprintf(`{"TaskId":%q,"Text":"x","TimbreId":%%q}`, running)
-	s.fails(t, "drive_by_text", fmt.Sprintf(text, "nobody"), "400000004", "Call list_timbres and pass")
-	s.fails(t, "drive_by_text", fmt.Sprintf(text, private), "400000009", "list_timbres with the DigitalHumanId")
-	s.fails(t, "do_action", fmt.Sprintf(`{"TaskId":%q,"Action":"fly"}`, running), "400000001", "get_digital_human lists")
+	s.mustFail(t, "drive_by_text", fmt.Sprintf(text, "nobody"), "400000004", "Call list_timbres and pass")
+	s.mustFail(t, "drive_by_text", fmt.Sprintf(text, private), "400000009", "list_timbres with the DigitalHumanId")
+	s.mustFail(t, "do_action", fmt.Sprintf(`{"TaskId":%q,"Action":"fly"}`, running), "400000001", "get_digital_human lists")
 }

@@ -47,17 +47,17 @@ var findDigitalHumans = tool[findDigitalHumansInput, findDigitalHumansOutput]{
 		if in.Limit != nil {
 			limit = *in.Limit
 		}
-		searching, cancel := leavingTimeToAnswer(ctx)
+		searchCtx, cancel := leavingTimeToAnswer(ctx)
 		defer cancel()
 		s := search{words: strings.Fields(normalize(in.Query)), hasGestures: in.HasAction}
-		err := s.searchAllPages(searching, d, mode)
+		err := s.searchAllPages(searchCtx, d, mode)
 		if _, changed := errors.AsType[*zego.ListChangedError](err); changed {
-			err = s.searchAllPages(searching, d, mode)
+			err = s.searchAllPages(searchCtx, d, mode)
 		}
 		out := findDigitalHumansOutput{
 			DigitalHumans: []digitalHuman{},
 			Matches:       len(s.matches), Searched: s.searched, Total: s.total, Complete: err == nil,
-			AvatarURLsExpireAt: avatarExpiry(s.answeredAt),
+			AvatarURLsExpireAt: avatarExpiry(s.oldest),
 		}
 		if err != nil {
 			advice, ok := adviceFor(err, s, mode)
@@ -74,8 +74,8 @@ var findDigitalHumans = tool[findDigitalHumansInput, findDigitalHumansOutput]{
 	},
 }
 
-// leavingTimeToAnswer returns a context that ends a little before ctx does, so that what
-// was found by then can still be answered.
+// leavingTimeToAnswer returns a context that ends a second before ctx does, or a tenth of
+// the remaining time if that is shorter. What was found by then can still be answered.
 func leavingTimeToAnswer(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -84,8 +84,9 @@ func leavingTimeToAnswer(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Second, time.Until(deadline)/10)))
 }
 
-// adviceFor says why a search ended early, and how to go on with what it found. It reports
-// false if the search found nothing to go on with: then err itself is the answer.
+// adviceFor says why a search ended early and how to go on. It reports false if the call
+// must fail with err instead: when time ran out before anything was searched, or when err
+// is about neither time nor a list that changed.
 func adviceFor(err error, s search, mode zego.FetchMode) (advice string, ok bool) {
 	if _, changed := errors.AsType[*zego.ListChangedError](err); changed {
 		return "The list changed while it was searched, twice. Call again.", true
@@ -103,31 +104,32 @@ func adviceFor(err error, s search, mode zego.FetchMode) (advice string, ok bool
 	return advice + ".", true
 }
 
-// search is what is searched for, and what was found of it.
+// search holds what to search for, and what was found.
 type search struct {
-	words       []string // Normalized; each of them must be found.
-	hasGestures *bool    // Nil: gestures do not matter.
+	words       []string // Normalized. A digital human matches if all words are found in it.
+	hasGestures *bool    // Whether a match has gestures; nil if that does not matter.
 
 	matches         []match
-	searched, total int
-	answeredAt      time.Time // When the oldest page was answered: its AvatarUrls expire first.
+	searched, total int       // How many digital humans were looked at, and how many there are.
+	oldest          time.Time // When the oldest page was answered: its AvatarUrls expire first.
 }
 
 // match is a digital human that was found.
 type match struct {
 	human zego.DigitalHuman
-	score int // The higher, the better it matches.
+	score int // Higher is better.
 }
 
-// searchAllPages searches every page of the list. It begins anew when it is called again.
+// searchAllPages searches every page of the list. It first discards what an earlier search
+// found.
 func (s *search) searchAllPages(ctx context.Context, d deps, mode zego.FetchMode) error {
-	s.matches, s.searched, s.answeredAt = nil, 0, time.Time{}
+	s.matches, s.searched, s.oldest = nil, 0, time.Time{}
 	for page, err := range d.client.DigitalHumanPages(ctx, mode) {
 		if err != nil {
 			return err
 		}
-		if s.answeredAt.IsZero() || page.At.Before(s.answeredAt) {
-			s.answeredAt = page.At
+		if s.oldest.IsZero() || page.At.Before(s.oldest) {
+			s.oldest = page.At
 		}
 		for _, human := range page.DigitalHumans {
 			if score, ok := s.score(human); ok {
@@ -141,8 +143,8 @@ func (s *search) searchAllPages(ctx context.Context, d deps, mode zego.FetchMode
 	return nil
 }
 
-// score says how well a digital human matches. It reports false if a word was not found.
-// Words in the name count most, and more at its beginning.
+// score rates how well a digital human matches. It reports false if it does not match. Words
+// that are found in the name count more than those in the id or in a gesture.
 func (s *search) score(human zego.DigitalHuman) (score int, ok bool) {
 	if s.hasGestures != nil && *s.hasGestures != (len(human.Gestures) > 0) {
 		return 0, false
@@ -158,28 +160,30 @@ func (s *search) score(human zego.DigitalHuman) (score int, ok bool) {
 		}
 		score += best
 	}
-	if name == strings.Join(s.words, " ") {
+	if name == strings.Join(s.words, " ") { // The words are the whole name, in its order.
 		score += 100
 	}
 	return score, true
 }
 
+// scoreName rates one word in a name; 0 if the word is not in it.
 func scoreName(name, word string) int {
-	at := strings.Index(name, word)
+	index := strings.Index(name, word)
 	switch {
 	case name == word:
 		return 100
-	case at == 0:
+	case index == 0:
 		return 60
-	case at > 0:
-		if before, _ := utf8.DecodeLastRuneInString(name[:at]); !unicode.IsLetter(before) {
-			return 50 // It begins a word of the name.
+	case index > 0:
+		if before, _ := utf8.DecodeLastRuneInString(name[:index]); !unicode.IsLetter(before) {
+			return 50 // A word of the name begins with it.
 		}
 		return 40
 	}
 	return 0
 }
 
+// scoreID rates one word in a DigitalHumanId; 0 if the word is not in it.
 func scoreID(id, word string) int {
 	switch {
 	case id == word:
@@ -190,6 +194,7 @@ func scoreID(id, word string) int {
 	return 0
 }
 
+// scoreGesture rates one word in the name of a gesture; 0 if the word is not in it.
 func scoreGesture(gesture, word string) int {
 	switch {
 	case gesture == word:
@@ -200,6 +205,6 @@ func scoreGesture(gesture, word string) int {
 	return 0
 }
 
-// normalize makes texts equal that differ only in case or width: "Ｓｏｐｈｉａ" becomes
-// "sophia".
+// normalize returns the same text for texts that differ only in case or in the width of
+// their letters: "Ｓｏｐｈｉａ" becomes "sophia".
 func normalize(text string) string { return cases.Fold().String(norm.NFKC.String(text)) }

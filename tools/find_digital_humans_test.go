@@ -17,23 +17,25 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-type found struct {
+// findResult is a result of find_digital_humans.
+type findResult struct {
 	DigitalHumans            []struct{ DigitalHumanID, Name string }
 	Matches, Searched, Total int
 	Complete                 bool
 	Advice                   string
 }
 
-func decodeFound(t *testing.T, text string) (f found, names []string) {
+// decodeFindResult also returns the names of the digital humans in their order.
+func decodeFindResult(t *testing.T, text string) (result findResult, names []string) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(text), &f); err != nil {
+	if err := json.Unmarshal([]byte(text), &result); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
 	names = []string{}
-	for _, human := range f.DigitalHumans {
+	for _, human := range result.DigitalHumans {
 		names = append(names, human.Name)
 	}
-	return f, names
+	return result, names
 }
 
 func TestFindDigitalHumans(t *testing.T) {
@@ -50,7 +52,7 @@ func TestFindDigitalHumans(t *testing.T) {
 	for i := range 60 {
 		humans = append(humans, zego.DigitalHuman{ID: fmt.Sprint("extra-", i), Name: fmt.Sprint("Extra ", i)})
 	}
-	s, _ := start(t, &zegosim.Server{QPS: -1, Humans: humans}, tools.Config{})
+	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Humans: humans}, tools.Config{})
 	for _, tt := range []struct {
 		arguments string
 		matches   int
@@ -73,8 +75,8 @@ func TestFindDigitalHumans(t *testing.T) {
 		{`{"Query":"nobody at all"}`, 0, []string{}},
 		{`{"Query":" "}`, 67, []string{"Joanna Smith", "Anna", "Mary Anna", "知小白", "Ｓｏｐｈｉａ", "小白", "Nobody", "Extra 0", "Extra 1", "Extra 2"}},
 	} {
-		result := call(t.Context(), t, s, "find_digital_humans", tt.arguments)
-		got, names := decodeFound(t, textOf(t, result))
+		result := callTool(t.Context(), t, s, "find_digital_humans", tt.arguments)
+		got, names := decodeFindResult(t, textOf(t, result))
 		if diff := cmp.Diff(tt.names, names); diff != "" || got.Matches != tt.matches || !got.Complete || got.Advice != "" {
 			t.Errorf("%s: got %+v (-want +got):\n%s", tt.arguments, got, diff)
 		}
@@ -90,13 +92,14 @@ func TestFindDigitalHumans(t *testing.T) {
 		`{"HasAction":"yes"}`: `HasAction must be true or false, got "yes"`,
 		`{"hasaction":true}`:  `unknown argument "hasaction"; did you mean "HasAction"? (known: Query, FetchMode, HasAction, Limit)`,
 	} {
-		if got := textOf(t, call(t.Context(), t, s, "find_digital_humans", arguments)); got != want {
+		if got := textOf(t, callTool(t.Context(), t, s, "find_digital_humans", arguments)); got != want {
 			t.Errorf("%s: got %q, want %q", arguments, got, want)
 		}
 	}
 }
 
-// TestFindRunsOutOfTime has time for the burst of the rate limit only.
+// TestFindRunsOutOfTime searches with so little time that the rate limit lets only the first
+// pages through.
 func TestFindRunsOutOfTime(t *testing.T) {
 	t.Parallel()
 	humans := make([]zego.DigitalHuman, 400)
@@ -110,7 +113,7 @@ func TestFindRunsOutOfTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client}), Timeout: 900 * time.Millisecond})
-	got, _ := decodeFound(t, textOf(t, call(t.Context(), t, s, "find_digital_humans", `{"Query":"human"}`)))
+	got, _ := decodeFindResult(t, textOf(t, callTool(t.Context(), t, s, "find_digital_humans", `{"Query":"human"}`)))
 	if got.Complete || got.Searched < 20 || got.Searched > 200 || got.Matches != got.Searched || got.Total != 400 || len(got.DigitalHumans) != 10 {
 		t.Errorf("got %+v", got)
 	}
@@ -118,15 +121,16 @@ func TestFindRunsOutOfTime(t *testing.T) {
 	if got.Advice != want {
 		t.Errorf("got %q, want %q", got.Advice, want)
 	}
-	// Nothing at all could be searched: an error, not an empty result.
-	result := call(t.Context(), t, s, "find_digital_humans", `{}`)
+	// The rate limit is used up now. If nothing could be searched, the call fails.
+	result := callTool(t.Context(), t, s, "find_digital_humans", `{}`)
 	if text := textOf(t, result); !result.IsError || !strings.Contains(text, "rate limit is used up") {
 		t.Errorf("got %s", text)
 	}
 }
 
-// TestFindInAChangingList changes the list during the first walk, or all walks.
-func TestFindInAChangingList(t *testing.T) {
+// TestFindInChangingList changes the list during the first search only, so that the second
+// succeeds, or during every search.
+func TestFindInChangingList(t *testing.T) {
 	t.Parallel()
 	for _, changes := range []int{1, 1000} {
 		sim := &zegosim.Server{QPS: -1}
@@ -149,32 +153,34 @@ func TestFindInAChangingList(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _ := decodeFound(t, textOf(t, call(t.Context(), t, tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client})}), "find_digital_humans", `{}`)))
+		got, _ := decodeFindResult(t, textOf(t, callTool(t.Context(), t, tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client})}), "find_digital_humans", `{}`)))
 		if complete := changes == 1; got.Complete != complete || complete && got.Searched != 64 || !complete && !strings.Contains(got.Advice, "list changed") {
 			t.Errorf("%d changes: got %+v", changes, got)
 		}
 	}
 }
 
-// listener is a client session that keeps the notifications it gets.
-type listener struct{ notes chan mcp.JSONRPCNotification }
+// recordingSession is a client session that keeps the notifications it gets.
+type recordingSession struct{ notifications chan mcp.JSONRPCNotification }
 
-func (l *listener) Initialize()                                         {}
-func (l *listener) Initialized() bool                                   { return true }
-func (l *listener) NotificationChannel() chan<- mcp.JSONRPCNotification { return l.notes }
-func (l *listener) SessionID() string                                   { return "listener" }
+func (s *recordingSession) Initialize()       {}
+func (s *recordingSession) Initialized() bool { return true }
+func (s *recordingSession) NotificationChannel() chan<- mcp.JSONRPCNotification {
+	return s.notifications
+}
+func (s *recordingSession) SessionID() string { return "session" }
 
 func TestFindReportsProgress(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, &zegosim.Server{QPS: -1}, tools.Config{})
-	l := &listener{notes: make(chan mcp.JSONRPCNotification, 100)}
-	ctx := s.WithContext(t.Context(), l)
+	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1}, tools.Config{})
+	session := &recordingSession{notifications: make(chan mcp.JSONRPCNotification, 100)}
+	ctx := s.WithContext(t.Context(), session)
 	s.HandleMessage(ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_digital_humans","arguments":{"Query":"emma"},"_meta":{"progressToken":"p"}}}`))
-	close(l.notes)
+	close(session.notifications)
 	var got []string
-	for note := range l.notes {
-		f := note.Params.AdditionalFields
-		got = append(got, fmt.Sprint(note.Method, " ", f["progressToken"], " ", f["progress"], " ", f["total"], " ", f["message"]))
+	for notification := range session.notifications {
+		fields := notification.Params.AdditionalFields
+		got = append(got, fmt.Sprint(notification.Method, " ", fields["progressToken"], " ", fields["progress"], " ", fields["total"], " ", fields["message"]))
 	}
 	want := []string{
 		"notifications/progress p 20 64 20 of 64 searched, 1 found",

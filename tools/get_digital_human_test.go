@@ -10,16 +10,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestGetDigitalHuman gets a digital human of the list by its id: both describe it equally.
+// TestGetDigitalHuman checks that get_digital_human and list_digital_humans describe a digital
+// human in the same way.
 func TestGetDigitalHuman(t *testing.T) {
 	t.Parallel()
-	s, _ := start(t, &zegosim.Server{QPS: -1}, tools.Config{})
+	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1}, tools.Config{})
 	var page, human map[string]any
-	if err := json.Unmarshal([]byte(textOf(t, call(t.Context(), t, s, "list_digital_humans", `{"Limit":1}`))), &page); err != nil {
+	if err := json.Unmarshal([]byte(textOf(t, callTool(t.Context(), t, s, "list_digital_humans", `{"Limit":1}`))), &page); err != nil {
 		t.Fatal(err)
 	}
 	listed := page["DigitalHumans"].([]any)[0].(map[string]any)
-	result := call(t.Context(), t, s, "get_digital_human", fmt.Sprintf(`{"DigitalHumanId":%q}`, listed["DigitalHumanId"]))
+	result := callTool(t.Context(), t, s, "get_digital_human", fmt.Sprintf(`{"DigitalHumanId":%q}`, listed["DigitalHumanId"]))
 	if err := json.Unmarshal([]byte(textOf(t, result)), &human); err != nil || result.IsError {
 		t.Fatal(err, textOf(t, result))
 	}

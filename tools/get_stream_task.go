@@ -20,7 +20,7 @@ var getStreamTask = tool[getStreamTaskInput, streamTask]{
 	run: func(ctx context.Context, d deps, in getStreamTaskInput) (streamTask, error) {
 		task, err := d.streams.Get(ctx, in.TaskID)
 		if errors.Is(err, zego.CodeStreamStopped) {
-			// ZEGO describes running tasks only, and says no more of one that has ended.
+			// Of a task that has ended, ZEGO says nothing but this code.
 			task, err = zego.StreamTask{ID: in.TaskID, Status: zego.TaskStopped}, nil
 		}
 		if err != nil {

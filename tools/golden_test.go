@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// golden compares got with a file, or rewrites it.
-func golden(t *testing.T, name string, got []byte) {
+// checkGolden compares got with a file in testdata. With -update it writes got to the file.
+func checkGolden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
 	if *update {
@@ -34,8 +34,8 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// TestTranscripts replays conversations: each line that begins with > is a message
-// to the server, the lines with < below it are the answer.
+// TestTranscripts replays conversations. A line that begins with > is a message to the
+// server, and the line with < below it is the answer. Other lines are comments.
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.transcript")
@@ -49,7 +49,7 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, url := start(t, &zegosim.Server{QPS: -1}, tools.Config{})
+			s, url := newAssetsServer(t, &zegosim.Server{QPS: -1}, tools.Config{})
 			var got strings.Builder
 			for line := range strings.Lines(string(text)) {
 				message, ok := strings.CutPrefix(line, "> ")
@@ -68,7 +68,7 @@ func TestTranscripts(t *testing.T) {
 				}
 				got.WriteString("< " + strings.ReplaceAll(answer.String(), url, "http://simulator"))
 			}
-			golden(t, filepath.Base(path), []byte(got.String()))
+			checkGolden(t, filepath.Base(path), []byte(got.String()))
 		})
 	}
 }

@@ -6,15 +6,15 @@ type interruptDriveInput struct {
 	TaskID string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
 }
 
-var interruptDrive = tool[interruptDriveInput, receipt]{
+var interruptDrive = tool[interruptDriveInput, acceptedOutput]{
 	name:        "interrupt_drive",
 	title:       "Interrupt the speech",
 	description: "Cut off what the digital human of a stream task is saying, and drop all that waits to be said. The stream goes on, and costs; to end it, call stop_stream_task.",
 	toolset:     Streaming,
 	effect:      destructive,
 	advice:      taskAdvice,
-	run: func(ctx context.Context, d deps, in interruptDriveInput) (receipt, error) {
+	run: func(ctx context.Context, d deps, in interruptDriveInput) (acceptedOutput, error) {
 		id, err := d.client.InterruptDrive(ctx, in.TaskID)
-		return receipt{TaskID: in.TaskID, RequestID: id}, err
+		return acceptedOutput{TaskID: in.TaskID, RequestID: id}, err
 	},
 }

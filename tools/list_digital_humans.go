@@ -20,7 +20,7 @@ type listDigitalHumansOutput struct {
 	RequestID          string         `json:"RequestId"`
 }
 
-// humanAdvice is what to do when ZEGO does not take a DigitalHumanId.
+// humanAdvice is what to do when ZEGO does not accept a DigitalHumanId.
 var humanAdvice = advice{
 	zego.CodeDigitalHumanNotFound: "Call list_digital_humans and pass one of its DigitalHumanId values.",
 }
@@ -83,8 +83,8 @@ func digitalHumanOf(human zego.DigitalHuman) digitalHuman {
 	}
 }
 
-// avatarExpiry returns the time (RFC 3339, UTC) at which the AvatarUrl values of an answer
-// stop working.
-func avatarExpiry(at time.Time) string {
-	return at.Add(zego.AvatarURLLifetime).UTC().Format(time.RFC3339)
+// avatarExpiry returns when the AvatarUrl values of an answer stop working, as RFC 3339 in
+// UTC. answeredAt is the time of the answer.
+func avatarExpiry(answeredAt time.Time) string {
+	return answeredAt.Add(zego.AvatarURLLifetime).UTC().Format(time.RFC3339)
 }

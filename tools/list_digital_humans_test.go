@@ -11,11 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestResult holds the two forms of a result to each other and to the schema.
-func TestResult(t *testing.T) {
+// TestListDigitalHumans checks the entries and NextOffset of several pages, and that the text
+// of a result says the same as its structured content.
+func TestListDigitalHumans(t *testing.T) {
 	t.Parallel()
 	humans := []zego.DigitalHuman{{ID: "a", Name: `<b> & "知" `, AvatarURL: "https://x.test/a.png?a=1&b=2"}, {ID: "b"}, {ID: "c", IsPublic: true}}
-	s, _ := start(t, &zegosim.Server{QPS: -1, Humans: humans}, tools.Config{})
+	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Humans: humans}, tools.Config{})
 	for _, tt := range []struct {
 		arguments string
 		ids       []string
@@ -32,7 +33,7 @@ func TestResult(t *testing.T) {
 		{`{"Offset":3}`, []string{}, nil},
 		{`{"Offset":1000000}`, []string{}, nil},
 	} {
-		result := call(t.Context(), t, s, "list_digital_humans", tt.arguments)
+		result := callTool(t.Context(), t, s, "list_digital_humans", tt.arguments)
 		text := textOf(t, result)
 		structured, err := json.Marshal(result.StructuredContent)
 		if err != nil || result.IsError {

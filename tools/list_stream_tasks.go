@@ -40,10 +40,10 @@ func streamTaskOf(d deps, task zego.StreamTask) streamTask {
 	return out
 }
 
-// unixTime returns a Unix time as RFC 3339, UTC.
+// unixTime returns a Unix time as RFC 3339 in UTC.
 func unixTime(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
 
-// taskAdvice is what to do when ZEGO does not take a TaskId.
+// taskAdvice is what to do when ZEGO does not accept a TaskId.
 var taskAdvice = advice{
 	zego.CodeTaskNotFound:     "Call list_stream_tasks for the tasks that run. This one may have ended; create_stream_task makes a new one.",
 	zego.CodeStreamNotStarted: "Call get_stream_task until its Status is 3 (streaming), then call again.",
@@ -64,14 +64,14 @@ var listStreamTasks = tool[listStreamTasksInput, listStreamTasksOutput]{
 		out := listStreamTasksOutput{StreamTasks: make([]streamTask, 0, len(list.Tasks)), RequestID: list.RequestID}
 		orphans := 0
 		for _, task := range list.Tasks {
-			described := streamTaskOf(d, task)
-			if described.StartedBy == string(streams.Orphan) {
+			entry := streamTaskOf(d, task)
+			if entry.StartedBy == string(streams.Orphan) {
 				orphans++
 			}
-			out.StreamTasks = append(out.StreamTasks, described)
+			out.StreamTasks = append(out.StreamTasks, entry)
 		}
 		if orphans > 0 {
-			out.Advice = fmt.Sprintf("Orphans: %d. A zego-mcp that is not this one started them, or zego-mcp call did. What is no longer needed costs for nothing: ask the user, then call stop_stream_task.", orphans)
+			out.Advice = fmt.Sprintf("Orphans: %d. A zego-mcp that is not this one started them, or zego-mcp call did. Each is billed until it is stopped: ask the user, then call stop_stream_task.", orphans)
 		}
 		return out, nil
 	},

@@ -22,6 +22,7 @@ type listTimbresOutput struct {
 	RequestID          string   `json:"RequestId"`
 }
 
+// timbre is one timbre in a result.
 type timbre struct {
 	TimbreID  string `json:"TimbreId"`
 	Name      string `json:"Name"`
@@ -91,8 +92,8 @@ type timbrePage struct {
 func (p *timbrePage) addList(ctx context.Context, client *zego.Client, owner string) error {
 	offset := max(0, p.offset-p.total)
 	free := p.limit - len(p.timbres)
-	// A full page needs no more timbres but still the list's Total, which ZEGO tells only
-	// together with at least one timbre.
+	// If the page is already full, only the Total of the list is needed; ZEGO's smallest
+	// Limit is 1.
 	answer, err := client.ListTimbres(ctx, zego.ListTimbresRequest{DigitalHumanID: owner, Offset: &offset, Limit: new(max(1, free))})
 	if err != nil {
 		return err

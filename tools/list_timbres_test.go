@@ -11,17 +11,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTimbrePages walks over both lists with every page size, and compares with the
-// lists themselves.
+// TestTimbrePages reads all pages of every Scope, for every digital human and with several
+// page sizes, and compares them with the simulator's timbres.
 func TestTimbrePages(t *testing.T) {
 	t.Parallel()
-	owners := map[string]int{"": 0}
+	owners := map[string]bool{"": true, humanWithGesture: true} // Neither has private timbres.
 	for _, timbre := range zegosim.DefaultTimbres() {
-		owners[timbre.DigitalHumanID]++
+		owners[timbre.DigitalHumanID] = true
 	}
-	owners[waver] = 0 // One without private voices.
-	s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-	voices := func(owner string) (ids []string) {
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	timbresOf := func(owner string) (ids []string) {
 		for _, timbre := range zegosim.DefaultTimbres() {
 			if timbre.DigitalHumanID == owner {
 				ids = append(ids, fmt.Sprint(timbre.ID, " ", owner == ""))
@@ -31,13 +30,13 @@ func TestTimbrePages(t *testing.T) {
 	}
 	for owner := range owners {
 		for scope, want := range map[string][]string{
-			"": append(voices(owner), voices("")...), "both": append(voices(owner), voices("")...), "public": voices(""), "private": voices(owner),
+			"": append(timbresOf(owner), timbresOf("")...), "both": append(timbresOf(owner), timbresOf("")...), "public": timbresOf(""), "private": timbresOf(owner),
 		} {
 			if owner == "" {
 				if scope == "both" || scope == "private" {
 					continue
 				}
-				want = voices("")
+				want = timbresOf("")
 			}
 			for _, limit := range []int{1, 7, 19, 20} {
 				got, offset := []string(nil), 0
@@ -50,7 +49,7 @@ func TestTimbrePages(t *testing.T) {
 						arguments["Scope"] = scope
 					}
 					text, _ := json.Marshal(arguments)
-					page := s.do(t, "list_timbres", string(text))
+					page := s.mustCall(t, "list_timbres", string(text))
 					for _, timbre := range page["Timbres"].([]any) {
 						got = append(got, fmt.Sprint(timbre.(map[string]any)["TimbreId"], " ", timbre.(map[string]any)["IsPublic"]))
 					}
@@ -64,13 +63,13 @@ func TestTimbrePages(t *testing.T) {
 					offset = int(next)
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
-					t.Fatalf("%q %q by %d: %s", owner, scope, limit, diff)
+					t.Fatalf("owner %q, scope %q, limit %d (-want +got):\n%s", owner, scope, limit, diff)
 				}
 			}
 		}
 	}
-	past := s.do(t, "list_timbres", `{"Offset":1000000}`)
-	if len(past["Timbres"].([]any)) != 0 || past["Total"] != 36.0 {
-		t.Errorf("got %v", past)
+	pastEnd := s.mustCall(t, "list_timbres", `{"Offset":1000000}`)
+	if len(pastEnd["Timbres"].([]any)) != 0 || pastEnd["Total"] != 36.0 {
+		t.Errorf("got %v", pastEnd)
 	}
 }

@@ -12,14 +12,14 @@ import (
 )
 
 // outcomes records which tools the tests of this package called with success, and which
-// refused a call for another reason than a bad argument.
+// tools failed a call for another reason than a bad argument.
 var outcomes = struct {
 	mu                 sync.Mutex // guards what follows
 	succeeded, refused map[string]bool
 }{succeeded: map[string]bool{}, refused: map[string]bool{}}
 
-// recordOutcome is called for each call of a tool. A refusal counts if it says what to do:
-// bad arguments, which the schema refuses, do not.
+// recordOutcome records the result of one call. A failure counts if its text says what to do;
+// texts about bad arguments do not.
 func recordOutcome(tool string, result *mcp.CallToolResult) {
 	outcomes.mu.Lock()
 	defer outcomes.mu.Unlock()
@@ -34,8 +34,8 @@ func recordOutcome(tool string, result *mcp.CallToolResult) {
 	}
 }
 
-// TestMain fails if a tool exists that no test called with success, or that no test saw
-// refuse a call. It demands that only when all tests were run.
+// TestMain fails if no test called a tool with success, or if no test saw it refuse a call.
+// It does so only if all tests of the package were run.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if run := flag.Lookup("test.run").Value.String(); code == 0 && run == "" {

@@ -8,16 +8,16 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// prompt describes one prompt: what a user picks from a menu, and what the model then
-// reads.
+// prompt describes one prompt: its entry in the menu from which a user picks, and the text
+// that the model then reads.
 type prompt struct {
 	mcp.Prompt
 	toolset Toolset // Required; there is no default.
-	// write returns the text for the model. The required arguments are there.
+	// write returns the text for the model. No required argument is absent or blank.
 	write func(arguments map[string]string) string
 }
 
-// handler connects the prompt to MCP.
+// handler returns the prompt's handler for mcp-go.
 func (p prompt) handler(a adapter) server.PromptHandlerFunc {
 	return func(ctx context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		var result *mcp.GetPromptResult
@@ -34,7 +34,7 @@ func (p prompt) handler(a adapter) server.PromptHandlerFunc {
 	}
 }
 
-// missing says which required arguments are absent or blank.
+// missing returns a message for each required argument that is absent or blank.
 func (p prompt) missing(arguments map[string]string) []string {
 	var problems []string
 	for _, argument := range p.Arguments {

@@ -13,8 +13,8 @@ import (
 
 func TestPrompts(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-	names := func(server *stage) (names []string) {
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	names := func(server *testServer) (names []string) {
 		list, _ := server.rpc(t, "prompts/list", `{}`)
 		for _, prompt := range list["prompts"].([]any) {
 			names = append(names, prompt.(map[string]any)["name"].(string))
@@ -24,7 +24,7 @@ func TestPrompts(t *testing.T) {
 	if diff := cmp.Diff([]string{"choose_presenter", "go_live"}, names(s)); diff != "" {
 		t.Error(diff)
 	}
-	assets := &stage{MCPServer: tools.NewServer(tools.Config{})}
+	assets := &testServer{MCPServer: tools.NewServer(tools.Config{})}
 	if diff := cmp.Diff([]string{"choose_presenter"}, names(assets)); diff != "" {
 		t.Error(diff)
 	}
@@ -38,8 +38,8 @@ func TestPrompts(t *testing.T) {
 		got, _ := s.rpc(t, "prompts/get", params)
 		_, _ = fmt.Fprintf(&all, "# %s\n%s\n\n", params, got["messages"].([]any)[0].(map[string]any)["content"].(map[string]any)["text"])
 	}
-	golden(t, "prompts.txt", []byte(all.String()))
+	checkGolden(t, "prompts.txt", []byte(all.String()))
 	if _, code := s.rpc(t, "prompts/get", `{"name":"go_live","arguments":{"Script":" "}}`); code == 0 {
-		t.Error("a prompt without its arguments")
+		t.Error("got a prompt without its required arguments, want an error")
 	}
 }

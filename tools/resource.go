@@ -16,14 +16,14 @@ type resource struct {
 	name, title, description, mime string
 
 	toolset Toolset // Required; there is no default.
-	advice  advice  // As for a tool.
+	advice  advice  // What to do when ZEGO refuses a call, as in tool.
 
-	// read returns the text of the resource with a URI. For a URI that stands for nothing
-	// it returns an error that wraps server.ErrResourceNotFound.
+	// read returns the text of the resource at uri. If there is none, it returns an error
+	// that wraps server.ErrResourceNotFound.
 	read func(ctx context.Context, d deps, uri string) (string, error)
 }
 
-// register adds the resource to s.
+// register adds the resource or template to s.
 func (r resource) register(s *server.MCPServer, a adapter) {
 	if strings.Contains(r.uri, "{") {
 		s.AddResourceTemplate(mcp.NewResourceTemplate(r.uri, r.name,
@@ -40,12 +40,12 @@ func (r resource) register(s *server.MCPServer, a adapter) {
 	), r.handler(a))
 }
 
-// handler connects the resource to MCP.
+// handler returns the resource's handler for mcp-go.
 func (r resource) handler(a adapter) server.ResourceHandlerFunc {
 	return func(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 		var text string
 		err := a.do(ctx, request{kind: kindResource, name: r.name}, func(ctx context.Context, d deps) (err error) {
-			if !d.project.offers(r.toolset) {
+			if !d.project.allows(r.toolset) {
 				return fmt.Errorf("%w: %s", server.ErrResourceNotFound, req.Params.URI)
 			}
 			if d.client, err = d.project.client(); err != nil {
@@ -55,7 +55,7 @@ func (r resource) handler(a adapter) server.ResourceHandlerFunc {
 			return err
 		})
 		if errors.Is(err, server.ErrResourceNotFound) {
-			return nil, err // mcp-go has an error code for it.
+			return nil, err // Its text is complete, and callers can test for ErrResourceNotFound.
 		}
 		if err != nil {
 			return nil, errors.New(explain(err, r.advice))

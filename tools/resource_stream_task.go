@@ -11,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
+// streamTaskURI is what the URI of every stream task begins with; the TaskId follows.
 const streamTaskURI = "zego://stream-tasks/"
 
 var streamTaskResource = resource{

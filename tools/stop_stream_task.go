@@ -27,6 +27,7 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 	effect:      destructive,
 	advice:      taskAdvice,
 	run: func(ctx context.Context, d deps, in stopStreamTaskInput) (stopStreamTaskOutput, error) {
+		// A task that this server created is stopped without asking the user.
 		if !d.streams.Owns(in.TaskID) {
 			task, err := d.streams.Get(ctx, in.TaskID)
 			switch {
@@ -35,6 +36,8 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 			case err != nil:
 				return stopStreamTaskOutput{}, err
 			}
+			// Get may have recognized the task as one of this server, whose TaskId was not known
+			// because ZEGO's answer to the create was lost.
 			if d.streams.StartedBy(task) != streams.ThisServer {
 				question := fmt.Sprintf("Stop the stream task %s, which this server did not start? It streams %s into the room %s since %s; its viewers lose the picture.",
 					task.ID, task.StreamID, task.RoomID, unixTime(task.CreateTime))

@@ -15,23 +15,24 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// answering is a user at a client of 2025, which shows forms.
-type answering struct {
-	action mcp.ElicitationResponseAction
-	fields map[string]any
-	asked  []string
+// fakeUser gives the same answer to every form that an in-process client shows, and records
+// the questions.
+type fakeUser struct {
+	action    mcp.ElicitationResponseAction
+	fields    map[string]any
+	questions []string
 }
 
-func (a *answering) Elicit(_ context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
-	a.asked = append(a.asked, req.Params.Message)
-	return &mcp.ElicitationResult{ElicitationResponse: mcp.ElicitationResponse{Action: a.action, Content: a.fields}}, nil
+func (u *fakeUser) Elicit(_ context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	u.questions = append(u.questions, req.Params.Message)
+	return &mcp.ElicitationResult{ElicitationResponse: mcp.ElicitationResponse{Action: u.action, Content: u.fields}}, nil
 }
 
-// others returns a task that another program runs.
-func (s *stage) others(t *testing.T) string {
+// createForeignTask starts a stream task as another program would, and returns its TaskId.
+func (s *testServer) createForeignTask(t *testing.T) string {
 	t.Helper()
 	task, err := s.client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{
-		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: waver}, RTCConfig: zego.RTCConfig{RoomID: "theirs", StreamID: "theirs-" + t.Name()[strings.LastIndex(t.Name(), "/")+1:]},
+		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: humanWithGesture}, RTCConfig: zego.RTCConfig{RoomID: "theirs", StreamID: "theirs"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -39,29 +40,27 @@ func (s *stage) others(t *testing.T) string {
 	return task.TaskID
 }
 
-func TestStopAsks(t *testing.T) {
+// TestStopAsksForConfirmation stops a task of another program: with a client that shows no
+// forms, and with clients of protocol versions 2025-11-25 and 2026-07-28 that show them.
+func TestStopAsksForConfirmation(t *testing.T) {
 	t.Parallel()
 	ticked := map[string]any{"Confirm": true}
 	t.Run("a client without forms", func(t *testing.T) {
 		t.Parallel()
-		s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-		id := s.others(t)
-		s.fails(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, id), "Stop the stream task "+id, "Nothing was done", "Confirm=true", "into the room theirs")
-		s.fails(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q,"Confirm":false}`, id), "Nothing was done")
-		if got := len(s.sent("StopDigitalHumanStreamTask")); got != 0 {
+		s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+		id := s.createForeignTask(t)
+		s.mustFail(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, id), "Stop the stream task "+id, "Nothing was done", "Confirm=true", "into the room theirs")
+		s.mustFail(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q,"Confirm":false}`, id), "Nothing was done")
+		if got := len(s.requestBodies("StopDigitalHumanStreamTask")); got != 0 {
 			t.Errorf("stopped %d times", got)
 		}
-		s.do(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q,"Confirm":true}`, id))
-		if len(s.running(t)) != 0 {
-			t.Error("it runs still")
+		s.mustCall(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q,"Confirm":true}`, id))
+		if len(s.runningTasks(t)) != 0 {
+			t.Error("the task still runs")
 		}
-		s.fails(t, "stop_stream_task", `{"TaskId":"nobody","Confirm":true}`, "400000005")
+		s.mustFail(t, "stop_stream_task", `{"TaskId":"nobody","Confirm":true}`, "400000005")
 	})
-	for name, tt := range map[string]struct {
-		action mcp.ElicitationResponseAction
-		fields map[string]any
-		stops  bool
-	}{
+	for name, answer := range map[string]userAnswer{
 		"agreed":        {mcp.ElicitationResponseActionAccept, ticked, true},
 		"not-ticked":    {mcp.ElicitationResponseActionAccept, map[string]any{"Confirm": false}, false},
 		"empty-form":    {mcp.ElicitationResponseActionAccept, nil, false},
@@ -70,78 +69,101 @@ func TestStopAsks(t *testing.T) {
 	} {
 		t.Run("2025 "+name, func(t *testing.T) {
 			t.Parallel()
-			s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-			id, user := s.others(t), &answering{action: tt.action, fields: tt.fields}
-			caller, err := client.NewInProcessClientWithOptions(s.MCPServer, client.WithElicitationHandler(user))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = caller.Close() }()
-			if err := caller.Start(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			var hello mcp.InitializeRequest
-			hello.Params.ProtocolVersion = "2025-11-25"
-			if _, err := caller.Initialize(t.Context(), hello); err != nil {
-				t.Fatal(err)
-			}
-			var req mcp.CallToolRequest
-			// The model's word is no user's.
-			req.Params.Name, req.Params.Arguments = "stop_stream_task", map[string]any{"TaskId": id, "Confirm": true}
-			result, err := caller.CallTool(t.Context(), req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.askedAndDone(t, id, user.asked, result.IsError, textOf(t, result), tt.stops)
+			testStopAs2025(t, answer)
 		})
 		t.Run("2026 "+name, func(t *testing.T) {
 			t.Parallel()
-			s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-			id := s.others(t)
-			first := s.modern(t, map[string]any{"name": "stop_stream_task", "arguments": map[string]any{"TaskId": id, "Confirm": true}})
-			requests, _ := first["inputRequests"].(map[string]any)
-			request, _ := requests["confirm"].(map[string]any)
-			if first["resultType"] != "input_required" || request["method"] != "elicitation/create" || len(s.sent("StopDigitalHumanStreamTask")) != 0 {
-				t.Fatalf("got %v", first)
-			}
-			answer := map[string]any{"action": tt.action}
-			if tt.fields != nil {
-				answer["content"] = tt.fields
-			}
-			second := s.modern(t, map[string]any{
-				"name": "stop_stream_task", "arguments": map[string]any{"TaskId": id}, "requestState": first["requestState"],
-				"inputResponses": map[string]any{"confirm": answer},
-			})
-			text := second["content"].([]any)[0].(map[string]any)["text"].(string)
-			s.askedAndDone(t, id, []string{request["params"].(map[string]any)["message"].(string)}, second["isError"] == true, text, tt.stops)
+			testStopAs2026(t, answer)
 		})
 	}
 	t.Run("2026 an answer about another task", func(t *testing.T) {
 		t.Parallel()
-		s := onStage(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-		id := s.others(t)
-		got := s.modern(t, map[string]any{
+		s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+		id := s.createForeignTask(t)
+		got := s.callAs2026(t, map[string]any{
 			"name": "stop_stream_task", "arguments": map[string]any{"TaskId": id}, "requestState": "another",
 			"inputResponses": map[string]any{"confirm": map[string]any{"action": "accept", "content": ticked}},
 		})
-		if got["resultType"] != "input_required" || len(s.sent("StopDigitalHumanStreamTask")) != 0 {
+		if got["resultType"] != "input_required" || len(s.requestBodies("StopDigitalHumanStreamTask")) != 0 {
 			t.Errorf("got %v", got)
 		}
 	})
 }
 
-func (s *stage) askedAndDone(t *testing.T, id string, asked []string, failed bool, text string, stops bool) {
+// userAnswer is what a user answers to the form, and whether the task is stopped then.
+type userAnswer struct {
+	action mcp.ElicitationResponseAction
+	fields map[string]any
+	stops  bool
+}
+
+// testStopAs2025 stops a task of another program with a client of protocol version
+// 2025-11-25, which the server asks in a request.
+func testStopAs2025(t *testing.T, answer userAnswer) {
 	t.Helper()
-	if len(asked) != 1 || !strings.Contains(asked[0], id) {
-		t.Errorf("asked %q", asked)
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	id, user := s.createForeignTask(t), &fakeUser{action: answer.action, fields: answer.fields}
+	mcpClient, err := client.NewInProcessClientWithOptions(s.MCPServer, client.WithElicitationHandler(user))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := len(s.sent("StopDigitalHumanStreamTask")) == 1; got != stops || failed == stops || !stops && !strings.Contains(text, "did not agree") {
+	defer func() { _ = mcpClient.Close() }()
+	if err := mcpClient.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var initialize mcp.InitializeRequest
+	initialize.Params.ProtocolVersion = "2025-11-25"
+	if _, err := mcpClient.Initialize(t.Context(), initialize); err != nil {
+		t.Fatal(err)
+	}
+	var req mcp.CallToolRequest
+	// Confirm does not count, because this client can ask the user itself.
+	req.Params.Name, req.Params.Arguments = "stop_stream_task", map[string]any{"TaskId": id, "Confirm": true}
+	result, err := mcpClient.CallTool(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.checkAnswer(t, id, user.questions, result.IsError, textOf(t, result), answer.stops)
+}
+
+// testStopAs2026 stops a task of another program with a client of protocol version
+// 2026-07-28, which gets the question as a result and answers in a second call.
+func testStopAs2026(t *testing.T, answer userAnswer) {
+	t.Helper()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	id := s.createForeignTask(t)
+	first := s.callAs2026(t, map[string]any{"name": "stop_stream_task", "arguments": map[string]any{"TaskId": id, "Confirm": true}})
+	requests, _ := first["inputRequests"].(map[string]any)
+	request, _ := requests["confirm"].(map[string]any)
+	if first["resultType"] != "input_required" || request["method"] != "elicitation/create" || len(s.requestBodies("StopDigitalHumanStreamTask")) != 0 {
+		t.Fatalf("got %v", first)
+	}
+	response := map[string]any{"action": answer.action}
+	if answer.fields != nil {
+		response["content"] = answer.fields
+	}
+	second := s.callAs2026(t, map[string]any{
+		"name": "stop_stream_task", "arguments": map[string]any{"TaskId": id}, "requestState": first["requestState"],
+		"inputResponses": map[string]any{"confirm": response},
+	})
+	text := second["content"].([]any)[0].(map[string]any)["text"].(string)
+	s.checkAnswer(t, id, []string{request["params"].(map[string]any)["message"].(string)}, second["isError"] == true, text, answer.stops)
+}
+
+// checkAnswer checks that the user got one question about the task, and that the task was
+// stopped, or else that the call failed.
+func (s *testServer) checkAnswer(t *testing.T, id string, questions []string, failed bool, text string, stops bool) {
+	t.Helper()
+	if len(questions) != 1 || !strings.Contains(questions[0], id) {
+		t.Errorf("the user was asked %q", questions)
+	}
+	if got := len(s.requestBodies("StopDigitalHumanStreamTask")) == 1; got != stops || failed == stops || !stops && !strings.Contains(text, "did not agree") {
 		t.Errorf("stopped %t, want %t: %s", got, stops, text)
 	}
 }
 
-// modern calls a tool as a client of protocol 2026-07-28 with forms does.
-func (s *stage) modern(t *testing.T, params map[string]any) map[string]any {
+// callAs2026 calls a tool as a client of protocol version 2026-07-28 that shows forms.
+func (s *testServer) callAs2026(t *testing.T, params map[string]any) map[string]any {
 	t.Helper()
 	params["_meta"] = map[string]any{
 		"io.modelcontextprotocol/protocolVersion":    "2026-07-28",
@@ -163,17 +185,13 @@ func (s *stage) modern(t *testing.T, params map[string]any) map[string]any {
 	return answer.Result
 }
 
-func TestStopAllSaysWhatItCouldNot(t *testing.T) {
+func TestStopAllLogsWhatItCouldNotStop(t *testing.T) {
 	t.Parallel()
-	s := onStage(t, &zegosim.Server{Fault: func(action string, _ int) *zegosim.Fault {
-		if action == "StopDigitalHumanStreamTask" {
-			return &zegosim.Fault{Code: zego.CodeNoPermission}
-		}
-		return nil
-	}}, tools.Config{}, streams.Options{})
-	id := s.create(t, ``)
+	sim := &zegosim.Server{Fault: failAction("StopDigitalHumanStreamTask", zegosim.Fault{Code: zego.CodeNoPermission})}
+	s := newTestServer(t, sim, tools.Config{}, streams.Options{})
+	id := s.createTask(t, ``)
 	s.streams.StopAll(t.Context())
-	if log := s.logged(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, id) || !strings.Contains(log, "ends_by=") {
+	if log := s.logText(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, id) || !strings.Contains(log, "ends_by=") {
 		t.Errorf("got %s", log)
 	}
 }

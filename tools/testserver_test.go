@@ -21,12 +21,14 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-var noon = time.Date(2026, 11, 23, 20, 0, 0, 0, time.FixedZone("CST", 8*3600))
+// simulatorTime is the time at which newAssetsServer's simulator stands still.
+var simulatorTime = time.Date(2026, 11, 23, 20, 0, 0, 0, time.FixedZone("CST", 8*3600))
 
-// start returns an MCP server whose answers come from sim, and sim's URL.
-func start(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*server.MCPServer, string) {
+// newAssetsServer returns an MCP server with the default toolsets, whose answers come from
+// sim, and the URL of sim. The clock of both stands still at simulatorTime.
+func newAssetsServer(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*server.MCPServer, string) {
 	t.Helper()
-	sim.Now = func() time.Time { return noon }
+	sim.Now = func() time.Time { return simulatorTime }
 	srv := httptest.NewServer(sim)
 	t.Cleanup(srv.Close)
 	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{
@@ -39,53 +41,54 @@ func start(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*server.MCPServ
 	return tools.NewServer(cfg), srv.URL
 }
 
-// stage is a server with all tools, and what there is around it.
-type stage struct {
+// testServer is an MCP server with all toolsets in front of a simulator of ZEGO. It records
+// its log and the requests that the simulator gets.
+type testServer struct {
 	*server.MCPServer
 	sim     *zegosim.Server
-	client  *zego.Client
+	client  *zego.Client // For requests that do not come from a tool.
 	streams *streams.Ledger
 
-	mu    sync.Mutex // guards what follows
-	calls []zegosim.Call
-	log   bytes.Buffer
+	mu       sync.Mutex // guards what follows
+	requests []zegosim.Call
+	log      bytes.Buffer
 }
 
-// Write takes the log.
-func (s *stage) Write(p []byte) (int, error) {
+// Write appends to the log.
+func (s *testServer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.Write(p)
 }
 
-func (s *stage) logged() string {
+func (s *testServer) logText() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.String()
 }
 
-// sent returns the bodies that came for an action.
-func (s *stage) sent(action string) []string {
+// requestBodies returns the bodies of the requests that the simulator got for an action.
+func (s *testServer) requestBodies(action string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var bodies []string
-	for _, call := range s.calls {
-		if call.Action == action {
-			bodies = append(bodies, string(call.Body))
+	for _, request := range s.requests {
+		if request.Action == action {
+			bodies = append(bodies, string(request.Body))
 		}
 	}
 	return bodies
 }
 
-// count returns how many calls came.
-func (s *stage) count() int {
+// requestCount returns how many requests the simulator got.
+func (s *testServer) requestCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.calls)
+	return len(s.requests)
 }
 
-// running returns what streams at ZEGO.
-func (s *stage) running(t *testing.T) []zego.StreamTask {
+// runningTasks asks the simulator which stream tasks run, also those of other programs.
+func (s *testServer) runningTasks(t *testing.T) []zego.StreamTask {
 	t.Helper()
 	list, err := s.client.ListStreamTasks(t.Context())
 	if err != nil {
@@ -94,9 +97,11 @@ func (s *stage) running(t *testing.T) []zego.StreamTask {
 	return list.Tasks
 }
 
-func onStage(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts streams.Options) *stage {
+// newTestServer starts a testServer for sim. The simulator has no rate limit, and streams
+// start at once unless sim.StartDelay is set.
+func newTestServer(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts streams.Options) *testServer {
 	t.Helper()
-	s := &stage{sim: sim}
+	s := &testServer{sim: sim}
 	sim.QPS = -1
 	if sim.StartDelay == 0 {
 		sim.StartDelay = -1
@@ -104,7 +109,7 @@ func onStage(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts streams.O
 	observe := sim.Observe
 	sim.Observe = func(call zegosim.Call) {
 		s.mu.Lock()
-		s.calls = append(s.calls, call)
+		s.requests = append(s.requests, call)
 		s.mu.Unlock()
 		if observe != nil {
 			observe(call)
@@ -123,23 +128,23 @@ func onStage(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts streams.O
 	}
 	s.streams = streams.New(s.client, opts)
 	cfg.Project = tools.OneProject(tools.Project{
-		Client: s.client, Streams: s.streams, Toolsets: everyToolset,
+		Client: s.client, Streams: s.streams, Toolsets: allToolsets,
 	})
 	cfg.Local = true
 	s.MCPServer = tools.NewServer(cfg)
 	return s
 }
 
-// clock is the real one, turned.
-type clock struct{ ahead atomic.Int64 }
+// testClock is the real clock plus an offset.
+type testClock struct{ offset atomic.Int64 }
 
-func (c *clock) now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *clock) turn(d time.Duration) { c.ahead.Add(int64(d)) }
+func (c *testClock) now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *testClock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 
-// do calls a tool that must succeed, and returns its result.
-func (s *stage) do(t *testing.T, tool, arguments string) map[string]any {
+// mustCall calls a tool and returns its result. The test fails if the call does.
+func (s *testServer) mustCall(t *testing.T, tool, arguments string) map[string]any {
 	t.Helper()
-	result := call(t.Context(), t, s.MCPServer, tool, arguments)
+	result := callTool(t.Context(), t, s.MCPServer, tool, arguments)
 	text := textOf(t, result)
 	if result.IsError {
 		t.Fatalf("%s %s: %s", tool, arguments, text)
@@ -151,10 +156,11 @@ func (s *stage) do(t *testing.T, tool, arguments string) map[string]any {
 	return out
 }
 
-// fails calls a tool that must fail with a text that holds each of wants.
-func (s *stage) fails(t *testing.T, tool, arguments string, wants ...string) {
+// mustFail calls a tool. The test fails unless the call does, with a text that contains each
+// of wants.
+func (s *testServer) mustFail(t *testing.T, tool, arguments string, wants ...string) {
 	t.Helper()
-	result := call(t.Context(), t, s.MCPServer, tool, arguments)
+	result := callTool(t.Context(), t, s.MCPServer, tool, arguments)
 	text := textOf(t, result)
 	for _, want := range wants {
 		if !result.IsError || result.StructuredContent != nil || !strings.Contains(text, want) {
@@ -164,38 +170,55 @@ func (s *stage) fails(t *testing.T, tool, arguments string, wants ...string) {
 }
 
 var (
-	waver    = humanWith("wave_hand") // It has a voice of everybody's and gestures.
-	everyone = publicVoice()
+	humanWithGesture = findHuman("wave_hand") // A DigitalHumanId.
+	publicTimbre     = findPublicTimbre()     // A TimbreId that every digital human can speak with.
 )
 
-func humanWith(action string) string {
+func findHuman(gesture string) string {
 	for _, human := range zegosim.DefaultHumans() {
-		for _, a := range human.Gestures {
-			if a.Name == action {
+		for _, g := range human.Gestures {
+			if g.Name == gesture {
 				return human.ID
 			}
 		}
 	}
-	panic("no such action")
+	panic("no digital human has the gesture " + gesture)
 }
 
-func publicVoice() string {
+func findPublicTimbre() string {
 	for _, timbre := range zegosim.DefaultTimbres() {
 		if timbre.DigitalHumanID == "" {
 			return timbre.ID
 		}
 	}
-	panic("no public voice")
+	panic("no public timbre")
 }
 
-// create starts a stream task and returns its TaskId.
-func (s *stage) create(t *testing.T, more string) string {
+// createArguments returns arguments for create_stream_task: the required ones, and more,
+// which is empty or begins with a comma.
+func createArguments(more string) string {
+	return fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"%s}`, humanWithGesture, more)
+}
+
+// createTask starts a stream task with createArguments(more) and returns its TaskId.
+func (s *testServer) createTask(t *testing.T, more string) string {
 	t.Helper()
-	return s.do(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":%q,"RoomId":"room"%s}`, waver, more))["TaskId"].(string)
+	return s.mustCall(t, "create_stream_task", createArguments(more))["TaskId"].(string)
 }
 
-// call calls a tool with arguments as they stand in JSON.
-func call(ctx context.Context, t *testing.T, s *server.MCPServer, tool, arguments string) *mcp.CallToolResult {
+// failAction returns a function for zegosim.Server.Fault that fails each request for an
+// action.
+func failAction(action string, fault zegosim.Fault) func(string, int) *zegosim.Fault {
+	return func(requested string, _ int) *zegosim.Fault {
+		if requested == action {
+			return &fault
+		}
+		return nil
+	}
+}
+
+// callTool calls a tool. arguments is JSON; if it is empty, the call has none.
+func callTool(ctx context.Context, t *testing.T, s *server.MCPServer, tool, arguments string) *mcp.CallToolResult {
 	t.Helper()
 	params := fmt.Sprintf(`{"name":%q}`, tool)
 	if arguments != "" {
@@ -207,11 +230,11 @@ func call(ctx context.Context, t *testing.T, s *server.MCPServer, tool, argument
 		t.Fatalf("%s %s: got %+v, want a result", tool, arguments, answer)
 	}
 	var result *mcp.CallToolResult
-	switch answered := response.Result.(type) {
+	switch value := response.Result.(type) {
 	case *mcp.CallToolResult:
-		result = answered
+		result = value
 	case mcp.CallToolResult:
-		result = &answered
+		result = &value
 	default:
 		t.Fatalf("got a %T", response.Result)
 	}
@@ -219,6 +242,7 @@ func call(ctx context.Context, t *testing.T, s *server.MCPServer, tool, argument
 	return result
 }
 
+// textOf returns the text of a result, which must be its only content.
 func textOf(t *testing.T, result *mcp.CallToolResult) string {
 	t.Helper()
 	if len(result.Content) != 1 {
@@ -227,8 +251,8 @@ func textOf(t *testing.T, result *mcp.CallToolResult) string {
 	return result.Content[0].(mcp.TextContent).Text
 }
 
-// rpc sends a request and returns its result, or its error.
-func (s *stage) rpc(t *testing.T, method, params string) (result map[string]any, code int) {
+// rpc sends a JSON-RPC request and returns its result, or the code of its error.
+func (s *testServer) rpc(t *testing.T, method, params string) (result map[string]any, code int) {
 	t.Helper()
 	text, err := json.Marshal(s.HandleMessage(t.Context(), json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":`+params+`}`)))
 	if err != nil {
@@ -244,8 +268,8 @@ func (s *stage) rpc(t *testing.T, method, params string) (result map[string]any,
 	return answer.Result, answer.Error.Code
 }
 
-// everyToolset is a project's toolsets with which no tool is hidden.
-var everyToolset = func() []tools.Toolset {
+// allToolsets holds every toolset.
+var allToolsets = func() []tools.Toolset {
 	sets, err := tools.ParseToolsets(tools.AllToolsets)
 	if err != nil {
 		panic(err)
@@ -253,8 +277,8 @@ var everyToolset = func() []tools.Toolset {
 	return sets
 }()
 
-// listedTool is a tool in the answer to tools/list.
-type listedTool struct {
+// toolDefinition is a tool in the answer to tools/list.
+type toolDefinition struct {
 	Name        string
 	InputSchema struct {
 		Required   []string
@@ -268,18 +292,19 @@ type listedTool struct {
 	Annotations struct{ ReadOnlyHint, DestructiveHint, IdempotentHint, OpenWorldHint *bool }
 }
 
-// listed returns the tools that a server with some toolsets offers to local agents.
-func listed(t *testing.T, sets []tools.Toolset) []listedTool {
+// toolDefinitions returns the tools that a server with these toolsets offers to local agents.
+func toolDefinitions(t *testing.T, sets []tools.Toolset) []toolDefinition {
 	t.Helper()
 	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: sets}), Local: true})
-	var answer struct{ Tools []listedTool }
-	if err := json.Unmarshal(list(t, s), &answer); err != nil {
+	var answer struct{ Tools []toolDefinition }
+	if err := json.Unmarshal(listTools(t, s), &answer); err != nil {
 		t.Fatal(err)
 	}
 	return answer.Tools
 }
 
-func list(t *testing.T, s *server.MCPServer) []byte {
+// listTools returns the result of tools/list as indented JSON.
+func listTools(t *testing.T, s *server.MCPServer) []byte {
 	t.Helper()
 	answer, ok := s.HandleMessage(t.Context(), json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)).(mcp.JSONRPCResponse)
 	if !ok {

@@ -14,27 +14,28 @@ import (
 )
 
 // tool describes one tool completely: what agents see of it, and what it does. In is the
-// struct of its arguments and Out that of its result; both become JSON Schemas.
+// struct of its arguments, and Out is the struct of its result. Both become JSON Schemas.
 type tool[In, Out any] struct {
 	name, title, description string
 
 	toolset Toolset // Required; there is no default.
 	effect  effect  // Required; there is no default.
 
-	local      bool           // It reads files of this machine, so it is offered to local agents only.
-	ownTimeout bool           // run sets the time limit itself; otherwise it is Config.Timeout.
-	meta       map[string]any // _meta of the tool in tools/list; usually none.
+	local      bool           // The tool reads files of this machine, so only local agents get it.
+	ownTimeout bool           // run sets its own time limit; otherwise the limit is Config.Timeout.
+	meta       map[string]any // The tool's _meta in tools/list; usually none.
 
-	// advice says what to do when ZEGO refuses a call with a code. Codes that are not in
-	// it get the general advice of zego.Code.Advice.
+	// advice says what to do when ZEGO refuses a call with a certain code. For codes that
+	// it lacks, the model gets the general advice of zego.Code.Advice.
 	advice advice
 
-	// run carries out a call whose arguments fit the schema. For a refusal of its own it
-	// returns a *toolError, because the text of any other error does not reach the log.
+	// run carries out a call. The arguments have been checked against the schema. If the
+	// tool itself refuses the call, run returns a *toolError, whose reason can be logged;
+	// of an error of an unknown type the log gets only the type.
 	run func(ctx context.Context, d deps, in In) (Out, error)
 }
 
-// toolInfo is what the server must know of a tool, whatever its arguments are.
+// toolInfo is what the server must know about a tool before it registers it.
 type toolInfo struct {
 	name    string
 	toolset Toolset
@@ -43,14 +44,14 @@ type toolInfo struct {
 
 func (t tool[In, Out]) info() toolInfo { return toolInfo{t.name, t.toolset, t.local} }
 
-// effect says what a tool does to the world; the four MCP hints follow from it. The zero
-// value is not allowed, because each tool must say what it does.
+// effect says what a tool changes. The four MCP hints follow from it. The zero value is not
+// allowed, because each tool must say what it does.
 type effect int
 
 const (
-	readOnly    effect = iota + 1 // It changes nothing and costs nothing.
-	additive                      // Each call does something more, which may cost.
-	destructive                   // It ends something; calling it twice does no more than once.
+	readOnly    effect = iota + 1 // The tool changes nothing and costs nothing.
+	additive                      // Each call does something more, which may cost money.
+	destructive                   // The tool ends something; a second call changes nothing more.
 )
 
 func (e effect) annotations(title string) mcp.ToolAnnotation {
@@ -63,14 +64,13 @@ func (e effect) annotations(title string) mcp.ToolAnnotation {
 	}
 }
 
-// serverTool connects the tool to MCP: it decodes the arguments, runs the tool, and
-// encodes the result. The adapter does the rest.
+// serverTool returns the tool as mcp-go serves it. It panics if the tool has no effect.
 func (t tool[In, Out]) serverTool(a adapter) server.ServerTool {
 	if t.effect < readOnly || t.effect > destructive {
 		panic("tools: tool " + t.name + " has no effect")
 	}
 	input := schema.Input[In]()
-	described := mcp.Tool{
+	definition := mcp.Tool{
 		Name:            t.name,
 		Title:           t.title,
 		Description:     t.description,
@@ -79,10 +79,10 @@ func (t tool[In, Out]) serverTool(a adapter) server.ServerTool {
 		Annotations:     t.effect.annotations(t.title),
 	}
 	if len(t.meta) > 0 {
-		described.Meta = &mcp.Meta{AdditionalFields: t.meta}
+		definition.Meta = &mcp.Meta{AdditionalFields: t.meta}
 	}
 	return server.ServerTool{
-		Tool: described,
+		Tool: definition,
 		// The error is always nil: a refused call is a result that the model can read.
 		Handler: func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			var result *mcp.CallToolResult
@@ -102,6 +102,7 @@ func (t tool[In, Out]) serverTool(a adapter) server.ServerTool {
 	}
 }
 
+// call decodes the arguments, runs the tool, and encodes the result.
 func (t tool[In, Out]) call(ctx context.Context, d deps, input *schema.Schema[In], req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	in, err := input.Decode(req.GetRawArguments())
 	if err != nil {
@@ -121,8 +122,8 @@ func (t tool[In, Out]) call(ctx context.Context, d deps, input *schema.Schema[In
 	return mcp.NewToolResultStructured(out, text), nil
 }
 
-// compactJSON encodes a result for models: in one line, and without HTML escapes, which a
-// model would copy into a URL.
+// compactJSON encodes a result for models: in one line, and without HTML escapes, because a
+// model would copy an escape such as \u0026 into a URL.
 func compactJSON(v any) (string, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -133,10 +134,11 @@ func compactJSON(v any) (string, error) {
 	return string(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))), nil
 }
 
-// advice says in a sentence what to do about ZEGO's codes.
+// advice says in a sentence what to do when ZEGO refuses a call with a code.
 type advice map[zego.Code]string
 
-// with returns the advice of both; more wins where both have a code.
+// with returns a copy of a with the entries of more. If both have an entry for a code, it
+// takes that of more.
 func (a advice) with(more advice) advice {
 	all := maps.Clone(a)
 	maps.Copy(all, more)

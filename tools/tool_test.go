@@ -21,16 +21,15 @@ type noteOutput struct {
 	Note string `json:"Note"`
 }
 
-// note returns a tool with everything that a tool must have.
-func note(run func(context.Context, deps, noteInput) (noteOutput, error)) tool[noteInput, noteOutput] {
+// noteTool returns a tool that is completely described.
+func noteTool(run func(context.Context, deps, noteInput) (noteOutput, error)) tool[noteInput, noteOutput] {
 	return tool[noteInput, noteOutput]{
 		name: "note", title: "Note", description: "Repeat a note.",
 		toolset: Assets, effect: additive, run: run,
 	}
 }
 
-// testAdapter returns an adapter for a project with a client that is never used, and its
-// log.
+// testAdapter returns an adapter and its log. The client of its project is never used.
 func testAdapter(t *testing.T) (adapter, *bytes.Buffer) {
 	t.Helper()
 	client, err := zego.New(1, strings.Repeat("x", 32), zego.Options{Endpoint: "http://127.0.0.1:1"})
@@ -45,6 +44,7 @@ func testAdapter(t *testing.T) (adapter, *bytes.Buffer) {
 	}}, &log
 }
 
+// callNote calls a tool with a private note, and returns the text of the result.
 func callNote(t *testing.T, a adapter, tool tool[noteInput, noteOutput]) string {
 	t.Helper()
 	var req mcp.CallToolRequest
@@ -56,12 +56,11 @@ func callNote(t *testing.T, a adapter, tool tool[noteInput, noteOutput]) string 
 	return result.Content[0].(mcp.TextContent).Text
 }
 
-// TestIncompleteTools checks that a tool cannot be served before it says what it does and
-// which toolset it belongs to.
+// TestIncompleteTools checks that a tool without an effect or a known toolset panics.
 func TestIncompleteTools(t *testing.T) {
 	t.Parallel()
 	a, _ := testAdapter(t)
-	panics := func(name string, f func()) {
+	mustPanic := func(name string, f func()) {
 		t.Helper()
 		defer func() {
 			if text, ok := recover().(string); !ok || !strings.Contains(text, "note") {
@@ -70,18 +69,18 @@ func TestIncompleteTools(t *testing.T) {
 		}()
 		f()
 	}
-	noEffect := note(nil)
+	noEffect := noteTool(nil)
 	noEffect.effect = 0
-	panics("no effect", func() { noEffect.serverTool(a) })
+	mustPanic("no effect", func() { noEffect.serverTool(a) })
 	for _, set := range []Toolset{"", "asset"} {
-		panics("toolset "+string(set), func() { offers{toolsets: map[string]Toolset{}}.add(kindTool, "note", set) })
+		mustPanic("toolset "+string(set), func() { toolsetFilter{toolsets: map[string]Toolset{}}.add(kindTool, "note", set) })
 	}
 }
 
 func TestMeta(t *testing.T) {
 	t.Parallel()
 	a, _ := testAdapter(t)
-	tool := note(nil)
+	tool := noteTool(nil)
 	text, err := json.Marshal(tool.serverTool(a).Tool)
 	if err != nil || strings.Contains(string(text), "_meta") {
 		t.Errorf("without meta: got %s, %v", text, err)
@@ -93,12 +92,12 @@ func TestMeta(t *testing.T) {
 	}
 }
 
-// TestPanic checks that a tool that panics is answered, and that the log says where but
-// not with which arguments.
+// TestPanic checks that a call is answered if the tool panics, and that the log says where it
+// panicked, but not with which arguments.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	a, log := testAdapter(t)
-	text := callNote(t, a, note(func(_ context.Context, _ deps, in noteInput) (noteOutput, error) { panic("on " + in.Note) }))
+	text := callNote(t, a, noteTool(func(_ context.Context, _ deps, in noteInput) (noteOutput, error) { panic("on " + in.Note) }))
 	if !strings.Contains(text, "failed inside") || strings.Contains(text, "private") {
 		t.Errorf("got %s", text)
 	}
@@ -107,12 +106,12 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestUnknownErrors checks that an error of a type that the log does not know reaches the
-// model but not the log.
+// TestUnknownErrors checks that the text of an error of an unknown type reaches the model but
+// not the log.
 func TestUnknownErrors(t *testing.T) {
 	t.Parallel()
 	a, log := testAdapter(t)
-	text := callNote(t, a, note(func(_ context.Context, _ deps, in noteInput) (noteOutput, error) {
+	text := callNote(t, a, noteTool(func(_ context.Context, _ deps, in noteInput) (noteOutput, error) {
 		return noteOutput{}, errors.New("cannot note " + in.Note)
 	}))
 	if text != "cannot note private words" {
@@ -123,11 +122,11 @@ func TestUnknownErrors(t *testing.T) {
 	}
 }
 
-// TestAdvice checks that a tool's advice about a code comes before the general one.
+// TestAdvice checks that the advice of a tool about a code replaces the general advice.
 func TestAdvice(t *testing.T) {
 	t.Parallel()
 	a, _ := testAdapter(t)
-	refusing := note(func(context.Context, deps, noteInput) (noteOutput, error) {
+	refusing := noteTool(func(context.Context, deps, noteInput) (noteOutput, error) {
 		return noteOutput{}, &zego.Error{Action: "Note", Code: zego.CodeTaskNotFound}
 	})
 	if text := callNote(t, a, refusing); !strings.Contains(text, "What to do: Check the TaskId") {

@@ -1,6 +1,6 @@
 // Package tools is what an agent sees: the MCP server with its tools, prompts and
-// resources over ZEGO's Digital Human API. Each of them stands in a file of its own and
-// in one of the lists below.
+// resources over ZEGO's Digital Human API. Each tool, prompt and resource has a file of its
+// own and an entry in one of the lists below.
 package tools
 
 import (
@@ -48,29 +48,30 @@ var allResources = []resource{
 
 // Config says how the server works.
 type Config struct {
-	// Project returns the ZEGO project that a request works with. Tools, prompts,
-	// resources and completions ask it once per request. Default: a project without a
-	// client, in which every call fails.
+	// Project returns the ZEGO project that a request works with; it must not return nil.
+	// It is called for each request of a client with the context of that request, and by
+	// NewServer with a background context. Default: a project without a client, in which
+	// every tool call fails.
 	Project func(context.Context) *Project
 
 	Simulated bool          // Answers come from the simulator; agents are told so.
-	Timeout   time.Duration // Limit of one tool call; default DefaultTimeout.
-	Logger    *slog.Logger  // Gets one line per request; default: none.
-	Version   string        // Version of the server, told to clients.
+	Timeout   time.Duration // Time limit of one request; default DefaultTimeout.
+	Logger    *slog.Logger  // Gets one line per request; default: nothing is logged.
+	Version   string        // Version of the server, which clients are told.
 
 	Local     bool     // Agents are on this machine: offer the tools that read its files.
-	AudioDirs []string // Absolute; drive_by_audio_file reads files below them; default: none.
+	AudioDirs []string // Absolute paths of the directories that drive_by_audio_file may read; default: none.
 }
 
-// DefaultTimeout is the limit of one tool call.
+// DefaultTimeout is the default of Config.Timeout.
 const DefaultTimeout = 30 * time.Second
 
-// Project is what a request may use: a ZEGO project, and what its caller may do there.
+// Project is what a request may use: a ZEGO project, and what the caller may do there.
 type Project struct {
 	Client      *zego.Client    // Nil if the configuration does not allow calls.
 	Unavailable error           // Why Client is nil, and what the user can do about it.
 	Streams     *streams.Ledger // The stream tasks that this process created in the project.
-	Toolsets    []Toolset       // Which tools, prompts and resources are offered; empty: the default ones.
+	Toolsets    []Toolset       // Which tools, prompts and resources the caller may use; empty: the default toolsets.
 }
 
 // client returns the project's client, or an error that says why there is none.
@@ -81,9 +82,9 @@ func (p *Project) client() (*zego.Client, error) {
 	return p.Client, nil
 }
 
-// OneProject returns a function for Config.Project that answers every request with
-// project. If project has no Streams it gets a ledger with the default limits, whose
-// tasks are not stopped at the end.
+// OneProject returns a function for Config.Project that gives every request the same
+// project. If project.Streams is nil, it becomes a ledger with the default limits. The
+// caller cannot stop the tasks in that ledger, so they may outlive the process.
 func OneProject(project Project) func(context.Context) *Project {
 	if project.Streams == nil {
 		project.Streams = streams.New(project.Client, streams.Options{})
@@ -91,10 +92,11 @@ func OneProject(project Project) func(context.Context) *Project {
 	return func(context.Context) *Project { return &project }
 }
 
-// NewServer returns an MCP server with all tools, prompts and resources. A client sees
-// and can use those whose toolset its project has.
+// NewServer returns an MCP server with all tools, prompts and resources. A client sees and
+// can use only those whose toolset its project allows.
 //
-// It panics if a tool, prompt or resource in the lists is not completely described.
+// NewServer panics if a tool in the lists has no effect, or if a tool, prompt or resource
+// has no known toolset.
 func NewServer(cfg Config) *server.MCPServer {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
@@ -106,7 +108,7 @@ func NewServer(cfg Config) *server.MCPServer {
 		cfg.Project = OneProject(Project{})
 	}
 	a := adapter{cfg}
-	offered := offers{cfg: cfg, toolsets: map[string]Toolset{}}
+	filter := toolsetFilter{cfg: cfg, toolsets: map[string]Toolset{}}
 	title := "ZEGOCLOUD Digital Human"
 	if cfg.Simulated {
 		title += " (simulated)"
@@ -115,38 +117,38 @@ func NewServer(cfg Config) *server.MCPServer {
 		server.WithTitle(title),
 		server.WithInstructions(instructions(cfg)),
 		server.WithToolCapabilities(false),
-		server.WithToolFilter(offered.tools),
+		server.WithToolFilter(filter.tools),
 		server.WithPromptCapabilities(false),
-		server.WithPromptFilter(offered.prompts),
+		server.WithPromptFilter(filter.prompts),
 		server.WithResourceCapabilities(false, false),
-		server.WithHooks(offered.resourceHooks()),
+		server.WithHooks(filter.resourceHooks()),
 		server.WithCompletions(),
 		server.WithPromptCompletionProvider(completions{a}),
 		server.WithResourceCompletionProvider(completions{a}),
 	)
 	for _, t := range allTools {
 		if info := t.info(); !info.local || cfg.Local {
-			offered.add(kindTool, info.name, info.toolset)
+			filter.add(kindTool, info.name, info.toolset)
 			s.AddTools(t.serverTool(a))
 		}
 	}
 	for _, p := range allPrompts {
-		offered.add(kindPrompt, p.Name, p.toolset)
+		filter.add(kindPrompt, p.Name, p.toolset)
 		s.AddPrompt(p.Prompt, p.handler(a))
 	}
 	for _, r := range allResources {
-		offered.add(kindResource, r.uri, r.toolset)
+		filter.add(kindResource, r.uri, r.toolset)
 		r.register(s, a)
 	}
 	return s
 }
 
-// instructions tells models what the server is for. They are those of the project that
-// Config.Project returns for a background context.
+// instructions tells models what the server is for. All clients get the same text, so it
+// goes by the toolsets of the project that Config.Project returns for a background context.
 func instructions(cfg Config) string {
 	text := "Find digital humans (talking avatars) of a ZEGOCLOUD project. " +
 		"Start with list_digital_humans. AvatarUrl values stop working after 24 hours: keep DigitalHumanId instead."
-	if cfg.Project(context.Background()).offers(Streaming) {
+	if cfg.Project(context.Background()).allows(Streaming) {
 		text += " To put one on air: create_stream_task, then drive_by_text with a voice from list_timbres. " +
 			"A stream costs money while it runs: always call stop_stream_task when it is no longer needed."
 	}
@@ -156,49 +158,52 @@ func instructions(cfg Config) string {
 	return text
 }
 
-// offers hides from a client the tools, prompts and resources whose toolset its project
-// does not have. mcp-go asks it about lists and about calls.
-type offers struct {
+// toolsetFilter hides from a client the tools, prompts and resources whose toolset its
+// project does not allow. For tools and prompts, mcp-go applies the filter to lists and to
+// calls.
+type toolsetFilter struct {
 	cfg      Config
-	toolsets map[string]Toolset // By kind and name.
+	toolsets map[string]Toolset // By kind and name, as in "tool get_stream_task".
 }
 
-// add records the toolset of a tool, prompt or resource.
-func (o offers) add(kind requestKind, name string, set Toolset) {
+// add records the toolset of a tool, prompt or resource. It panics if there is no such
+// toolset.
+func (f toolsetFilter) add(kind requestKind, name string, set Toolset) {
 	if !set.known() {
 		panic("tools: " + string(kind) + " " + name + " has no known toolset")
 	}
-	o.toolsets[string(kind)+" "+name] = set
+	f.toolsets[string(kind)+" "+name] = set
 }
 
-func (o offers) has(ctx context.Context, kind requestKind, name string) bool {
-	return o.cfg.Project(ctx).offers(o.toolsets[string(kind)+" "+name])
+// allows reports whether a client may use a tool, prompt or resource.
+func (f toolsetFilter) allows(ctx context.Context, kind requestKind, name string) bool {
+	return f.cfg.Project(ctx).allows(f.toolsets[string(kind)+" "+name])
 }
 
-func (o offers) tools(ctx context.Context, all []mcp.Tool) []mcp.Tool {
-	return keep(all, func(t mcp.Tool) bool { return o.has(ctx, kindTool, t.Name) })
+func (f toolsetFilter) tools(ctx context.Context, all []mcp.Tool) []mcp.Tool {
+	return keep(all, func(t mcp.Tool) bool { return f.allows(ctx, kindTool, t.Name) })
 }
 
-func (o offers) prompts(ctx context.Context, all []mcp.Prompt) []mcp.Prompt {
-	return keep(all, func(p mcp.Prompt) bool { return o.has(ctx, kindPrompt, p.Name) })
+func (f toolsetFilter) prompts(ctx context.Context, all []mcp.Prompt) []mcp.Prompt {
+	return keep(all, func(p mcp.Prompt) bool { return f.allows(ctx, kindPrompt, p.Name) })
 }
 
-// resourceHooks filters the lists of resources, for which mcp-go has no filters. Reading a
-// resource checks its toolset itself.
-func (o offers) resourceHooks() *server.Hooks {
+// resourceHooks filters the lists of resources, for which mcp-go has no filters. The
+// handler of a resource checks the toolset when the resource is read.
+func (f toolsetFilter) resourceHooks() *server.Hooks {
 	hooks := &server.Hooks{}
 	hooks.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
-		result.Resources = keep(result.Resources, func(r mcp.Resource) bool { return o.has(ctx, kindResource, r.URI) })
+		result.Resources = keep(result.Resources, func(r mcp.Resource) bool { return f.allows(ctx, kindResource, r.URI) })
 	})
 	hooks.AddAfterListResourceTemplates(func(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, result *mcp.ListResourceTemplatesResult) {
 		result.ResourceTemplates = keep(result.ResourceTemplates, func(r mcp.ResourceTemplate) bool {
-			return o.has(ctx, kindResource, r.URITemplate.Raw())
+			return f.allows(ctx, kindResource, r.URITemplate.Raw())
 		})
 	})
 	return hooks
 }
 
-// keep returns the items for which wanted is true, in a slice of its own.
+// keep returns a new slice of the items for which wanted is true.
 func keep[T any](items []T, wanted func(T) bool) []T {
 	kept := make([]T, 0, len(items))
 	for _, item := range items {

@@ -11,16 +11,16 @@ import (
 	"zego-mcp/tools"
 )
 
-// TestToolsList keeps what agents see of the tools in golden files, one per
-// toolset, and holds every tool to what clients accept.
+// TestToolsList keeps what agents see of the tools in golden files: one for the default
+// toolsets, one for all. It also checks that every tool fits the limits of common clients.
 func TestToolsList(t *testing.T) {
 	t.Parallel()
 	for name, sets := range map[string][]tools.Toolset{
 		"tools-assets.json": nil,
-		"tools-all.json":    everyToolset,
+		"tools-all.json":    allToolsets,
 	} {
-		got := list(t, tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: sets}), Local: true}))
-		golden(t, name, got)
+		got := listTools(t, tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: sets}), Local: true}))
+		checkGolden(t, name, got)
 		var answer struct {
 			Tools []struct {
 				Name, Title, Description  string
@@ -42,7 +42,7 @@ func TestToolsList(t *testing.T) {
 				t.Errorf("%s: bad name", tool.Name)
 			}
 			if tool.Title == "" || tool.Title != tool.Annotations.Title || !strings.HasSuffix(tool.Description, ".") || len(tool.Description) > 700 {
-				t.Errorf("%s: bad words", tool.Name)
+				t.Errorf("%s: bad title or description", tool.Name)
 			}
 			for _, text := range []json.RawMessage{tool.InputSchema, tool.OutputSchema} {
 				if err := schema.Check(text); err != nil {
@@ -61,18 +61,19 @@ func TestToolsList(t *testing.T) {
 				t.Errorf("%s: hints are wrong", tool.Name)
 			}
 		}
-		// What every agent pays for in each conversation: about 4 characters a token.
-		var paid bytes.Buffer
-		if err := json.Compact(&paid, got); err != nil {
+		// Every agent pays for the list in each conversation: a token is about 4 characters.
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, got); err != nil {
 			t.Fatal(err)
 		}
-		if most := map[string]int{"tools-assets.json": 12000, "tools-all.json": 25000}[name]; paid.Len() > most {
-			t.Errorf("%s: tools/list has %d characters, more than %d", name, paid.Len(), most)
+		if limit := map[string]int{"tools-assets.json": 12000, "tools-all.json": 25000}[name]; compact.Len() > limit {
+			t.Errorf("%s: tools/list has %d characters, more than %d", name, compact.Len(), limit)
 		}
 	}
 }
 
-func TestSimulatedSaysSo(t *testing.T) {
+// TestSimulatedIsAnnounced checks that title and instructions say that answers are simulated.
+func TestSimulatedIsAnnounced(t *testing.T) {
 	t.Parallel()
 	for simulated, want := range map[bool]bool{true: true, false: false} {
 		s := tools.NewServer(tools.Config{Simulated: simulated})
@@ -87,14 +88,15 @@ func TestSimulatedSaysSo(t *testing.T) {
 	}
 }
 
+// TestUnavailable calls a tool of a project without a client.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Unavailable: errors.New("ZEGO_APP_ID is not set")})})
-	result := call(t.Context(), t, s, "list_digital_humans", `{}`)
+	result := callTool(t.Context(), t, s, "list_digital_humans", `{}`)
 	if got := textOf(t, result); !result.IsError || got != "ZEGO_APP_ID is not set" {
 		t.Errorf("got %q", got)
 	}
-	if got := textOf(t, call(t.Context(), t, s, "list_digital_humans", `{"Limit":0}`)); !strings.HasPrefix(got, "Limit must") {
+	if got := textOf(t, callTool(t.Context(), t, s, "list_digital_humans", `{"Limit":0}`)); !strings.HasPrefix(got, "Limit must") {
 		t.Errorf("got %q, want the arguments checked first", got)
 	}
 }

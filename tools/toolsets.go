@@ -18,7 +18,7 @@ const (
 // ToolsetInfo describes a toolset.
 type ToolsetInfo struct {
 	Name        Toolset
-	Description string // What its tools do; begins in lower case, without a full stop.
+	Description string // What its tools do; begins in lower case and has no full stop.
 	Default     bool   // Offered unless the operator chooses otherwise.
 }
 
@@ -29,11 +29,12 @@ var Toolsets = []ToolsetInfo{
 	{Streaming, "tools that create, drive and stop streams, which ZEGO bills", false},
 }
 
-// AllToolsets is the word that stands for every toolset in ParseToolsets.
+// AllToolsets is the word by which ParseToolsets returns every toolset.
 const AllToolsets = "all"
 
-// ParseToolsets reads a comma-separated list of toolsets, or "all". Case and spaces do not
-// matter. An empty list means the default toolsets.
+// ParseToolsets reads a comma-separated list of toolsets, or "all" for every toolset. Case
+// and spaces do not matter. An empty list means the default toolsets. A name that is not
+// known is an error.
 func ParseToolsets(list string) ([]Toolset, error) {
 	var sets []Toolset
 	for name := range strings.SplitSeq(list, ",") {
@@ -63,11 +64,11 @@ func ToolsetNames() []string {
 	return append(names, AllToolsets)
 }
 
-// ToolsetOf returns the toolset of the tool with a name. It reports false if there is no
-// such tool.
-func ToolsetOf(tool string) (ToolsetInfo, bool) {
+// ToolsetOf returns the toolset of the tool with the given name. It reports false if there
+// is no such tool.
+func ToolsetOf(toolName string) (ToolsetInfo, bool) {
 	for _, t := range allTools {
-		if info := t.info(); info.name == tool {
+		if info := t.info(); info.name == toolName {
 			i := slices.IndexFunc(Toolsets, func(set ToolsetInfo) bool { return set.Name == info.toolset })
 			return Toolsets[i], true
 		}
@@ -75,7 +76,7 @@ func ToolsetOf(tool string) (ToolsetInfo, bool) {
 	return ToolsetInfo{}, false
 }
 
-// DefaultToolsets returns the default toolsets as ParseToolsets reads them.
+// DefaultToolsets returns the names of the default toolsets, separated by commas.
 func DefaultToolsets() string {
 	var names []string
 	for _, set := range defaultToolsets() {
@@ -88,6 +89,7 @@ func defaultToolsets() []Toolset {
 	return toolsetsWhere(func(info ToolsetInfo) bool { return info.Default })
 }
 
+// toolsetsWhere returns the toolsets for which wanted is true.
 func toolsetsWhere(wanted func(ToolsetInfo) bool) []Toolset {
 	var sets []Toolset
 	for _, info := range Toolsets {
@@ -102,8 +104,8 @@ func (t Toolset) known() bool {
 	return slices.ContainsFunc(Toolsets, func(info ToolsetInfo) bool { return info.Name == t })
 }
 
-// offers reports whether the project's caller may use a toolset.
-func (p *Project) offers(set Toolset) bool {
+// allows reports whether the caller may use a toolset in the project.
+func (p *Project) allows(set Toolset) bool {
 	sets := p.Toolsets
 	if len(sets) == 0 {
 		sets = defaultToolsets()
