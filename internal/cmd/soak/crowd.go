@@ -44,29 +44,15 @@ func (c *crowd) session(ctx context.Context, end time.Time) {
 	defer leave()
 	connections := http.DefaultTransport.(*http.Transport).Clone()
 	defer connections.CloseIdleConnections()
-	opts := []transport.StreamableHTTPCOption{
-		transport.WithHTTPBasicClient(&http.Client{Transport: connections}),
-		transport.WithHTTPLogger(slog.New(slog.DiscardHandler)),
-	}
-	if rand.IntN(4) == 0 {
-		opts = append(opts, transport.WithContinuousListening()) //nolint:staticcheck // Clients of today do.
-	}
-	session, err := client.NewStreamableHttpClient(c.url, opts...)
-	if err == nil {
-		err = session.Start(ctx)
-	}
-	var hello mcp.InitializeRequest
-	hello.Params.ProtocolVersion = mcp.ProtocolVersion20251125
-	if err == nil {
-		_, err = session.Initialize(ctx, hello)
-	}
+	session, err := c.connect(ctx, connections)
 	if err != nil {
 		c.complain("a session did not begin: %v", err)
 		return
 	}
 	for range 1 + rand.IntN(6) {
-		if time.Now().Before(end) {
-			c.ask(ctx, session)
+		c.ask(ctx, session)
+		if !time.Now().Before(end) {
+			break
 		}
 	}
 	abandons := rand.IntN(3) == 0
@@ -79,6 +65,28 @@ func (c *crowd) session(ctx context.Context, end time.Time) {
 	if abandons {
 		c.abandoned++
 	}
+}
+
+// connect begins a session; one in four also listens for notifications.
+func (c *crowd) connect(ctx context.Context, connections *http.Transport) (*client.Client, error) {
+	opts := []transport.StreamableHTTPCOption{
+		transport.WithHTTPBasicClient(&http.Client{Transport: connections}),
+		transport.WithHTTPLogger(slog.New(slog.DiscardHandler)),
+	}
+	if rand.IntN(4) == 0 {
+		opts = append(opts, transport.WithContinuousListening()) //nolint:staticcheck // Clients of today do.
+	}
+	session, err := client.NewStreamableHttpClient(c.url, opts...)
+	if err != nil {
+		return nil, err
+	}
+	if err := session.Start(ctx); err != nil {
+		return nil, err
+	}
+	var hello mcp.InitializeRequest
+	hello.Params.ProtocolVersion = mcp.ProtocolVersion20251125
+	_, err = session.Initialize(ctx, hello)
+	return session, err
 }
 
 // question is a call and a check of its answer.
@@ -100,32 +108,47 @@ type answer struct {
 
 func (c *crowd) question() question {
 	i := rand.IntN(50) // No two of so many pages begin alike.
-	human := c.humans[i]
 	switch n := rand.IntN(20); {
 	case n == 0:
-		return question{"find_digital_humans", map[string]any{"Query": human.ID}, func(a answer) error {
-			if a.Complete && (len(a.DigitalHumans) != 1 || a.DigitalHumans[0].DigitalHumanID != human.ID) {
-				return fmt.Errorf("asked for %s, got %v", human.ID, a.DigitalHumans)
-			}
-			return nil
-		}}
+		return c.find(i)
 	case n < 10:
-		return question{"get_digital_human", map[string]any{"DigitalHumanId": human.ID}, func(a answer) error {
-			if a.DigitalHumanID != human.ID {
-				return fmt.Errorf("asked for %s, got %s", human.ID, a.DigitalHumanID)
-			}
-			return nil
-		}}
+		return c.get(i)
 	}
-	limit := 1 + i%zego.MaxLimit
-	want := c.humans[i:min(i+limit, len(c.humans))]
-	return question{"list_digital_humans", map[string]any{"Offset": i, "Limit": limit}, func(a answer) error {
+	return c.list(i, 1+i%zego.MaxLimit)
+}
+
+// find searches for the digital human at an index by its id.
+func (c *crowd) find(index int) question {
+	id := c.humans[index].ID
+	return question{"find_digital_humans", map[string]any{"Query": id}, func(a answer) error {
+		if a.Complete && (len(a.DigitalHumans) != 1 || a.DigitalHumans[0].DigitalHumanID != id) {
+			return fmt.Errorf("asked for %s, got %v", id, a.DigitalHumans)
+		}
+		return nil
+	}}
+}
+
+// get asks for the digital human at an index.
+func (c *crowd) get(index int) question {
+	id := c.humans[index].ID
+	return question{"get_digital_human", map[string]any{"DigitalHumanId": id}, func(a answer) error {
+		if a.DigitalHumanID != id {
+			return fmt.Errorf("asked for %s, got %s", id, a.DigitalHumanID)
+		}
+		return nil
+	}}
+}
+
+// list asks for a page.
+func (c *crowd) list(offset, limit int) question {
+	want := c.humans[offset:min(offset+limit, len(c.humans))]
+	return question{"list_digital_humans", map[string]any{"Offset": offset, "Limit": limit}, func(a answer) error {
 		same := len(a.DigitalHumans) == len(want) && a.Total == len(c.humans)
-		for j := range want {
-			same = same && a.DigitalHumans[j].DigitalHumanID == want[j].ID
+		for i := 0; same && i < len(want); i++ {
+			same = a.DigitalHumans[i].DigitalHumanID == want[i].ID
 		}
 		if !same {
-			return fmt.Errorf("asked for %d from %d on, got %v of %d", limit, i, a.DigitalHumans, a.Total)
+			return fmt.Errorf("asked for %d from %d on, got %v of %d", limit, offset, a.DigitalHumans, a.Total)
 		}
 		return nil
 	}}
@@ -133,11 +156,16 @@ func (c *crowd) question() question {
 
 // ask makes one call; now and then it changes its mind.
 func (c *crowd) ask(ctx context.Context, session *client.Client) {
-	q := c.question()
 	limit, changesMind := c.timeout+grace, rand.IntN(10) == 0
 	if changesMind {
 		limit = rand.N(time.Second)
 	}
+	c.call(ctx, session, c.question(), limit, changesMind)
+}
+
+// call asks q and notes what is wrong with the answer. Without one within limit that is
+// wrong too, unless changesMind.
+func (c *crowd) call(ctx context.Context, session *client.Client, q question, limit time.Duration, changesMind bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start := time.Now()
@@ -224,11 +252,12 @@ func (c *crowd) print(out io.Writer) {
 func (c *crowd) problems() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case len(c.wrong) > 0:
-		return fmt.Errorf("%d problems:\n%s", len(c.wrong), strings.Join(c.wrong[:min(10, len(c.wrong))], "\n"))
-	case c.results == 0:
-		return errors.New("no call succeeded")
+	var errs []error
+	if len(c.wrong) > 0 {
+		errs = append(errs, fmt.Errorf("%d problems:\n%s", len(c.wrong), strings.Join(c.wrong[:min(10, len(c.wrong))], "\n")))
 	}
-	return nil
+	if c.results == 0 {
+		errs = append(errs, errors.New("no call succeeded"))
+	}
+	return errors.Join(errs...)
 }

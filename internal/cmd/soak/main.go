@@ -22,14 +22,24 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
+// options says what to do, and for how long.
+type options struct {
+	duration    time.Duration // How long to call, after a warm-up of a quarter of it.
+	sessions    int           // At a time.
+	faults      int           // Percent of the upstream calls that fail.
+	timeout     time.Duration // Of one call.
+	idleSession time.Duration // When the server forgets a session; default timeout + grace.
+}
+
 func main() {
-	duration := flag.Duration("duration", time.Minute, "how long to call, after a warm-up of a quarter of it")
-	sessions := flag.Int("sessions", 50, "sessions at a time")
-	percent := flag.Int("faults", 20, "percent of the upstream calls that fail")
-	timeout := flag.Duration("timeout", 5*time.Second, "time limit of one call")
+	var opts options
+	flag.DurationVar(&opts.duration, "duration", time.Minute, "how long to call, after a warm-up of a quarter of it")
+	flag.IntVar(&opts.sessions, "sessions", 50, "sessions at a time")
+	flag.IntVar(&opts.faults, "faults", 20, "percent of the upstream calls that fail")
+	flag.DurationVar(&opts.timeout, "timeout", 5*time.Second, "time limit of one call")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := soak(ctx, os.Stdout, *duration, *sessions, *percent, *timeout)
+	err := soak(ctx, os.Stdout, opts)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak failed:", err)
@@ -38,34 +48,19 @@ func main() {
 }
 
 // soak runs everything in this process, where goroutines can be counted.
-func soak(ctx context.Context, out io.Writer, duration time.Duration, sessions, percent int, timeout time.Duration) error {
+func soak(ctx context.Context, out io.Writer, opts options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	idle := timeout + grace                             // A session may be idle as long as a call takes.
-	meter := meter{calm: 2*idle - 500*time.Millisecond} // The server looks for idle ones every idle/2.
-	upstream := upstream{percent: percent}
-	// ZEGO's own limit holds: fifty sessions are more than it serves at once, so that
-	// queueing, sharing, caching and failing all happen at the same time.
-	sim := &zegosim.Server{Fault: upstream.choose, Observe: upstream.observe}
-	simulator, err := meter.listen(ctx)
+	if opts.idleSession == 0 {
+		opts.idleSession = opts.timeout + grace // A session may be idle as long as a call takes.
+	}
+	meter := meter{calm: opts.idleSession * 7 / 4} // The server looks for idle ones every idle/2.
+	upstream := upstream{percent: opts.faults}
+	zegoClient, stopSimulator, err := meter.simulate(ctx, &upstream, opts.timeout)
 	if err != nil {
 		return err
 	}
-	simServer := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = simServer.Serve(simulator) }()
-	defer func() { _ = simServer.Close() }()
-
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	meter.pool = transport
-	zegoClient, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{
-		Endpoint:   "http://" + simulator.Addr().String(),
-		HTTPClient: &http.Client{Transport: transport},
-		Timeout:    timeout * 2 / 5, // A stalled attempt leaves time for another.
-		CacheTTL:   5 * time.Second,
-	})
-	if err != nil {
-		return err
-	}
+	defer stopSimulator()
 	listener, err := meter.listen(ctx)
 	if err != nil {
 		return err
@@ -73,16 +68,16 @@ func soak(ctx context.Context, out io.Writer, duration time.Duration, sessions, 
 	served := make(chan error, 1)
 	go func() {
 		log := slog.New(slog.DiscardHandler)
-		s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: zegoClient}), Simulated: true, Timeout: timeout, Logger: log})
-		handler := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{SessionIdleTimeout: idle, Logger: log})
-		served <- httpserver.Serve(ctx, listener, handler, log, timeout)
+		s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: zegoClient}), Simulated: true, Timeout: opts.timeout, Logger: log})
+		handler := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{SessionIdleTimeout: opts.idleSession, Logger: log})
+		served <- httpserver.Serve(ctx, listener, handler, log, opts.timeout)
 	}()
 
-	crowd := crowd{url: "http://" + listener.Addr().String() + "/mcp", timeout: timeout, humans: zegosim.DefaultHumans()}
-	crowd.run(ctx, duration/4, sessions)
+	crowd := crowd{url: "http://" + listener.Addr().String() + "/mcp", timeout: opts.timeout, humans: zegosim.DefaultHumans()}
+	crowd.run(ctx, opts.duration/4, opts.sessions)
 	before := meter.quiet(ctx)
-	crowd.run(ctx, duration, sessions)
-	after := meter.quiet(ctx)
+	crowd.run(ctx, opts.duration, opts.sessions)
+	after := meter.released(ctx, before)
 	crowd.print(out)
 	upstream.print(out)
 	printUsage(out, before, after)
@@ -90,13 +85,34 @@ func soak(ctx context.Context, out io.Writer, duration time.Duration, sessions, 
 	return errors.Join(crowd.problems(), upstream.problems(), grown(before, after), <-served)
 }
 
-// run keeps sessions going for some time, and waits for their ends.
+// simulate starts ZEGO's simulator with faults, and returns a client of it.
+func (m *meter) simulate(ctx context.Context, faults *upstream, timeout time.Duration) (*zego.Client, func(), error) {
+	listener, err := m.listen(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	// ZEGO's own limit holds: fifty sessions are more than it serves at once, so that
+	// queueing, sharing, caching and failing all happen at the same time.
+	sim := &zegosim.Server{Fault: faults.choose, Observe: faults.observe}
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	m.pool = http.DefaultTransport.(*http.Transport).Clone()
+	c, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{
+		Endpoint:   "http://" + listener.Addr().String(),
+		HTTPClient: &http.Client{Transport: m.pool},
+		Timeout:    timeout * 2 / 5, // A stalled attempt leaves time for another.
+		CacheTTL:   5 * time.Second,
+	})
+	return c, func() { _ = server.Close() }, err
+}
+
+// run keeps sessions going for some time, each at least once, and waits for their ends.
 func (c *crowd) run(ctx context.Context, duration time.Duration, sessions int) {
 	end := time.Now().Add(duration)
 	var running sync.WaitGroup
 	for range sessions {
 		running.Go(func() {
-			for time.Now().Before(end) && ctx.Err() == nil {
+			for again := true; again; again = time.Now().Before(end) && ctx.Err() == nil {
 				c.session(ctx, end)
 			}
 		})

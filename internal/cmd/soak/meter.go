@@ -29,8 +29,7 @@ type meter struct {
 // heapVariety is by how many bytes heaps differ for no reason.
 const heapVariety = 2 << 20
 
-// quiet returns the usage when it has been the same for m.calm. What still moves
-// after five times that counts as left behind.
+// quiet returns the usage when it has been the same for m.calm, or after five times that.
 func (m *meter) quiet(ctx context.Context) usage {
 	m.pool.CloseIdleConnections()
 	last, since, start := m.usage(), time.Now(), time.Now()
@@ -40,16 +39,35 @@ func (m *meter) quiet(ctx context.Context) usage {
 			last, since = now, time.Now()
 		}
 	}
-	runtime.GC()
-	runtime.GC() // The first one only empties the pools.
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	last.heap = memory.HeapAlloc
+	last.heap = heap()
 	return last
+}
+
+// released returns the usage once it is back to what it was before. What is still held
+// after five times m.calm, and no less than minWait, counts as left behind.
+func (m *meter) released(ctx context.Context, before usage) usage {
+	const minWait = 10 * time.Second
+	m.pool.CloseIdleConnections()
+	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		now := m.usage()
+		now.heap = heap()
+		if grown(before, now) == nil || time.Since(start) > max(5*m.calm, minWait) || ctx.Err() != nil {
+			return now
+		}
+	}
 }
 
 func (m *meter) usage() usage {
 	return usage{goroutines: runtime.NumGoroutine(), connections: int(m.connections.Load())}
+}
+
+// heap returns the bytes in use after garbage collection.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC() // The first one only empties the pools.
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return memory.HeapAlloc
 }
 
 // grown says what was left behind.
