@@ -57,7 +57,7 @@ func build(b *testing.B) (plain, ours product) {
 	dir := b.TempDir()
 	// The baseline is a test file: no build of ours shall contain it.
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		filepath.Join(root, "internal", "bench", "plain", "main.go"): filepath.Join(root, "internal", "bench", "plain_test.go"),
+		filepath.Join(root, "internal", "benchmarks", "plain", "main.go"): filepath.Join(root, "internal", "benchmarks", "plain_test.go"),
 	}})
 	if err != nil {
 		b.Fatal(err)
