@@ -24,100 +24,136 @@ import (
 
 // BenchmarkCall lists one page through a whole server in this process.
 func BenchmarkCall(b *testing.B) {
-	sim := httptest.NewServer(&zegosim.Server{QPS: -1})
-	b.Cleanup(sim.Close)
-	ours := func(ttl time.Duration) *server.MCPServer {
-		client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: sim.URL, QPS: -1, CacheTTL: ttl})
-		if err != nil {
-			b.Fatal(err)
-		}
-		return tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client})})
-	}
-	plain := newPlain(sim.URL, fmt.Sprint(zegosim.DefaultAppID), zegosim.DefaultSecret)
-	log := slog.New(slog.DiscardHandler)
-	for _, tt := range []struct {
-		name  string
-		s     *server.MCPServer
-		stdio func(context.Context, *server.MCPServer, io.Reader, io.Writer) error
-	}{
-		{"plain", plain, func(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer) error {
-			return server.NewStdioServer(s).Listen(ctx, in, out)
-		}},
-		{"zego-mcp", ours(0), nil},
-		{"zego-mcp,cached", ours(time.Hour), nil},
-	} {
-		if tt.stdio == nil {
-			tt.stdio = func(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer) error {
-				return stdio.Serve(ctx, s, in, out, log, time.Minute)
-			}
-		}
-		b.Run("stdio/"+tt.name, func(b *testing.B) { callOverStdio(b, tt.s, tt.stdio) })
-		b.Run("HTTP/"+tt.name, func(b *testing.B) {
-			if tt.s == plain {
-				srv := httptest.NewServer(server.NewStreamableHTTPServer(plain, server.WithStateLess(true)))
-				defer srv.Close()
-				callOverHTTP(b, srv.URL)
-				return
-			}
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				b.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(b.Context())
-			served := make(chan error)
-			handler := httpserver.NewHandler(tt.s, httpserver.TrackCalls(tt.s), httpserver.Options{Logger: log})
-			go func() { served <- httpserver.Serve(ctx, listener, handler, log, 0) }()
-			callOverHTTP(b, "http://"+listener.Addr().String()+"/mcp")
-			stop()
-			if err := <-served; err != nil {
-				b.Error(err)
+	for _, tt := range connections(b) {
+		b.Run(tt.name, func(b *testing.B) {
+			call := tt.connect(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				call()
 			}
 		})
 	}
 }
 
-func callOverStdio(b *testing.B, s *server.MCPServer, serve func(context.Context, *server.MCPServer, io.Reader, io.Writer) error) {
-	b.ReportAllocs()
-	in, client := io.Pipe()
-	answers, out := io.Pipe()
-	served := make(chan error)
-	go func() { served <- serve(b.Context(), s, in, out) }()
-	reader := bufio.NewReader(answers)
-	ask := func(request string) {
-		if _, err := io.WriteString(client, request+"\n"); err != nil {
-			b.Fatal(err)
-		}
-		if line, err := reader.ReadString('\n'); err != nil || strings.Contains(line, `"isError":true`) {
-			b.Fatal(line, err)
-		}
-	}
-	ask(hello)
-	for b.Loop() {
-		ask(listing(1, 0))
-	}
-	_ = client.Close()
-	if err := <-served; err != nil && !errors.Is(err, io.EOF) {
-		b.Error(err)
+// TestCall makes the calls of BenchmarkCall.
+func TestCall(t *testing.T) {
+	for _, tt := range connections(t) {
+		t.Run(tt.name, func(t *testing.T) {
+			call := tt.connect(t)
+			call()
+			call()
+		})
 	}
 }
 
-func callOverHTTP(b *testing.B, url string) {
-	b.ReportAllocs()
-	for b.Loop() {
-		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, url, strings.NewReader(listing(1, 0)))
+// connection is a server and a transport.
+type connection struct {
+	name string
+	// connect starts the server until the test ends, and returns a function that lists
+	// one page through it.
+	connect func(testing.TB) (call func())
+}
+
+// connections are every server over every transport.
+func connections(tb testing.TB) []connection {
+	tb.Helper()
+	sim := httptest.NewServer(&zegosim.Server{QPS: -1})
+	tb.Cleanup(sim.Close)
+	log := slog.New(slog.DiscardHandler)
+	plain := newPlain(sim.URL, fmt.Sprint(zegosim.DefaultAppID), zegosim.DefaultSecret)
+	all := []connection{
+		{"stdio/plain", func(tb testing.TB) func() {
+			return callOverStdio(tb, func(ctx context.Context, in io.Reader, out io.Writer) error {
+				return server.NewStdioServer(plain).Listen(ctx, in, out)
+			})
+		}},
+		{"HTTP/plain", func(tb testing.TB) func() {
+			srv := httptest.NewServer(server.NewStreamableHTTPServer(plain, server.WithStateLess(true)))
+			tb.Cleanup(srv.Close)
+			return callOverHTTP(tb, srv.URL)
+		}},
+	}
+	for _, tt := range []struct {
+		name     string
+		cacheTTL time.Duration
+	}{
+		{"zego-mcp", 0},
+		{"zego-mcp,cached", time.Hour},
+	} {
+		client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: sim.URL, QPS: -1, CacheTTL: tt.cacheTTL})
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
+		}
+		s := tools.NewServer(tools.Config{Client: client})
+		all = append(all, connection{"stdio/" + tt.name, func(tb testing.TB) func() {
+			return callOverStdio(tb, func(ctx context.Context, in io.Reader, out io.Writer) error {
+				return stdio.Serve(ctx, s, in, out, log, time.Minute)
+			})
+		}}, connection{"HTTP/" + tt.name, func(tb testing.TB) func() {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				tb.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
+			served := make(chan error, 1)
+			go func() { served <- httpserver.Serve(ctx, listener, s, httpserver.Options{Logger: log}) }()
+			tb.Cleanup(func() {
+				stop()
+				if err := <-served; err != nil {
+					tb.Error(err)
+				}
+			})
+			return callOverHTTP(tb, "http://"+listener.Addr().String()+"/mcp")
+		}})
+	}
+	return all
+}
+
+// callOverStdio runs serve on two pipes and returns a function that lists one page.
+func callOverStdio(tb testing.TB, serve func(context.Context, io.Reader, io.Writer) error) (call func()) {
+	tb.Helper()
+	in, client := io.Pipe()
+	answers, out := io.Pipe()
+	served := make(chan error, 1)
+	ctx := context.WithoutCancel(tb.Context())
+	go func() { served <- serve(ctx, in, out) }()
+	tb.Cleanup(func() {
+		_ = client.Close()
+		if err := <-served; err != nil && !errors.Is(err, io.EOF) {
+			tb.Error(err)
+		}
+	})
+	reader := bufio.NewReader(answers)
+	ask := func(request string) {
+		if _, err := io.WriteString(client, request+"\n"); err != nil {
+			tb.Fatal(err)
+		}
+		if line, err := reader.ReadString('\n'); err != nil || strings.Contains(line, `"isError":true`) {
+			tb.Fatal(line, err)
+		}
+	}
+	ask(hello)
+	return func() { ask(listing(1, 0)) }
+}
+
+// callOverHTTP returns a function that lists one page.
+func callOverHTTP(tb testing.TB, url string) (call func()) {
+	tb.Helper()
+	return func() {
+		req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, url, strings.NewReader(listing(1, 0)))
+		if err != nil {
+			tb.Fatal(err)
 		}
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Accept", "application/json, text/event-stream")
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		text, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
 		if err != nil || resp.StatusCode != http.StatusOK || strings.Contains(string(text), `"isError":true`) {
-			b.Fatalf("%s: %s, %v", resp.Status, text, err)
+			tb.Fatalf("%s: %s, %v", resp.Status, text, err)
 		}
 	}
 }

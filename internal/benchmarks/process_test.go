@@ -47,31 +47,32 @@ type product struct {
 	stdio, http  []string // Arguments; %s stands for the address to listen on.
 }
 
-// build builds both servers with the same flags.
-func build(b *testing.B) (plain, ours product) {
-	b.Helper()
+// build builds both servers with the same flags of go build.
+func build(tb testing.TB, flags ...string) (plain, ours product) {
+	tb.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	dir := b.TempDir()
+	dir := tb.TempDir()
 	// The baseline is a test file: no build of ours shall contain it.
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
 		filepath.Join(root, "internal", "benchmarks", "plain", "main.go"): filepath.Join(root, "internal", "benchmarks", "plain_test.go"),
 	}})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	overlayFile := filepath.Join(dir, "overlay.json")
 	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	compile := func(name, pkg string) string {
 		binary := filepath.Join(dir, name)
-		cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-overlay", overlayFile, "-o", binary, pkg)
+		args := slices.Concat([]string{"build", "-ldflags=-s -w", "-overlay", overlayFile, "-o", binary}, flags, []string{pkg})
+		cmd := exec.CommandContext(tb.Context(), "go", args...)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
-			b.Fatalf("go build %s: %v\n%s", pkg, err, out)
+			tb.Fatalf("go build %s: %v\n%s", pkg, err, out)
 		}
 		return binary
 	}
@@ -87,11 +88,11 @@ func (p product) with(args ...string) product {
 }
 
 // command runs the product against an upstream.
-func (p product) command(b *testing.B, upstream string, args []string) *exec.Cmd {
-	b.Helper()
-	cmd := exec.CommandContext(b.Context(), p.binary, args...)
+func (p product) command(tb testing.TB, upstream string, args []string) *exec.Cmd {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), p.binary, args...)
 	cmd.Env = []string{
-		"HOME=" + b.TempDir(), "ZEGO_ENDPOINT=" + upstream,
+		"HOME=" + tb.TempDir(), "ZEGO_ENDPOINT=" + upstream,
 		"ZEGO_APP_ID=" + strconv.Itoa(int(zegosim.DefaultAppID)), "ZEGO_SERVER_SECRET=" + zegosim.DefaultSecret,
 	}
 	return cmd
@@ -99,7 +100,7 @@ func (p product) command(b *testing.B, upstream string, args []string) *exec.Cmd
 
 // running is a server that runs.
 type running struct {
-	b   *testing.B
+	tb  testing.TB
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
@@ -108,35 +109,35 @@ type running struct {
 }
 
 // overStdio starts p and greets it.
-func (p product) overStdio(b *testing.B, upstream string) *running {
-	b.Helper()
-	r := &running{b: b, cmd: p.command(b, upstream, p.stdio)}
+func (p product) overStdio(tb testing.TB, upstream string) *running {
+	tb.Helper()
+	r := &running{tb: tb, cmd: p.command(tb, upstream, p.stdio)}
 	in, err1 := r.cmd.StdinPipe()
 	out, err2 := r.cmd.StdoutPipe()
 	if err1 != nil || err2 != nil {
-		b.Fatal(err1, err2)
+		tb.Fatal(err1, err2)
 	}
 	r.in, r.out = in, bufio.NewReader(out)
 	r.ask = func(request string) []byte {
 		if _, err := io.WriteString(in, request+"\n"); err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		return r.line()
 	}
 	r.start()
 	r.ask(hello)
 	if _, err := io.WriteString(in, ready+"\n"); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
 
 // overHTTP starts p and greets it.
-func (p product) overHTTP(b *testing.B, upstream string) *running {
-	b.Helper()
+func (p product) overHTTP(tb testing.TB, upstream string) *running {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	address := listener.Addr().String()
 	_ = listener.Close()
@@ -144,12 +145,12 @@ func (p product) overHTTP(b *testing.B, upstream string) *running {
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "%s", address)
 	}
-	r := &running{b: b, cmd: p.command(b, upstream, args)}
+	r := &running{tb: tb, cmd: p.command(tb, upstream, args)}
 	session := ""
 	post := func(request string) (*http.Response, error) {
-		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://"+address+"/mcp", strings.NewReader(request))
+		req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, "http://"+address+"/mcp", strings.NewReader(request))
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Accept", "application/json, text/event-stream")
@@ -162,12 +163,12 @@ func (p product) overHTTP(b *testing.B, upstream string) *running {
 	r.ask = func(request string) []byte {
 		resp, err := post(request)
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		defer func() { _ = resp.Body.Close() }()
 		text, err := io.ReadAll(resp.Body)
 		if err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		return text
 	}
@@ -180,7 +181,7 @@ func (p product) overHTTP(b *testing.B, upstream string) *running {
 			break
 		}
 		if time.Since(start) > 10*time.Second {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	r.ask(ready)
@@ -188,9 +189,9 @@ func (p product) overHTTP(b *testing.B, upstream string) *running {
 }
 
 func (r *running) start() {
-	r.b.Helper()
+	r.tb.Helper()
 	if err := r.cmd.Start(); err != nil {
-		r.b.Fatal(err)
+		r.tb.Fatal(err)
 	}
 }
 
@@ -206,16 +207,16 @@ func (r *running) stop() {
 func (r *running) line() []byte {
 	line, err := r.out.ReadBytes('\n')
 	if err != nil {
-		r.b.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	return line
 }
 
 // page asks for a page and checks that it came.
 func (r *running) page(offset int) {
-	answer := parse(r.b, r.ask(listing(1, offset)))
+	answer := parse(r.tb, r.ask(listing(1, offset)))
 	if answer.Result.IsError || len(answer.Result.StructuredContent.DigitalHumans) == 0 {
-		r.b.Fatalf("no page: %+v", answer.Result)
+		r.tb.Fatalf("no page: %+v", answer.Result)
 	}
 }
 
@@ -229,35 +230,35 @@ func (r *running) atOnce(requests []string) (took time.Duration, refused int) {
 	}
 	took = time.Since(start)
 	for _, answer := range answers {
-		if parse(r.b, answer).Result.IsError {
+		if parse(r.tb, answer).Result.IsError {
 			refused++
 		}
 	}
 	return took, refused
 }
 
-func parse(b *testing.B, answer []byte) result {
-	b.Helper()
+func parse(tb testing.TB, answer []byte) result {
+	tb.Helper()
 	var r result
 	if err := json.Unmarshal(bytes.TrimPrefix(bytes.TrimSpace(answer), []byte("data: ")), &r); err != nil || r.Result == nil {
-		b.Fatalf("not an answer: %v: %s", err, answer)
+		tb.Fatalf("not an answer: %v: %s", err, answer)
 	}
 	return r
 }
 
 // cpu is the processor time that the server has used.
 func (r *running) cpu() time.Duration {
-	r.b.Helper()
+	r.tb.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.cmd.Process.Pid))
 	if err != nil {
-		r.b.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	var ticks int
 	for _, field := range fields[11:13] { // utime, stime
 		n, err := strconv.Atoi(field)
 		if err != nil {
-			r.b.Fatal(err)
+			r.tb.Fatal(err)
 		}
 		ticks += n
 	}
@@ -266,20 +267,20 @@ func (r *running) cpu() time.Duration {
 
 // memory is the server's resident memory, in bytes.
 func (r *running) memory() float64 {
-	r.b.Helper()
+	r.tb.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
 	if err != nil {
-		r.b.Fatal(err)
+		r.tb.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if fields := strings.Fields(line); fields[0] == "VmRSS:" {
 			kib, err := strconv.Atoi(fields[1])
 			if err != nil {
-				r.b.Fatal(err)
+				r.tb.Fatal(err)
 			}
 			return float64(kib << 10)
 		}
 	}
-	r.b.Fatal("no VmRSS")
+	r.tb.Fatal("no VmRSS")
 	return 0
 }

@@ -19,28 +19,63 @@ import (
 // BenchmarkTable measures both servers as processes and prints one row per figure.
 // It judges nothing: machines differ, and their neighbours make noise.
 func BenchmarkTable(b *testing.B) {
-	if runtime.GOOS != "linux" {
-		b.Skip("memory and processor time are read from /proc")
-	}
+	skipWithoutProc(b)
 	for b.Loop() {
-		t := table{b: b}
-		t.plain, t.ours = build(b)
-		t.processes()
-		t.latency("stdio", product.overStdio)
-		t.latency("HTTP", product.overHTTP)
-		t.sideBySide()
-		t.piped()
-		t.equal()
-		t.distinct()
-		t.everyone()
+		t := table{tb: b, counts: counts{
+			starts: 15, idles: 5, rounds: 20, calls: 100, bursts: 7, burst: 100, pipes: 9,
+			humans: 1000, idle: 300 * time.Millisecond, takes: 400 * time.Millisecond,
+		}}
+		t.plain, t.ours = build(b, "-trimpath")
+		t.measure()
 		fmt.Print("\n", t.text.String(), "\n")
 	}
 }
 
+// TestTable measures each figure of BenchmarkTable as few times as possible.
+func TestTable(t *testing.T) {
+	skipWithoutProc(t)
+	table := table{tb: t, counts: counts{starts: 1, idles: 1, rounds: 1, calls: 1, bursts: 1, burst: 3, pipes: 1, humans: page + 1}}
+	table.plain, table.ours = build(t)
+	table.measure()
+	if got, want := strings.Count(table.text.String(), "\n"), 2+18; got != want {
+		t.Errorf("got %d lines, want %d:\n%s", got, want, table.text.String())
+	}
+}
+
+func skipWithoutProc(tb testing.TB) {
+	tb.Helper()
+	if runtime.GOOS != "linux" {
+		tb.Skip("memory and processor time are read from /proc")
+	}
+}
+
 type table struct {
-	b           *testing.B
+	tb          testing.TB
+	counts      counts
 	plain, ours product
 	text        strings.Builder
+}
+
+// counts say how often each figure is measured.
+type counts struct {
+	starts, idles int           // Processes of each server for the cold start, and for the memory.
+	idle          time.Duration // How long a server idles until its memory is read.
+	rounds, calls int           // Rounds for the latency, and calls in each.
+	bursts, burst int           // Bursts of calls at once, and calls in each.
+	pipes         int           // Processes of each server whose input ends at once.
+	humans        int           // Digital humans that everyone reads,
+	takes         time.Duration // from an upstream that takes so long.
+}
+
+func (t *table) measure() {
+	t.processes()
+	t.latency("stdio", product.overStdio)
+	t.latency("HTTP", product.overHTTP)
+	t.sideBySide()
+	t.piped()
+	t.equal()
+	t.distinct()
+	t.everyone()
 }
 
 // row adds a figure of which less is better, and the ratio.
@@ -66,13 +101,13 @@ type upstream struct {
 	calls atomic.Int64
 }
 
-func start(b *testing.B, sim *zegosim.Server, takes time.Duration) *upstream {
-	b.Helper()
+func start(tb testing.TB, sim *zegosim.Server, takes time.Duration) *upstream {
+	tb.Helper()
 	u := &upstream{}
 	sim.Observe = func(zegosim.Call) { u.calls.Add(1) }
 	sim.Fault = func(string, int) *zegosim.Fault { return &zegosim.Fault{Latency: takes} }
 	srv := httptest.NewServer(sim)
-	b.Cleanup(srv.Close)
+	tb.Cleanup(srv.Close)
 	u.url = srv.URL
 	return u
 }
@@ -83,31 +118,30 @@ func median(values []float64) float64 {
 }
 
 const (
-	msec  = float64(time.Millisecond)
-	usec  = float64(time.Microsecond)
-	mib   = float64(1 << 20)
-	page  = zego.MaxLimit
-	burst = 100 // Calls at once.
+	msec = float64(time.Millisecond)
+	usec = float64(time.Microsecond)
+	mib  = float64(1 << 20)
+	page = zego.MaxLimit
 )
 
 // processes measures what a server costs before its first call and between calls.
 func (t *table) processes() {
-	zegos := start(t.b, &zegosim.Server{QPS: -1}, 0)
+	zegos := start(t.tb, &zegosim.Server{QPS: -1}, 0)
 	var first, idle [2][]float64
-	for range 15 {
+	for range t.counts.starts {
 		for i, p := range []product{t.plain, t.ours} {
 			began := time.Now()
-			r := p.overStdio(t.b, zegos.url)
+			r := p.overStdio(t.tb, zegos.url)
 			r.page(0)
 			first[i] = append(first[i], float64(time.Since(began)))
 			r.stop()
 		}
 	}
-	for range 5 {
+	for range t.counts.idles {
 		for i, p := range []product{t.plain, t.ours} {
-			r := p.overStdio(t.b, zegos.url)
+			r := p.overStdio(t.tb, zegos.url)
 			r.page(0)
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(t.counts.idle)
 			idle[i] = append(idle[i], r.memory())
 			r.stop()
 		}
@@ -115,7 +149,7 @@ func (t *table) processes() {
 	size := func(p product) float64 {
 		info, err := os.Stat(p.binary)
 		if err != nil {
-			t.b.Fatal(err)
+			t.tb.Fatal(err)
 		}
 		return float64(info.Size())
 	}
@@ -125,13 +159,13 @@ func (t *table) processes() {
 }
 
 // latency measures calls one after another, in turns so that noise meets all alike.
-func (t *table) latency(transport string, connect func(product, *testing.B, string) *running) {
-	const rounds, calls = 20, 100
-	zegos := start(t.b, &zegosim.Server{QPS: -1}, 0)
+func (t *table) latency(transport string, connect func(product, testing.TB, string) *running) {
+	rounds, calls := t.counts.rounds, t.counts.calls
+	zegos := start(t.tb, &zegosim.Server{QPS: -1}, 0)
 	servers := []*running{
-		connect(t.plain, t.b, zegos.url),
-		connect(t.ours.with("--qps", "0", "--cache-ttl", "0"), t.b, zegos.url),
-		connect(t.ours.with("--qps", "0", "--cache-ttl", "1h"), t.b, zegos.url),
+		connect(t.plain, t.tb, zegos.url),
+		connect(t.ours.with("--qps", "0", "--cache-ttl", "0"), t.tb, zegos.url),
+		connect(t.ours.with("--qps", "0", "--cache-ttl", "1h"), t.tb, zegos.url),
 	}
 	var took [3][]float64
 	var cpu [3]float64
@@ -160,7 +194,7 @@ func (t *table) latency(transport string, connect func(product, *testing.B, stri
 			target := []string{1: "<= 1.0", 2: "<= 0.6"}[i]
 			t.row(fmt.Sprintf("latency p50, %s, %s page", transport, what), "%.0f µs", median(took[0])/usec, median(took[i])/usec, target)
 			t.row(fmt.Sprintf("CPU per call, %s, %s page", transport, what), "%.0f µs",
-				cpu[0]/usec/rounds/calls, cpu[i]/usec/rounds/calls, target)
+				cpu[0]/usec/float64(rounds*calls), cpu[i]/usec/float64(rounds*calls), target)
 		}
 	}
 }
@@ -175,37 +209,37 @@ func pages(n int) []string {
 }
 
 func (t *table) sideBySide() {
-	zegos := start(t.b, &zegosim.Server{QPS: -1}, 50*time.Millisecond)
+	zegos := start(t.tb, &zegosim.Server{QPS: -1}, 50*time.Millisecond)
 	var took [2]float64
 	for i, p := range []product{t.plain, t.ours.with("--qps", "0", "--cache-ttl", "0")} {
-		r := p.overStdio(t.b, zegos.url)
+		r := p.overStdio(t.tb, zegos.url)
 		var all []float64
-		for range 7 {
-			d, refused := r.atOnce(pages(burst))
+		for range t.counts.bursts {
+			d, refused := r.atOnce(pages(t.counts.burst))
 			if refused > 0 {
-				t.b.Errorf("%s: %d of %d calls failed", p.name, refused, burst)
+				t.tb.Errorf("%s: %d of %d calls failed", p.name, refused, t.counts.burst)
 			}
 			all = append(all, float64(d))
 		}
 		r.stop()
 		took[i] = median(all)
 	}
-	t.row("100 at once over stdio, upstream takes 50 ms", "%.0f ms", took[0]/msec, took[1]/msec, "<= 80 ms")
+	t.row(fmt.Sprintf("%d at once over stdio, upstream takes 50 ms", t.counts.burst), "%.0f ms", took[0]/msec, took[1]/msec, "<= 80 ms")
 }
 
 // piped writes requests and closes the input at once.
 func (t *table) piped() {
 	const requests = 3
-	zegos := start(t.b, &zegosim.Server{QPS: -1}, 50*time.Millisecond)
+	zegos := start(t.tb, &zegosim.Server{QPS: -1}, 50*time.Millisecond)
 	var answered [2]float64
 	for i, p := range []product{t.plain, t.ours} {
 		var all []float64
-		for range 9 {
-			cmd := p.command(t.b, zegos.url, p.stdio)
+		for range t.counts.pipes {
+			cmd := p.command(t.tb, zegos.url, p.stdio)
 			cmd.Stdin = strings.NewReader(strings.Join(append([]string{hello, ready}, pages(requests)...), "\n") + "\n")
 			out, err := cmd.Output()
 			if err != nil {
-				t.b.Fatal(err)
+				t.tb.Fatal(err)
 			}
 			n := 0.0
 			for line := range strings.Lines(string(out)) {
@@ -224,8 +258,8 @@ func (t *table) piped() {
 // limited sends requests at once while ZEGO allows 10 a second.
 func (t *table) limited(requests []string) (upstream [2]int64, refused [2]int, took [2]time.Duration) {
 	for i, p := range []product{t.plain, t.ours} {
-		zegos := start(t.b, &zegosim.Server{}, 0)
-		r := p.overStdio(t.b, zegos.url)
+		zegos := start(t.tb, &zegosim.Server{}, 0)
+		r := p.overStdio(t.tb, zegos.url)
 		took[i], refused[i] = r.atOnce(requests)
 		upstream[i] = zegos.calls.Load()
 		r.stop()
@@ -234,22 +268,21 @@ func (t *table) limited(requests []string) (upstream [2]int64, refused [2]int, t
 }
 
 func (t *table) equal() {
-	upstream, refused, _ := t.limited(slices.Repeat([]string{listing(1, 0)}, burst))
-	t.row("100 equal at once, 10/s: upstream calls", "%.0f", float64(upstream[0]), float64(upstream[1]), "1")
-	t.row("100 equal at once, 10/s: refused", "%.0f", float64(refused[0]), float64(refused[1]), "0")
+	upstream, refused, _ := t.limited(slices.Repeat([]string{listing(1, 0)}, t.counts.burst))
+	t.row(fmt.Sprintf("%d equal at once, 10/s: upstream calls", t.counts.burst), "%.0f", float64(upstream[0]), float64(upstream[1]), "1")
+	t.row(fmt.Sprintf("%d equal at once, 10/s: refused", t.counts.burst), "%.0f", float64(refused[0]), float64(refused[1]), "0")
 }
 
 func (t *table) distinct() {
-	_, refused, took := t.limited(pages(burst))
-	t.row("100 distinct at once, 10/s: refused", "%.0f", float64(refused[0]), float64(refused[1]), "0")
-	t.line("100 distinct at once, 10/s: all answered in", "never", fmt.Sprintf("%.2f s", took[1].Seconds()), "-", "9 s + 5 %")
+	_, refused, took := t.limited(pages(t.counts.burst))
+	t.row(fmt.Sprintf("%d distinct at once, 10/s: refused", t.counts.burst), "%.0f", float64(refused[0]), float64(refused[1]), "0")
+	t.line(fmt.Sprintf("%d distinct at once, 10/s: all answered in", t.counts.burst), "never", fmt.Sprintf("%.2f s", took[1].Seconds()), "-", "9 s + 5 %")
 }
 
-// everyone reads 1,000 digital humans, with and without a tool for it.
+// everyone reads many digital humans, with and without a tool for it.
 func (t *table) everyone() {
-	const humans = 1000
-	const takes = 400 * time.Millisecond
-	r := t.plain.overStdio(t.b, start(t.b, &zegosim.Server{Humans: crowd(humans)}, takes).url)
+	humans, takes := t.counts.humans, t.counts.takes
+	r := t.plain.overStdio(t.tb, start(t.tb, &zegosim.Server{Humans: crowd(humans)}, takes).url)
 	began := time.Now()
 	for offset := 0; offset < humans; offset += page {
 		r.page(offset)
@@ -257,15 +290,16 @@ func (t *table) everyone() {
 	plain := time.Since(began)
 	r.stop()
 
-	r = t.ours.overStdio(t.b, start(t.b, &zegosim.Server{Humans: crowd(humans)}, takes).url)
+	r = t.ours.overStdio(t.tb, start(t.tb, &zegosim.Server{Humans: crowd(humans)}, takes).url)
 	began = time.Now()
-	answer := parse(t.b, r.ask(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_digital_humans","arguments":{"Query":"Human 999"}}}`))
+	answer := parse(t.tb, r.ask(fmt.Sprintf(
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_digital_humans","arguments":{"Query":"Human %d"}}}`, humans-1)))
 	ours := time.Since(began)
 	if found := answer.Result.StructuredContent; !found.Complete || len(found.DigitalHumans) != 1 {
-		t.b.Errorf("find_digital_humans: %+v", answer.Result)
+		t.tb.Errorf("find_digital_humans: %+v", answer.Result)
 	}
 	r.stop()
-	t.row("1,000 humans, upstream takes 400 ms", "%.1f s", plain.Seconds(), ours.Seconds(), "<= 6 s")
+	t.row(fmt.Sprintf("%d humans, upstream takes %.0f ms", humans, float64(takes)/msec), "%.1f s", plain.Seconds(), ours.Seconds(), "<= 6 s")
 }
 
 // crowd returns many digital humans.
