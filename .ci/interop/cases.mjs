@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { check } from './check.mjs';
+import { checkHints, effects } from './hints.mjs';
 import { humans, page } from './upstream.mjs';
 
 // Each case names the exact body that must arrive upstream. All differ, as the
@@ -33,8 +34,6 @@ const refused = [
   { args: { Limit: 0, offset: 1 }, text: `${range('Limit', 1, 20, '0')}\n${misspelt('offset', 'Offset')}` },
 ];
 
-const reading = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true };
-
 /**
  * Checks a connected client. It has `listTools()` and `call(tool, args)`,
  * which resolve to the protocol's results.
@@ -51,10 +50,9 @@ export async function checkClient(name, client, upstream) {
     }
     for (const tool of ['list_digital_humans', 'get_digital_human']) {
       assert.ok(schemas.has(tool), `${tool} has no outputSchema`);
-      const { title, ...hints } = tools.find((candidate) => candidate.name === tool).annotations;
-      assert.ok(title, `${tool} has no title`);
-      assert.deepEqual(hints, reading);
     }
+    checkHints(tools);
+    for (const { name } of tools) assert.equal(effects[name], 'readOnly', `${name} without --toolsets`);
     return `${tools.length} tools`;
   });
 

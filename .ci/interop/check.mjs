@@ -17,7 +17,7 @@ export async function check(name, fn) {
     console.log(`ok ${name}${note ? `: ${note}` : ''}`);
   } catch (err) {
     failed++;
-    console.log(`FAIL ${name}: ${reason(err)}`);
+    console.log(`FAIL ${name}: ${reason(err)}${place(err)}`);
   } finally {
     clearTimeout(timer);
   }
@@ -36,4 +36,12 @@ function reason(err) {
     text += `: got ${JSON.stringify(err.actual)}, want ${JSON.stringify(err.expected)}`;
   }
   return text.replace(/\s+/g, ' ').trim().slice(0, 1000);
+}
+
+/** place is where in these files err was thrown, or '' if that cannot be known. */
+function place(err) {
+  const frames = String(err?.stack).split('\n').filter((line) => /^\s+at .*\.mjs:/.test(line));
+  const frame = frames.find((line) => !/node_modules|\/check\.mjs:/.test(line));
+  const [, file] = frame?.match(/([^/]+:\d+):\d+\)?$/) ?? [];
+  return file ? ` (${file})` : '';
 }

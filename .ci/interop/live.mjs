@@ -14,11 +14,7 @@ import { Client as Client2, StreamableHTTPClientTransport as HTTP2 } from '@mode
 import { StdioClientTransport as Stdio2 } from '@modelcontextprotocol/client/stdio';
 import { environment, run, serve, start } from './binary.mjs';
 import { check } from './check.mjs';
-
-const streaming = [
-  'create_stream_task', 'do_action', 'drive_by_audio', 'drive_by_audio_file', 'drive_by_rtc_stream', 'drive_by_text',
-  'interrupt_drive', 'stop_stream_task',
-];
+import { checkHints, effects } from './hints.mjs';
 
 /** simulate starts the simulator and returns the environment to use it. */
 async function simulate(binary) {
@@ -99,9 +95,9 @@ async function live(binary, dir, name, connect, version, http) {
     const { tools } = await client.listTools();
     const ajv = new Ajv2020({ strict: true });
     for (const tool of tools) [tool.inputSchema, tool.outputSchema].forEach((schema) => ajv.compile(schema));
-    const names = tools.map((tool) => tool.name);
-    const want = streaming.filter((tool) => !http || tool !== 'drive_by_audio_file');
-    assert.deepEqual(names.filter((tool) => streaming.includes(tool)).sort(), want);
+    checkHints(tools);
+    const want = Object.keys(effects).filter((tool) => !http || tool !== 'drive_by_audio_file');
+    assert.deepEqual(tools.map((tool) => tool.name).sort(), want.sort());
   });
   await check(`live ${name} goes live`, async () => {
     const { DigitalHumans: [human] } = await call('find_digital_humans', { Query: 'wave', Limit: 1 });

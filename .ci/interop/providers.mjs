@@ -67,16 +67,17 @@ export async function checkProviders(binary) {
           requests.push(JSON.parse(body));
           return Response.json(script[requests.length - 1]);
         };
+        const served = await mcp.tools();
         await generateText({
           model: model({ apiKey: 'none', fetch }),
-          tools: await mcp.tools(),
+          tools: served,
           prompt: 'Which digital humans are there?',
           stopWhen: stepCountIs(script.length),
         });
         assert.equal(requests.length, script.length, 'requests to the model');
 
         const offered = Object.fromEntries(tools(requests[0].tools));
-        assert.equal(Object.keys(offered).length, 14);
+        assert.deepEqual(Object.keys(offered).sort(), Object.keys(served).sort(), 'tools that reach the model');
         for (const [tool, parameters] of Object.entries(offered)) {
           for (const [property, { type, description }] of Object.entries(parameters?.properties ?? {})) {
             assert.ok(type && description, `${tool} ${property} reaches the model without type or description`);

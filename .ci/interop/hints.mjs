@@ -1,0 +1,38 @@
+// What each tool does to the world, written by hand, so that a hint that a tool
+// loses or gains by mistake shows.
+import assert from 'node:assert/strict';
+
+// A new tool gets a line here: readOnly if it changes nothing and costs nothing,
+// additive if each call does something more, destructive if it ends something.
+export const effects = {
+  create_stream_task: 'additive',
+  do_action: 'additive',
+  drive_by_audio: 'additive',
+  drive_by_audio_file: 'additive',
+  drive_by_rtc_stream: 'additive',
+  drive_by_text: 'additive',
+  find_digital_humans: 'readOnly',
+  get_digital_human: 'readOnly',
+  get_stream_task: 'readOnly',
+  interrupt_drive: 'destructive',
+  list_digital_humans: 'readOnly',
+  list_stream_tasks: 'readOnly',
+  list_timbres: 'readOnly',
+  stop_stream_task: 'destructive',
+};
+
+const hints = {
+  readOnly: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  additive: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  destructive: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
+};
+
+/** checkHints compares the hints of tools, as tools/list has them, with the table. */
+export function checkHints(tools) {
+  for (const { name, annotations } of tools) {
+    assert.ok(Object.hasOwn(effects, name), `${name} is not in the table of hints.mjs: say there what it does`);
+    const { title, ...got } = annotations;
+    assert.ok(title, `${name} has no title`);
+    assert.deepEqual({ [name]: got }, { [name]: hints[effects[name]] });
+  }
+}
