@@ -1,6 +1,7 @@
-// Command soak drives the HTTP server with many sessions while ZEGO, here the
-// simulator, fails again and again. Every call must end in its own answer or a clear
-// error within its time limit, and nothing may be left behind at the end.
+// Command soak drives the HTTP server with many MCP sessions while ZEGO, here the
+// simulator, fails again and again. Every call must end with the right answer or a clear
+// error within its time limit, and at the end no goroutine, connection or memory may be
+// left over.
 package main
 
 import (
@@ -14,7 +15,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"sync"
 	"time"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/tools"
@@ -22,20 +22,20 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// options says what to do, and for how long.
+// options are the flags, and what only tests set.
 type options struct {
-	duration    time.Duration // How long to call, after a warm-up of a quarter of it.
-	sessions    int           // At a time.
-	faults      int           // Percent of the upstream calls that fail.
-	timeout     time.Duration // Of one call.
-	idleSession time.Duration // When the server forgets a session; default timeout + grace.
+	duration     time.Duration // How long to make calls, after a warm-up of a quarter of it.
+	sessions     int           // How many sessions run at the same time.
+	faultPercent int           // Percent of the upstream calls that fail.
+	timeout      time.Duration // Time limit of one call.
+	idleSession  time.Duration // When the server forgets an unused session; default timeout + grace.
 }
 
 func main() {
 	var opts options
 	flag.DurationVar(&opts.duration, "duration", time.Minute, "how long to call, after a warm-up of a quarter of it")
 	flag.IntVar(&opts.sessions, "sessions", 50, "sessions at a time")
-	flag.IntVar(&opts.faults, "faults", 20, "percent of the upstream calls that fail")
+	flag.IntVar(&opts.faultPercent, "faults", 20, "percent of the upstream calls that fail")
 	flag.DurationVar(&opts.timeout, "timeout", 5*time.Second, "time limit of one call")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -47,16 +47,19 @@ func main() {
 	}
 }
 
-// soak runs everything in this process, where goroutines can be counted.
+// soak runs the simulator, the server and the clients in this process, prints a table to
+// out, and returns what went wrong. One process, because it counts its own goroutines.
 func soak(ctx context.Context, out io.Writer, opts options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if opts.idleSession == 0 {
-		opts.idleSession = opts.timeout + grace // A session may be idle as long as a call takes.
+		opts.idleSession = opts.timeout + grace // A session may be idle for as long as a call takes.
 	}
-	meter := meter{calm: opts.idleSession * 7 / 4} // The server looks for idle ones every idle/2.
-	upstream := upstream{percent: opts.faults}
-	zegoClient, stopSimulator, err := meter.simulate(ctx, &upstream, opts.timeout)
+	// The server looks for unused sessions every idleSession/2, so the last one is gone
+	// after 1.5 times idleSession.
+	meter := meter{settleTime: opts.idleSession * 7 / 4}
+	faults := faultInjector{percent: opts.faultPercent}
+	zegoClient, stopSimulator, err := startSimulator(ctx, &meter, &faults, opts.timeout)
 	if err != nil {
 		return err
 	}
@@ -73,26 +76,27 @@ func soak(ctx context.Context, out io.Writer, opts options) error {
 		served <- httpserver.Serve(ctx, listener, handler, log, opts.timeout)
 	}()
 
-	crowd := crowd{url: "http://" + listener.Addr().String() + "/mcp", timeout: opts.timeout, humans: zegosim.DefaultHumans()}
-	crowd.run(ctx, opts.duration/4, opts.sessions)
-	before := meter.quiet(ctx)
-	crowd.run(ctx, opts.duration, opts.sessions)
-	after := meter.released(ctx, before)
-	crowd.print(out)
-	upstream.print(out)
+	clients := clients{url: "http://" + listener.Addr().String() + "/mcp", timeout: opts.timeout, humans: zegosim.DefaultHumans()}
+	clients.run(ctx, opts.duration/4, opts.sessions)
+	before := meter.settledUsage(ctx)
+	clients.run(ctx, opts.duration, opts.sessions)
+	after := meter.releasedUsage(ctx, before)
+	clients.print(out)
+	faults.print(out)
 	printUsage(out, before, after)
 	stop()
-	return errors.Join(crowd.problems(), upstream.problems(), grown(before, after), <-served)
+	return errors.Join(clients.verdict(), faults.verdict(), checkGrowth(before, after), <-served)
 }
 
-// simulate starts ZEGO's simulator with faults, and returns a client of it.
-func (m *meter) simulate(ctx context.Context, faults *upstream, timeout time.Duration) (*zego.Client, func(), error) {
+// startSimulator starts ZEGO's simulator, whose calls fail as faults says. It returns a
+// client for it, and a function that stops it.
+func startSimulator(ctx context.Context, m *meter, faults *faultInjector, timeout time.Duration) (*zego.Client, func(), error) {
 	listener, err := m.listen(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	// ZEGO's own limit holds: fifty sessions are more than it serves at once, so that
-	// queueing, sharing, caching and failing all happen at the same time.
+	// The simulator keeps ZEGO's rate limit. Fifty sessions ask for more than that, so
+	// that calls wait, share answers, read the cache and fail, all at the same time.
 	sim := &zegosim.Server{Fault: faults.choose, Observe: faults.observe}
 	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
@@ -100,27 +104,14 @@ func (m *meter) simulate(ctx context.Context, faults *upstream, timeout time.Dur
 	c, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{
 		Endpoint:   "http://" + listener.Addr().String(),
 		HTTPClient: &http.Client{Transport: m.pool},
-		Timeout:    timeout * 2 / 5, // A stalled attempt leaves time for another.
+		Timeout:    timeout * 2 / 5, // A stalled attempt leaves time for another one.
 		CacheTTL:   5 * time.Second,
 	})
 	return c, func() { _ = server.Close() }, err
 }
 
-// run keeps sessions going for some time, each at least once, and waits for their ends.
-func (c *crowd) run(ctx context.Context, duration time.Duration, sessions int) {
-	end := time.Now().Add(duration)
-	var running sync.WaitGroup
-	for range sessions {
-		running.Go(func() {
-			for again := true; again; again = time.Now().Before(end) && ctx.Err() == nil {
-				c.session(ctx, end)
-			}
-		})
-	}
-	running.Wait()
-}
-
-// listen returns a listener on loopback whose connections are counted.
+// listen returns a listener on a free port of the loopback interface. The meter counts
+// its connections.
 func (m *meter) listen(ctx context.Context) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	return &countedListener{Listener: listener, open: &m.connections}, err

@@ -12,72 +12,74 @@ import (
 	"time"
 )
 
-// usage is what the process holds.
+// usage is what this process holds.
 type usage struct {
 	goroutines  int
-	connections int
-	heap        uint64 // Bytes, after garbage collection.
+	connections int    // Accepted and still open.
+	heap        uint64 // Bytes in use after garbage collection.
 }
 
-// meter measures usage.
+// meter measures the usage of this process.
 type meter struct {
-	connections atomic.Int64    // Accepted and still open.
-	pool        *http.Transport // Whose idle connections are not counted.
-	calm        time.Duration   // Longer than what ends by itself takes to do so.
+	connections atomic.Int64    // Connections of its listeners that are open.
+	pool        *http.Transport // Its idle connections are closed before measuring.
+	settleTime  time.Duration   // Longer than any timer of the server that frees something.
 }
 
-// heapVariety is by how many bytes heaps differ for no reason.
-const heapVariety = 2 << 20
+// maxHeapGrowth is how many bytes the heap may grow by chance.
+const maxHeapGrowth = 2 << 20
 
-// quiet returns the usage when it has been the same for m.calm, or after five times that.
-func (m *meter) quiet(ctx context.Context) usage {
+// settledUsage waits until the counts have not changed for m.settleTime, but no longer
+// than five times that, and returns the usage then.
+func (m *meter) settledUsage(ctx context.Context) usage {
 	m.pool.CloseIdleConnections()
-	last, since, start := m.usage(), time.Now(), time.Now()
-	for ctx.Err() == nil && time.Since(since) < m.calm && time.Since(start) < 5*m.calm {
+	last, since, start := m.counts(), time.Now(), time.Now()
+	for ctx.Err() == nil && time.Since(since) < m.settleTime && time.Since(start) < 5*m.settleTime {
 		time.Sleep(50 * time.Millisecond)
-		if now := m.usage(); now != last {
+		if now := m.counts(); now != last {
 			last, since = now, time.Now()
 		}
 	}
-	last.heap = heap()
+	last.heap = heapInUse()
 	return last
 }
 
-// released returns the usage once it is back to what it was before. What is still held
-// after five times m.calm, and no less than minWait, counts as left behind.
-func (m *meter) released(ctx context.Context, before usage) usage {
-	const minWait = 10 * time.Second
+// releasedUsage waits until the usage is no more than before, but no longer than five
+// times m.settleTime or 10 seconds, whichever is more, and returns the usage then.
+func (m *meter) releasedUsage(ctx context.Context, before usage) usage {
+	maxWait := max(5*m.settleTime, 10*time.Second)
 	m.pool.CloseIdleConnections()
 	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		now := m.usage()
-		now.heap = heap()
-		if grown(before, now) == nil || time.Since(start) > max(5*m.calm, minWait) || ctx.Err() != nil {
+		now := m.counts()
+		now.heap = heapInUse()
+		if checkGrowth(before, now) == nil || time.Since(start) > maxWait || ctx.Err() != nil {
 			return now
 		}
 	}
 }
 
-func (m *meter) usage() usage {
+// counts returns the usage without the heap.
+func (m *meter) counts() usage {
 	return usage{goroutines: runtime.NumGoroutine(), connections: int(m.connections.Load())}
 }
 
-// heap returns the bytes in use after garbage collection.
-func heap() uint64 {
+// heapInUse collects garbage and returns the bytes that are still in use.
+func heapInUse() uint64 {
 	runtime.GC()
-	runtime.GC() // The first one only empties the pools.
+	runtime.GC() // The first collection only moves what is in a sync.Pool.
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	return memory.HeapAlloc
 }
 
-// grown says what was left behind.
-func grown(before, after usage) error {
+// checkGrowth returns an error if after is more than before, apart from maxHeapGrowth.
+func checkGrowth(before, after usage) error {
 	switch {
 	case after.goroutines > before.goroutines:
 		return fmt.Errorf("%d goroutines became %d", before.goroutines, after.goroutines)
 	case after.connections > before.connections:
 		return fmt.Errorf("%d open connections became %d", before.connections, after.connections)
-	case after.heap > before.heap+heapVariety:
+	case after.heap > before.heap+maxHeapGrowth:
 		return fmt.Errorf("a heap of %d KiB became %d KiB", before.heap>>10, after.heap>>10)
 	}
 	return nil
@@ -89,7 +91,7 @@ func printUsage(out io.Writer, before, after usage) {
 	row(out, "heap (KiB)", before.heap>>10, after.heap>>10)
 }
 
-// row prints a line of the table.
+// row prints a name and its values as a line of the table.
 func row(out io.Writer, name string, values ...any) {
 	_, _ = fmt.Fprintf(out, "%-30s", name)
 	for _, value := range values {
@@ -98,28 +100,30 @@ func row(out io.Writer, name string, values ...any) {
 	_, _ = fmt.Fprintln(out)
 }
 
+// countedListener counts the open connections that it accepted.
 type countedListener struct {
 	net.Listener
 	open *atomic.Int64
 }
 
-// Accept counts the connection until it is closed.
+// Accept accepts a connection and counts it until it is closed.
 func (l *countedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
 	l.open.Add(1)
-	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+	return &countedConn{Conn: conn, onClose: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
 }
 
+// countedConn is a connection that tells when it is closed.
 type countedConn struct {
 	net.Conn
-	closed func()
+	onClose func()
 }
 
 // Close closes the connection.
 func (c *countedConn) Close() error {
-	c.closed()
+	c.onClose()
 	return c.Conn.Close()
 }

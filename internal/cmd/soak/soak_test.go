@@ -17,11 +17,12 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// TestSoak runs the whole soak, with one short session of each client. It has no
-// t.Parallel, because the soak counts the goroutines of the process.
+// TestSoak runs the whole soak with one call in each session. It is not parallel, because
+// the soak counts the goroutines of the process.
 func TestSoak(t *testing.T) {
 	var out strings.Builder
-	// At most ten calls reach ZEGO, so that none waits for the rate limit.
+	// Five sessions in the warm-up and five after it make ten calls, so that none waits
+	// for the rate limit of ten a second.
 	err := soak(t.Context(), &out, options{sessions: 5, timeout: 30 * time.Second, idleSession: 200 * time.Millisecond})
 	if err != nil {
 		t.Error(err)
@@ -33,13 +34,13 @@ func TestSoak(t *testing.T) {
 
 // TestSoakFails runs the whole soak while every upstream call fails.
 func TestSoakFails(t *testing.T) {
-	err := soak(t.Context(), io.Discard, options{sessions: 5, faults: 100, timeout: 300 * time.Millisecond, idleSession: 200 * time.Millisecond})
+	err := soak(t.Context(), io.Discard, options{sessions: 5, faultPercent: 100, timeout: 300 * time.Millisecond, idleSession: 200 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), "no call succeeded") {
 		t.Errorf("got %v, want an error because no call succeeded", err)
 	}
 }
 
-// TestAnswers asks a server that gives each question the same answer.
+// TestAnswers calls a server that answers each call with the given result.
 func TestAnswers(t *testing.T) {
 	humans := zegosim.DefaultHumans()
 	page := func(total int, humans ...zego.DigitalHuman) *mcp.CallToolResult {
@@ -51,38 +52,38 @@ func TestAnswers(t *testing.T) {
 		}
 		return text(t, a)
 	}
-	find, get, list := (*crowd).find, (*crowd).get, func(c *crowd, offset int) question { return c.list(offset, 2) }
+	find, get, list := (*clients).find, (*clients).get, func(c *clients, offset int) toolCall { return c.list(offset, 2) }
 	for _, tt := range []struct {
-		name     string
-		question func(c *crowd, index int) question // Asked about the digital human at index 3.
-		answer   *mcp.CallToolResult
-		want     string // In the problem, "" for none.
+		name    string
+		newCall func(c *clients, index int) toolCall // The index is 3.
+		result  *mcp.CallToolResult                  // Nil is a JSON-RPC error.
+		want    string                               // Part of the verdict, "" for none.
 	}{
-		{"found", find, page(1, humans[3]), ""},
-		{"found another", find, page(1, humans[4]), "find_digital_humans: asked for " + humans[3].ID},
-		{"found two", find, page(2, humans[3], humans[4]), "find_digital_humans: asked for"},
-		{"the human", get, text(t, answer{DigitalHumanID: humans[3].ID}), ""},
-		{"another human", get, text(t, answer{DigitalHumanID: humans[4].ID}), "asked for " + humans[3].ID + ", got " + humans[4].ID},
-		{"the page", list, page(len(humans), humans[3:5]...), ""},
-		{"another page", list, page(len(humans), humans[4:6]...), "asked for 2 from 3 on"},
-		{"half a page", list, page(len(humans), humans[3]), "asked for 2 from 3 on"},
-		{"wrong total", list, page(1, humans[3:5]...), "asked for 2 from 3 on"},
+		{"find: the human", find, page(1, humans[3]), ""},
+		{"find: another human", find, page(1, humans[4]), "find_digital_humans: asked for " + humans[3].ID},
+		{"find: two humans", find, page(2, humans[3], humans[4]), "find_digital_humans: asked for"},
+		{"get: the human", get, text(t, answer{DigitalHumanID: humans[3].ID}), ""},
+		{"get: another human", get, text(t, answer{DigitalHumanID: humans[4].ID}), "asked for " + humans[3].ID + ", got " + humans[4].ID},
+		{"list: the page", list, page(len(humans), humans[3:5]...), ""},
+		{"list: another page", list, page(len(humans), humans[4:6]...), "asked for 2 from 3 on"},
+		{"list: half a page", list, page(len(humans), humans[3]), "asked for 2 from 3 on"},
+		{"list: wrong total", list, page(1, humans[3:5]...), "asked for 2 from 3 on"},
 		{"no JSON", get, mcp.NewToolResultText("<html>"), "invalid character"},
-		{"nothing", get, &mcp.CallToolResult{}, "unexpected end of JSON input"},
+		{"empty result", get, &mcp.CallToolResult{}, "unexpected end of JSON input"},
 		{"clear error", get, mcp.NewToolResultError("ZEGO refused it: is busy. Trying again may help."), "no call succeeded"},
 		{"unclear error", get, mcp.NewToolResultError("oops"), `an error that is not clear: "oops"`},
 		{"protocol error", get, nil, "without an answer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := crowd{humans: humans, timeout: time.Minute}
+			c := clients{humans: humans, timeout: time.Minute}
 			s := server.NewMCPServer("fake", "1")
-			s.AddTool(mcp.NewTool(tt.question(&c, 3).tool), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-				if tt.answer == nil {
+			s.AddTool(mcp.NewTool(tt.newCall(&c, 3).tool), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+				if tt.result == nil {
 					return nil, errors.New("broken")
 				}
-				return tt.answer, nil
+				return tt.result, nil
 			})
-			err := askOnce(t, s, &c, tt.question(&c, 3), time.Minute, false)
+			err := callOnce(t, s, &c, tt.newCall(&c, 3), time.Minute, false)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -90,43 +91,45 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestNoAnswer asks a server that does not answer in time.
+// TestNoAnswer calls a server that never answers. That is a problem, unless the client
+// cancels the call.
 func TestNoAnswer(t *testing.T) {
-	for _, changesMind := range []bool{false, true} {
-		c := crowd{humans: zegosim.DefaultHumans()}
+	for _, cancels := range []bool{false, true} {
+		c := clients{humans: zegosim.DefaultHumans()}
 		s := server.NewMCPServer("fake", "1")
 		s.AddTool(mcp.NewTool("get_digital_human"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
-		err := askOnce(t, s, &c, c.get(0), 100*time.Millisecond, changesMind)
-		if got := strings.Contains(err.Error(), "without an answer"); got == changesMind {
-			t.Errorf("the client changes its mind: %v, got %v", changesMind, err)
+		err := callOnce(t, s, &c, c.get(0), 100*time.Millisecond, cancels)
+		if got := strings.Contains(err.Error(), "without an answer"); got == cancels {
+			t.Errorf("cancels: %v, got %v", cancels, err)
 		}
-		if got := c.cancelled == 1; got != changesMind {
-			t.Errorf("the client changes its mind: %v, got %d cancelled calls", changesMind, c.cancelled)
+		if got := c.cancelled == 1; got != cancels {
+			t.Errorf("cancels: %v, got %d cancelled calls", cancels, c.cancelled)
 		}
 	}
 }
 
-// askOnce asks s one question and returns the verdict.
-func askOnce(t *testing.T, s *server.MCPServer, c *crowd, q question, limit time.Duration, changesMind bool) error {
+// callOnce makes one call of s and returns the verdict.
+func callOnce(t *testing.T, s *server.MCPServer, c *clients, call toolCall, limit time.Duration, cancels bool) error {
 	t.Helper()
 	srv := httptest.NewServer(server.NewStreamableHTTPServer(s))
 	defer srv.Close()
 	c.url = srv.URL
 	connections := &http.Transport{}
 	defer connections.CloseIdleConnections()
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
+	ctx, disconnect := context.WithCancel(t.Context())
+	defer disconnect()
 	session, err := c.connect(ctx, connections)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.call(ctx, session, q, limit, changesMind)
-	return c.problems()
+	c.call(ctx, session, call, limit, cancels)
+	return c.verdict()
 }
 
+// text is a result that holds a as JSON.
 func text(t *testing.T, a answer) *mcp.CallToolResult {
 	t.Helper()
 	body, err := json.Marshal(a)
@@ -136,40 +139,42 @@ func text(t *testing.T, a answer) *mcp.CallToolResult {
 	return mcp.NewToolResultText(string(body))
 }
 
-// TestSessionDoesNotBegin calls a server that is none.
+// TestSessionDoesNotBegin connects to an HTTP server that does not speak MCP.
 func TestSessionDoesNotBegin(t *testing.T) {
 	srv := httptest.NewServer(http.NotFoundHandler())
 	defer srv.Close()
-	c := crowd{url: srv.URL}
+	c := clients{url: srv.URL}
 	c.run(t.Context(), 0, 1)
-	if err := c.problems(); err == nil || !strings.Contains(err.Error(), "a session did not begin") {
+	if err := c.verdict(); err == nil || !strings.Contains(err.Error(), "a session did not begin") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestUpstreamProblems(t *testing.T) {
+// TestFaultVerdict checks what counts as a failure of the upstream side.
+func TestFaultVerdict(t *testing.T) {
 	for _, tt := range []struct {
-		name     string
-		upstream *upstream
-		want     bool
+		name    string
+		faults  *faultInjector
+		wantErr bool
 	}{
-		{"no faults wanted", &upstream{}, false},
-		{"faults happened", &upstream{percent: 20, faults: map[string]int{"stall": 1}}, false},
-		{"no fault happened", &upstream{percent: 20}, true},
-		{"called too often", &upstream{calls: 9, refused: 1}, true},
+		{"no faults wanted", &faultInjector{}, false},
+		{"faults happened", &faultInjector{percent: 20, counts: map[string]int{"stall": 1}}, false},
+		{"no fault happened", &faultInjector{percent: 20}, true},
+		{"called too often", &faultInjector{calls: 9, rateLimited: 1}, true},
 	} {
-		if err := tt.upstream.problems(); (err != nil) != tt.want {
+		if err := tt.faults.verdict(); (err != nil) != tt.wantErr {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
 	}
 }
 
-func TestGrown(t *testing.T) {
+// TestCheckGrowth checks what counts as left over.
+func TestCheckGrowth(t *testing.T) {
 	before := usage{goroutines: 7, connections: 1, heap: 1 << 20}
 	for _, tt := range []struct {
-		name  string
-		after usage
-		want  bool
+		name    string
+		after   usage
+		wantErr bool
 	}{
 		{"the same", before, false},
 		{"less", usage{}, false},
@@ -178,7 +183,7 @@ func TestGrown(t *testing.T) {
 		{"connections", usage{goroutines: 7, connections: 2, heap: 1 << 20}, true},
 		{"heap", usage{goroutines: 7, connections: 1, heap: 4 << 20}, true},
 	} {
-		if err := grown(before, tt.after); (err != nil) != tt.want {
+		if err := checkGrowth(before, tt.after); (err != nil) != tt.wantErr {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
 	}
