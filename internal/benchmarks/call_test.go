@@ -22,7 +22,8 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// BenchmarkCall lists one page through a whole server in this process.
+// BenchmarkCall calls list_digital_humans for a full page, through a whole server in
+// this process.
 func BenchmarkCall(b *testing.B) {
 	for _, tt := range connections(b) {
 		b.Run(tt.name, func(b *testing.B) {
@@ -35,7 +36,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// TestCall makes the calls of BenchmarkCall.
+// TestCall makes each call of BenchmarkCall twice.
 func TestCall(t *testing.T) {
 	for _, tt := range connections(t) {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,15 +47,15 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// connection is a server and a transport.
+// connection is a way to call a server: its name is the transport and the server.
 type connection struct {
 	name string
-	// connect starts the server until the test ends, and returns a function that lists
-	// one page through it.
+	// connect starts the server, which runs until the test ends. The function that it
+	// returns makes one call.
 	connect func(testing.TB) (call func())
 }
 
-// connections are every server over every transport.
+// connections returns each server over each transport.
 func connections(tb testing.TB) []connection {
 	tb.Helper()
 	sim := httptest.NewServer(&zegosim.Server{QPS: -1})
@@ -109,7 +110,8 @@ func connections(tb testing.TB) []connection {
 	return all
 }
 
-// callOverStdio runs serve on two pipes and returns a function that lists one page.
+// callOverStdio runs serve on two pipes. The function that it returns makes one call
+// through them.
 func callOverStdio(tb testing.TB, serve func(context.Context, io.Reader, io.Writer) error) (call func()) {
 	tb.Helper()
 	in, client := io.Pipe()
@@ -124,7 +126,7 @@ func callOverStdio(tb testing.TB, serve func(context.Context, io.Reader, io.Writ
 		}
 	})
 	reader := bufio.NewReader(answers)
-	ask := func(request string) {
+	send := func(request string) {
 		if _, err := io.WriteString(client, request+"\n"); err != nil {
 			tb.Fatal(err)
 		}
@@ -132,15 +134,15 @@ func callOverStdio(tb testing.TB, serve func(context.Context, io.Reader, io.Writ
 			tb.Fatal(line, err)
 		}
 	}
-	ask(hello)
-	return func() { ask(listing(1, 0)) }
+	send(initialize)
+	return func() { send(listCall(1, 0)) }
 }
 
-// callOverHTTP returns a function that lists one page.
+// callOverHTTP returns a function that makes one call of the server at url.
 func callOverHTTP(tb testing.TB, url string) (call func()) {
 	tb.Helper()
 	return func() {
-		req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, url, strings.NewReader(listing(1, 0)))
+		req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, url, strings.NewReader(listCall(1, 0)))
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -19,9 +19,9 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// What follows is list_digital_humans as one writes it after reading mcp-go's
-// README, and no further. It is the baseline: built from this file alone, it is a
-// server that speaks stdio, or HTTP on the address that it is given.
+// This file is the plain server that zego-mcp is compared with: list_digital_humans as
+// one writes it after reading only mcp-go's README. Built from this file alone, it serves
+// stdio, or HTTP on the address that is its first argument.
 
 func main() {
 	s := newPlain(os.Getenv("ZEGO_ENDPOINT"), os.Getenv("ZEGO_APP_ID"), os.Getenv("ZEGO_SERVER_SECRET"))

@@ -20,16 +20,16 @@ import (
 )
 
 const (
-	hello = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}`
-	ready = `{"jsonrpc":"2.0","method":"notifications/initialized"}`
+	initialize  = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}`
+	initialized = `{"jsonrpc":"2.0","method":"notifications/initialized"}`
 )
 
-// listing is a call of list_digital_humans for a full page.
-func listing(id, offset int) string {
+// listCall returns a call of list_digital_humans for a full page from offset on.
+func listCall(id, offset int) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"list_digital_humans","arguments":{"Offset":%d,"Limit":%d}}}`, id, offset, page)
 }
 
-// result is what is read of an answer.
+// result has the fields of an answer that are read here.
 type result struct {
 	Result *struct {
 		IsError           bool
@@ -41,21 +41,22 @@ type result struct {
 	}
 }
 
-// product is a server to measure.
-type product struct {
+// program is a server to measure.
+type program struct {
 	name, binary string
 	stdio, http  []string // Arguments; %s stands for the address to listen on.
 }
 
-// build builds both servers with the same flags of go build.
-func build(tb testing.TB, flags ...string) (plain, ours product) {
+// build builds both servers. The flags are for go build.
+func build(tb testing.TB, flags ...string) (plain, ours program) {
 	tb.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	dir := tb.TempDir()
-	// The baseline is a test file: no build of ours shall contain it.
+	// The plain server is a test file, so that go build ./... leaves it out. The overlay
+	// makes it the main.go of a package.
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
 		filepath.Join(root, "internal", "benchmarks", "plain", "main.go"): filepath.Join(root, "internal", "benchmarks", "plain_test.go"),
 	}})
@@ -76,19 +77,19 @@ func build(tb testing.TB, flags ...string) (plain, ours product) {
 		}
 		return binary
 	}
-	plain = product{name: "plain", binary: compile("plain", "./internal/benchmarks/plain"), http: []string{"%s"}}
-	ours = product{name: "zego-mcp", binary: compile("zego-mcp", "."), http: []string{"serve", "--transport", "http", "--listen", "%s"}}
+	plain = program{name: "plain", binary: compile("plain", "./internal/benchmarks/plain"), http: []string{"%s"}}
+	ours = program{name: "zego-mcp", binary: compile("zego-mcp", "."), http: []string{"serve", "--transport", "http", "--listen", "%s"}}
 	return plain, ours
 }
 
-// with adds arguments.
-func (p product) with(args ...string) product {
+// with returns p with more arguments.
+func (p program) with(args ...string) program {
 	p.stdio, p.http = slices.Concat(p.stdio, args), slices.Concat(p.http, args)
 	return p
 }
 
-// command runs the product against an upstream.
-func (p product) command(tb testing.TB, upstream string, args []string) *exec.Cmd {
+// command returns the command that runs p with args, which calls ZEGO at upstream.
+func (p program) command(tb testing.TB, upstream string, args []string) *exec.Cmd {
 	tb.Helper()
 	cmd := exec.CommandContext(tb.Context(), p.binary, args...)
 	cmd.Env = []string{
@@ -98,42 +99,42 @@ func (p product) command(tb testing.TB, upstream string, args []string) *exec.Cm
 	return cmd
 }
 
-// running is a server that runs.
-type running struct {
+// process is a server that runs.
+type process struct {
 	tb  testing.TB
 	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
-	// ask sends a request and returns its answer.
-	ask func(request string) []byte
+	// send sends a request and returns its answer.
+	send func(request string) []byte
 }
 
-// overStdio starts p and greets it.
-func (p product) overStdio(tb testing.TB, upstream string) *running {
+// overStdio starts p, and initializes MCP over stdio.
+func (p program) overStdio(tb testing.TB, upstream string) *process {
 	tb.Helper()
-	r := &running{tb: tb, cmd: p.command(tb, upstream, p.stdio)}
+	r := &process{tb: tb, cmd: p.command(tb, upstream, p.stdio)}
 	in, err1 := r.cmd.StdinPipe()
 	out, err2 := r.cmd.StdoutPipe()
 	if err1 != nil || err2 != nil {
 		tb.Fatal(err1, err2)
 	}
 	r.in, r.out = in, bufio.NewReader(out)
-	r.ask = func(request string) []byte {
+	r.send = func(request string) []byte {
 		if _, err := io.WriteString(in, request+"\n"); err != nil {
 			tb.Fatal(err)
 		}
 		return r.line()
 	}
 	r.start()
-	r.ask(hello)
-	if _, err := io.WriteString(in, ready+"\n"); err != nil {
+	r.send(initialize)
+	if _, err := io.WriteString(in, initialized+"\n"); err != nil {
 		tb.Fatal(err)
 	}
 	return r
 }
 
-// overHTTP starts p and greets it.
-func (p product) overHTTP(tb testing.TB, upstream string) *running {
+// overHTTP starts p, and initializes MCP over HTTP.
+func (p program) overHTTP(tb testing.TB, upstream string) *process {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -145,7 +146,7 @@ func (p product) overHTTP(tb testing.TB, upstream string) *running {
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "%s", address)
 	}
-	r := &running{tb: tb, cmd: p.command(tb, upstream, args)}
+	r := &process{tb: tb, cmd: p.command(tb, upstream, args)}
 	session := ""
 	post := func(request string) (*http.Response, error) {
 		req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, "http://"+address+"/mcp", strings.NewReader(request))
@@ -160,7 +161,7 @@ func (p product) overHTTP(tb testing.TB, upstream string) *running {
 		}
 		return http.DefaultClient.Do(req)
 	}
-	r.ask = func(request string) []byte {
+	r.send = func(request string) []byte {
 		resp, err := post(request)
 		if err != nil {
 			tb.Fatal(err)
@@ -174,7 +175,7 @@ func (p product) overHTTP(tb testing.TB, upstream string) *running {
 	}
 	r.start()
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		resp, err := post(hello)
+		resp, err := post(initialize)
 		if err == nil {
 			_ = resp.Body.Close()
 			session = resp.Header.Get("Mcp-Session-Id")
@@ -184,59 +185,63 @@ func (p product) overHTTP(tb testing.TB, upstream string) *running {
 			tb.Fatal(err)
 		}
 	}
-	r.ask(ready)
+	r.send(initialized)
 	return r
 }
 
-func (r *running) start() {
-	r.tb.Helper()
-	if err := r.cmd.Start(); err != nil {
-		r.tb.Fatal(err)
+// start starts the command.
+func (p *process) start() {
+	p.tb.Helper()
+	if err := p.cmd.Start(); err != nil {
+		p.tb.Fatal(err)
 	}
 }
 
-// stop ends the server.
-func (r *running) stop() {
-	if r.in != nil {
-		_ = r.in.Close()
+// stop closes the input of the server and kills it.
+func (p *process) stop() {
+	if p.in != nil {
+		_ = p.in.Close()
 	}
-	_ = r.cmd.Process.Kill()
-	_ = r.cmd.Wait()
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
 }
 
-func (r *running) line() []byte {
-	line, err := r.out.ReadBytes('\n')
+// line reads the next line that the server writes to stdout.
+func (p *process) line() []byte {
+	line, err := p.out.ReadBytes('\n')
 	if err != nil {
-		r.tb.Fatal(err)
+		p.tb.Fatal(err)
 	}
 	return line
 }
 
-// page asks for a page and checks that it came.
-func (r *running) page(offset int) {
-	answer := parse(r.tb, r.ask(listing(1, offset)))
+// page asks for the page from offset on, and checks that it has digital humans.
+func (p *process) page(offset int) {
+	answer := parse(p.tb, p.send(listCall(1, offset)))
 	if answer.Result.IsError || len(answer.Result.StructuredContent.DigitalHumans) == 0 {
-		r.tb.Fatalf("no page: %+v", answer.Result)
+		p.tb.Fatalf("no page: %+v", answer.Result)
 	}
 }
 
-// atOnce sends requests side by side, and returns how many were refused.
-func (r *running) atOnce(requests []string) (took time.Duration, refused int) {
+// atOnce sends all requests without waiting for answers. It returns the time until the
+// last answer, and how many calls failed.
+func (p *process) atOnce(requests []string) (took time.Duration, failed int) {
 	start := time.Now()
-	go func() { _, _ = io.WriteString(r.in, strings.Join(requests, "\n")+"\n") }()
+	go func() { _, _ = io.WriteString(p.in, strings.Join(requests, "\n")+"\n") }()
 	answers := make([][]byte, len(requests))
 	for i := range answers {
-		answers[i] = r.line()
+		answers[i] = p.line()
 	}
 	took = time.Since(start)
 	for _, answer := range answers {
-		if parse(r.tb, answer).Result.IsError {
-			refused++
+		if parse(p.tb, answer).Result.IsError {
+			failed++
 		}
 	}
-	return took, refused
+	return took, failed
 }
 
+// parse reads a JSON-RPC answer, which may be an SSE event.
 func parse(tb testing.TB, answer []byte) result {
 	tb.Helper()
 	var r result
@@ -246,41 +251,41 @@ func parse(tb testing.TB, answer []byte) result {
 	return r
 }
 
-// cpu is the processor time that the server has used.
-func (r *running) cpu() time.Duration {
-	r.tb.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.cmd.Process.Pid))
+// cpu returns the processor time that the server has used since it started.
+func (p *process) cpu() time.Duration {
+	p.tb.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
-		r.tb.Fatal(err)
+		p.tb.Fatal(err)
 	}
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	var ticks int
 	for _, field := range fields[11:13] { // utime, stime
 		n, err := strconv.Atoi(field)
 		if err != nil {
-			r.tb.Fatal(err)
+			p.tb.Fatal(err)
 		}
 		ticks += n
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
-// memory is the server's resident memory, in bytes.
-func (r *running) memory() float64 {
-	r.tb.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
+// memory returns the server's resident memory in bytes.
+func (p *process) memory() float64 {
+	p.tb.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
-		r.tb.Fatal(err)
+		p.tb.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if fields := strings.Fields(line); fields[0] == "VmRSS:" {
 			kib, err := strconv.Atoi(fields[1])
 			if err != nil {
-				r.tb.Fatal(err)
+				p.tb.Fatal(err)
 			}
 			return float64(kib << 10)
 		}
 	}
-	r.tb.Fatal("no VmRSS")
+	p.tb.Fatal("no VmRSS")
 	return 0
 }

@@ -1,5 +1,5 @@
-// The benchmarks of this package compare zego-mcp with a plain mcp-go server of the
-// same tool, in one run.
+// Package main holds benchmarks that compare zego-mcp with a plain mcp-go server that has
+// the same tool. Both are measured in one run, because times of different runs differ.
 package main
 
 import (
@@ -16,8 +16,8 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// BenchmarkTable measures both servers as processes and prints one row per figure.
-// It judges nothing: machines differ, and their neighbours make noise.
+// BenchmarkTable measures both servers as processes and prints a table with one row for
+// each figure. It fails for no figure, because times depend on the machine and its load.
 func BenchmarkTable(b *testing.B) {
 	skipWithoutProc(b)
 	for b.Loop() {
@@ -25,23 +25,25 @@ func BenchmarkTable(b *testing.B) {
 			starts: 15, idles: 5, rounds: 20, calls: 100, bursts: 7, burst: 100, pipes: 9,
 			humans: 1000, idle: 300 * time.Millisecond, takes: 400 * time.Millisecond,
 		}}
-		t.plain, t.ours = build(b, "-trimpath")
+		t.plain, t.ours = build(b, "-trimpath") // As releases are built.
 		t.measure()
 		fmt.Print("\n", t.text.String(), "\n")
 	}
 }
 
-// TestTable measures each figure of BenchmarkTable as few times as possible.
+// TestTable measures each figure of BenchmarkTable as few times as possible, and checks
+// only that it can be measured.
 func TestTable(t *testing.T) {
 	skipWithoutProc(t)
 	table := table{tb: t, counts: counts{starts: 1, idles: 1, rounds: 1, calls: 1, bursts: 1, burst: 3, pipes: 1, humans: page + 1}}
-	table.plain, table.ours = build(t)
+	table.plain, table.ours = build(t) // Without -trimpath most of it is in the build cache.
 	table.measure()
 	if got, want := strings.Count(table.text.String(), "\n"), 2+18; got != want {
 		t.Errorf("got %d lines, want %d:\n%s", got, want, table.text.String())
 	}
 }
 
+// skipWithoutProc skips the test on systems without /proc.
 func skipWithoutProc(tb testing.TB) {
 	tb.Helper()
 	if runtime.GOOS != "linux" {
@@ -49,36 +51,38 @@ func skipWithoutProc(tb testing.TB) {
 	}
 }
 
+// table measures the figures and keeps their rows.
 type table struct {
 	tb          testing.TB
 	counts      counts
-	plain, ours product
+	plain, ours program
 	text        strings.Builder
 }
 
-// counts say how often each figure is measured.
+// counts say how often each figure is measured, and with how many calls.
 type counts struct {
-	starts, idles int           // Processes of each server for the cold start, and for the memory.
-	idle          time.Duration // How long a server idles until its memory is read.
-	rounds, calls int           // Rounds for the latency, and calls in each.
-	bursts, burst int           // Bursts of calls at once, and calls in each.
+	starts, idles int           // Processes of each server: for the cold start, for the idle memory.
+	idle          time.Duration // How long a server idles before its memory is read.
+	rounds, calls int           // For the latency: rounds, and calls of each server in a round.
+	bursts, burst int           // Bursts of calls at once, and calls in a burst.
 	pipes         int           // Processes of each server whose input ends at once.
-	humans        int           // Digital humans that everyone reads,
-	takes         time.Duration // from an upstream that takes so long.
+	humans        int           // How many digital humans allHumans reads.
+	takes         time.Duration // How long the upstream takes for each of its answers there.
 }
 
+// measure adds all rows.
 func (t *table) measure() {
 	t.processes()
-	t.latency("stdio", product.overStdio)
-	t.latency("HTTP", product.overHTTP)
+	t.latency("stdio", program.overStdio)
+	t.latency("HTTP", program.overHTTP)
 	t.sideBySide()
 	t.piped()
 	t.equal()
 	t.distinct()
-	t.everyone()
+	t.allHumans()
 }
 
-// row adds a figure of which less is better, and the ratio.
+// row adds a row with the figure of both servers and their ratio. Less is better.
 func (t *table) row(figure, format string, plain, ours float64, target string) {
 	ratio := "-"
 	if plain > 0 {
@@ -87,6 +91,7 @@ func (t *table) row(figure, format string, plain, ours float64, target string) {
 	t.line(figure, fmt.Sprintf(format, plain), fmt.Sprintf(format, ours), ratio, target)
 }
 
+// line adds a row of texts. Before the first one it adds the head of the table.
 func (t *table) line(figure, plain, ours, ratio, target string) {
 	if t.text.Len() == 0 {
 		fmt.Fprintf(&t.text, "| %-44s | %10s | %10s | %5s | %-17s |\n|%s|\n", "figure", "plain", "zego-mcp", "ratio", "target",
@@ -95,13 +100,14 @@ func (t *table) line(figure, plain, ours, ratio, target string) {
 	fmt.Fprintf(&t.text, "| %-44s | %10s | %10s | %5s | %-17s |\n", figure, plain, ours, ratio, target)
 }
 
-// upstream is a ZEGO on loopback that takes some time for each answer.
+// upstream is a simulator of ZEGO that counts its calls.
 type upstream struct {
 	url   string
 	calls atomic.Int64
 }
 
-func start(tb testing.TB, sim *zegosim.Server, takes time.Duration) *upstream {
+// startUpstream serves sim on loopback. Each answer takes some time.
+func startUpstream(tb testing.TB, sim *zegosim.Server, takes time.Duration) *upstream {
 	tb.Helper()
 	u := &upstream{}
 	sim.Observe = func(zegosim.Call) { u.calls.Add(1) }
@@ -112,6 +118,7 @@ func start(tb testing.TB, sim *zegosim.Server, takes time.Duration) *upstream {
 	return u
 }
 
+// median sorts values and returns the middle one.
 func median(values []float64) float64 {
 	slices.Sort(values)
 	return values[len(values)/2]
@@ -124,29 +131,29 @@ const (
 	page = zego.MaxLimit
 )
 
-// processes measures what a server costs before its first call and between calls.
+// processes measures how fast a server starts, its memory when it is idle, and its size.
 func (t *table) processes() {
-	zegos := start(t.tb, &zegosim.Server{QPS: -1}, 0)
+	sim := startUpstream(t.tb, &zegosim.Server{QPS: -1}, 0)
 	var first, idle [2][]float64
 	for range t.counts.starts {
-		for i, p := range []product{t.plain, t.ours} {
-			began := time.Now()
-			r := p.overStdio(t.tb, zegos.url)
+		for i, p := range []program{t.plain, t.ours} {
+			start := time.Now()
+			r := p.overStdio(t.tb, sim.url)
 			r.page(0)
-			first[i] = append(first[i], float64(time.Since(began)))
+			first[i] = append(first[i], float64(time.Since(start)))
 			r.stop()
 		}
 	}
 	for range t.counts.idles {
-		for i, p := range []product{t.plain, t.ours} {
-			r := p.overStdio(t.tb, zegos.url)
+		for i, p := range []program{t.plain, t.ours} {
+			r := p.overStdio(t.tb, sim.url)
 			r.page(0)
 			time.Sleep(t.counts.idle)
 			idle[i] = append(idle[i], r.memory())
 			r.stop()
 		}
 	}
-	size := func(p product) float64 {
+	size := func(p program) float64 {
 		info, err := os.Stat(p.binary)
 		if err != nil {
 			t.tb.Fatal(err)
@@ -158,26 +165,27 @@ func (t *table) processes() {
 	t.row("binary", "%.1f MiB", size(t.plain)/mib, size(t.ours)/mib, "<= 2.5")
 }
 
-// latency measures calls one after another, in turns so that noise meets all alike.
-func (t *table) latency(transport string, connect func(product, testing.TB, string) *running) {
+// latency measures calls one after another. The servers take turns, so that other load
+// on the machine slows all of them down.
+func (t *table) latency(transport string, connect func(program, testing.TB, string) *process) {
 	rounds, calls := t.counts.rounds, t.counts.calls
-	zegos := start(t.tb, &zegosim.Server{QPS: -1}, 0)
-	servers := []*running{
-		connect(t.plain, t.tb, zegos.url),
-		connect(t.ours.with("--qps", "0", "--cache-ttl", "0"), t.tb, zegos.url),
-		connect(t.ours.with("--qps", "0", "--cache-ttl", "1h"), t.tb, zegos.url),
+	sim := startUpstream(t.tb, &zegosim.Server{QPS: -1}, 0)
+	servers := []*process{
+		connect(t.plain, t.tb, sim.url),
+		connect(t.ours.with("--qps", "0", "--cache-ttl", "0"), t.tb, sim.url),
+		connect(t.ours.with("--qps", "0", "--cache-ttl", "1h"), t.tb, sim.url),
 	}
 	var took [3][]float64
 	var cpu [3]float64
-	request := listing(1, 0)
+	request := listCall(1, 0)
 	for round := range 1 + rounds {
 		for i, r := range servers {
 			used := r.cpu()
 			for range calls {
-				began := time.Now()
-				r.ask(request)
-				if round > 0 { // The first one warms up.
-					took[i] = append(took[i], float64(time.Since(began)))
+				start := time.Now()
+				r.send(request)
+				if round > 0 { // Round 0 is a warm-up.
+					took[i] = append(took[i], float64(time.Since(start)))
 				}
 			}
 			if round > 0 {
@@ -189,35 +197,39 @@ func (t *table) latency(transport string, connect func(product, testing.TB, stri
 	for _, r := range servers {
 		r.stop()
 	}
-	for i, what := range []string{1: "uncached", 2: "cached"} {
-		if i > 0 {
-			target := []string{1: "<= 1.0", 2: "<= 0.6"}[i]
-			t.row(fmt.Sprintf("latency p50, %s, %s page", transport, what), "%.0f µs", median(took[0])/usec, median(took[i])/usec, target)
-			t.row(fmt.Sprintf("CPU per call, %s, %s page", transport, what), "%.0f µs",
-				cpu[0]/usec/float64(rounds*calls), cpu[i]/usec/float64(rounds*calls), target)
-		}
+	for _, cache := range []struct {
+		server       int
+		name, target string
+	}{
+		{1, "uncached", "<= 1.0"},
+		{2, "cached", "<= 0.6"},
+	} {
+		i, perCall := cache.server, usec*float64(rounds*calls)
+		t.row(fmt.Sprintf("latency p50, %s, %s page", transport, cache.name), "%.0f µs", median(took[0])/usec, median(took[i])/usec, cache.target)
+		t.row(fmt.Sprintf("CPU per call, %s, %s page", transport, cache.name), "%.0f µs", cpu[0]/perCall, cpu[i]/perCall, cache.target)
 	}
 }
 
-// pages are requests for different pages.
+// pages returns n requests for different pages.
 func pages(n int) []string {
 	requests := make([]string, n)
 	for i := range requests {
-		requests[i] = listing(i, i)
+		requests[i] = listCall(i, i)
 	}
 	return requests
 }
 
+// sideBySide measures calls at once while ZEGO sets no limit.
 func (t *table) sideBySide() {
-	zegos := start(t.tb, &zegosim.Server{QPS: -1}, 50*time.Millisecond)
+	sim := startUpstream(t.tb, &zegosim.Server{QPS: -1}, 50*time.Millisecond)
 	var took [2]float64
-	for i, p := range []product{t.plain, t.ours.with("--qps", "0", "--cache-ttl", "0")} {
-		r := p.overStdio(t.tb, zegos.url)
+	for i, p := range []program{t.plain, t.ours.with("--qps", "0", "--cache-ttl", "0")} {
+		r := p.overStdio(t.tb, sim.url)
 		var all []float64
 		for range t.counts.bursts {
-			d, refused := r.atOnce(pages(t.counts.burst))
-			if refused > 0 {
-				t.tb.Errorf("%s: %d of %d calls failed", p.name, refused, t.counts.burst)
+			d, failed := r.atOnce(pages(t.counts.burst))
+			if failed > 0 {
+				t.tb.Errorf("%s: %d of %d calls failed", p.name, failed, t.counts.burst)
 			}
 			all = append(all, float64(d))
 		}
@@ -227,23 +239,23 @@ func (t *table) sideBySide() {
 	t.row(fmt.Sprintf("%d at once over stdio, upstream takes 50 ms", t.counts.burst), "%.0f ms", took[0]/msec, took[1]/msec, "<= 80 ms")
 }
 
-// piped writes requests and closes the input at once.
+// piped counts the calls that are answered when the input ends right after them.
 func (t *table) piped() {
 	const requests = 3
-	zegos := start(t.tb, &zegosim.Server{QPS: -1}, 50*time.Millisecond)
+	sim := startUpstream(t.tb, &zegosim.Server{QPS: -1}, 50*time.Millisecond)
 	var answered [2]float64
-	for i, p := range []product{t.plain, t.ours} {
+	for i, p := range []program{t.plain, t.ours} {
 		var all []float64
 		for range t.counts.pipes {
-			cmd := p.command(t.tb, zegos.url, p.stdio)
-			cmd.Stdin = strings.NewReader(strings.Join(append([]string{hello, ready}, pages(requests)...), "\n") + "\n")
+			cmd := p.command(t.tb, sim.url, p.stdio)
+			cmd.Stdin = strings.NewReader(strings.Join(append([]string{initialize, initialized}, pages(requests)...), "\n") + "\n")
 			out, err := cmd.Output()
 			if err != nil {
 				t.tb.Fatal(err)
 			}
 			n := 0.0
 			for line := range strings.Lines(string(out)) {
-				if strings.Contains(line, `"structuredContent"`) { // Which no error has.
+				if strings.Contains(line, `"structuredContent"`) { // Errors have none.
 					n++
 				}
 			}
@@ -255,46 +267,50 @@ func (t *table) piped() {
 		fmt.Sprintf("%.0f of %d", answered[1], requests), "-", "3 of 3")
 }
 
-// limited sends requests at once while ZEGO allows 10 a second.
-func (t *table) limited(requests []string) (upstream [2]int64, refused [2]int, took [2]time.Duration) {
-	for i, p := range []product{t.plain, t.ours} {
-		zegos := start(t.tb, &zegosim.Server{}, 0)
-		r := p.overStdio(t.tb, zegos.url)
-		took[i], refused[i] = r.atOnce(requests)
-		upstream[i] = zegos.calls.Load()
+// limited sends requests at once while ZEGO allows 10 calls a second. For each server it
+// returns how many calls reached ZEGO, how many failed, and the time until the last answer.
+func (t *table) limited(requests []string) (reached [2]int64, failed [2]int, took [2]time.Duration) {
+	for i, p := range []program{t.plain, t.ours} {
+		sim := startUpstream(t.tb, &zegosim.Server{}, 0)
+		r := p.overStdio(t.tb, sim.url)
+		took[i], failed[i] = r.atOnce(requests)
+		reached[i] = sim.calls.Load()
 		r.stop()
 	}
-	return upstream, refused, took
+	return reached, failed, took
 }
 
+// equal measures calls at once for the same page.
 func (t *table) equal() {
-	upstream, refused, _ := t.limited(slices.Repeat([]string{listing(1, 0)}, t.counts.burst))
-	t.row(fmt.Sprintf("%d equal at once, 10/s: upstream calls", t.counts.burst), "%.0f", float64(upstream[0]), float64(upstream[1]), "1")
-	t.row(fmt.Sprintf("%d equal at once, 10/s: refused", t.counts.burst), "%.0f", float64(refused[0]), float64(refused[1]), "0")
+	reached, failed, _ := t.limited(slices.Repeat([]string{listCall(1, 0)}, t.counts.burst))
+	t.row(fmt.Sprintf("%d equal at once, 10/s: upstream calls", t.counts.burst), "%.0f", float64(reached[0]), float64(reached[1]), "1")
+	t.row(fmt.Sprintf("%d equal at once, 10/s: refused", t.counts.burst), "%.0f", float64(failed[0]), float64(failed[1]), "0")
 }
 
+// distinct measures calls at once for different pages.
 func (t *table) distinct() {
-	_, refused, took := t.limited(pages(t.counts.burst))
-	t.row(fmt.Sprintf("%d distinct at once, 10/s: refused", t.counts.burst), "%.0f", float64(refused[0]), float64(refused[1]), "0")
+	_, failed, took := t.limited(pages(t.counts.burst))
+	t.row(fmt.Sprintf("%d distinct at once, 10/s: refused", t.counts.burst), "%.0f", float64(failed[0]), float64(failed[1]), "0")
 	t.line(fmt.Sprintf("%d distinct at once, 10/s: all answered in", t.counts.burst), "never", fmt.Sprintf("%.2f s", took[1].Seconds()), "-", "9 s + 5 %")
 }
 
-// everyone reads many digital humans, with and without a tool for it.
-func (t *table) everyone() {
+// allHumans measures how long it takes to read all digital humans: page by page from the
+// plain server, and with one call of find_digital_humans from zego-mcp.
+func (t *table) allHumans() {
 	humans, takes := t.counts.humans, t.counts.takes
-	r := t.plain.overStdio(t.tb, start(t.tb, &zegosim.Server{Humans: crowd(humans)}, takes).url)
-	began := time.Now()
+	r := t.plain.overStdio(t.tb, startUpstream(t.tb, &zegosim.Server{Humans: manyHumans(humans)}, takes).url)
+	start := time.Now()
 	for offset := 0; offset < humans; offset += page {
 		r.page(offset)
 	}
-	plain := time.Since(began)
+	plain := time.Since(start)
 	r.stop()
 
-	r = t.ours.overStdio(t.tb, start(t.tb, &zegosim.Server{Humans: crowd(humans)}, takes).url)
-	began = time.Now()
-	answer := parse(t.tb, r.ask(fmt.Sprintf(
+	r = t.ours.overStdio(t.tb, startUpstream(t.tb, &zegosim.Server{Humans: manyHumans(humans)}, takes).url)
+	start = time.Now()
+	answer := parse(t.tb, r.send(fmt.Sprintf(
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_digital_humans","arguments":{"Query":"Human %d"}}}`, humans-1)))
-	ours := time.Since(began)
+	ours := time.Since(start)
 	if found := answer.Result.StructuredContent; !found.Complete || len(found.DigitalHumans) != 1 {
 		t.tb.Errorf("find_digital_humans: %+v", answer.Result)
 	}
@@ -302,8 +318,8 @@ func (t *table) everyone() {
 	t.row(fmt.Sprintf("%d humans, upstream takes %.0f ms", humans, float64(takes)/msec), "%.1f s", plain.Seconds(), ours.Seconds(), "<= 6 s")
 }
 
-// crowd returns many digital humans.
-func crowd(n int) []zego.DigitalHuman {
+// manyHumans returns n digital humans.
+func manyHumans(n int) []zego.DigitalHuman {
 	humans := make([]zego.DigitalHuman, n)
 	for i := range humans {
 		humans[i] = zego.DigitalHuman{ID: fmt.Sprint("id-", i), Name: fmt.Sprint("Human ", i), IsPublic: true}
