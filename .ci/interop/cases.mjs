@@ -34,14 +34,14 @@ const refused = [
   { args: { Limit: 0, offset: 1 }, text: `${range('Limit', 1, 20, '0')}\n${misspelt('offset', 'Offset')}` },
 ];
 
+const ajv = new Ajv2020({ strict: true }); // Strict refuses keywords that it does not know.
+
 /**
  * Checks a connected client. It has `listTools()` and `call(tool, args)`,
  * which resolve to the protocol's results.
  */
 export async function checkClient(name, client, upstream) {
-  const schemas = new Map();
-  const ajv = new Ajv2020({ strict: true }); // Strict refuses keywords that it does not know.
-
+  const schemas = new Map(); // Validators of the tools' results, by tool.
   await check(`${name} tools/list`, async () => {
     const { tools } = await client.listTools();
     for (const tool of tools) {
@@ -55,30 +55,36 @@ export async function checkClient(name, client, upstream) {
     for (const { name } of tools) assert.equal(effects[name], 'readOnly', `${name} without --toolsets`);
     return `${tools.length} tools`;
   });
+  await checkResults(name, client, upstream, schemas);
+  await checkRefusals(name, client, upstream);
+}
 
+async function checkResults(name, client, upstream, schemas) {
   for (const { args, body } of lists) {
     await check(`${name} list_digital_humans ${JSON.stringify(args) ?? 'without arguments'}`, async () => {
-      const { call, result } = await good('list_digital_humans', args, { action: 'GetDigitalHumanList', body });
+      const sent = { action: 'GetDigitalHumanList', body };
+      const { call, result } = await callOnce(client, upstream, schemas, 'list_digital_humans', args, sent);
       const { AvatarUrlsExpireAt, ...rest } = result;
-      const sent = JSON.parse(body);
-      const { Total, DigitalHumans } = page(sent);
-      const next = (sent.Offset ?? 0) + DigitalHumans.length;
+      const request = JSON.parse(body);
+      const { Total, DigitalHumans } = page(request);
+      const next = (request.Offset ?? 0) + DigitalHumans.length;
       const more = DigitalHumans.length > 0 && next < Total;
       assert.deepEqual(rest, { Total, DigitalHumans, ...(more && { NextOffset: next }), RequestId: call.RequestId });
-      inADay(AvatarUrlsExpireAt);
+      checkExpiry(AvatarUrlsExpireAt);
     });
   }
-
   await check(`${name} get_digital_human`, async () => {
     const human = humans[5];
     const args = { DigitalHumanId: human.DigitalHumanId };
     const sent = { action: 'GetDigitalHumanInfo', body: JSON.stringify(args) };
-    const { call, result } = await good('get_digital_human', args, sent);
+    const { call, result } = await callOnce(client, upstream, schemas, 'get_digital_human', args, sent);
     const { AvatarUrlExpiresAt, ...rest } = result;
     assert.deepEqual(rest, { ...human, RequestId: call.RequestId });
-    inADay(AvatarUrlExpiresAt);
+    checkExpiry(AvatarUrlExpiresAt);
   });
+}
 
+async function checkRefusals(name, client, upstream) {
   await check(`${name} get_digital_human of an unknown id`, async () => {
     const before = upstream.calls.length;
     const text = refusal(await client.call('get_digital_human', { DigitalHumanId: 'nobody' }));
@@ -87,7 +93,6 @@ export async function checkClient(name, client, upstream) {
     assert.match(text, /digital human not exist/);
     assert.match(text, new RegExp(call.RequestId));
   });
-
   for (const { args, text } of refused) {
     await check(`${name} refuses ${JSON.stringify(args)}`, async () => {
       const before = upstream.calls.length;
@@ -95,23 +100,28 @@ export async function checkClient(name, client, upstream) {
       assert.deepEqual(upstream.calls.slice(before), [], 'sent upstream');
     });
   }
-
-  async function good(tool, args, sent) {
-    const before = upstream.calls.length;
-    const { content, structuredContent, isError } = await client.call(tool, args);
-    assert.ok(!isError, content[0]?.text);
-    const calls = upstream.calls.slice(before);
-    assert.deepEqual(calls.map(({ action, body }) => ({ action, body })), [sent]);
-    const validate = schemas.get(tool);
-    assert.ok(validate?.(structuredContent), ajv.errorsText(validate?.errors));
-    assert.deepEqual(content.map(({ type }) => type), ['text']);
-    const [{ text }] = content;
-    assert.deepEqual(JSON.parse(text), structuredContent);
-    assert.equal(text, JSON.stringify(JSON.parse(text)), 'the text is not compact JSON');
-    return { call: calls[0], result: structuredContent };
-  }
 }
 
+/**
+ * callOnce calls a tool that must succeed, and send just `sent` upstream. It returns
+ * the upstream call and the tool's result.
+ */
+async function callOnce(client, upstream, schemas, tool, args, sent) {
+  const before = upstream.calls.length;
+  const { content, structuredContent, isError } = await client.call(tool, args);
+  assert.ok(!isError, content[0]?.text);
+  const calls = upstream.calls.slice(before);
+  assert.deepEqual(calls.map(({ action, body }) => ({ action, body })), [sent]);
+  const validate = schemas.get(tool);
+  assert.ok(validate?.(structuredContent), ajv.errorsText(validate?.errors));
+  assert.deepEqual(content.map(({ type }) => type), ['text']);
+  const [{ text }] = content;
+  assert.deepEqual(JSON.parse(text), structuredContent);
+  assert.equal(text, JSON.stringify(JSON.parse(text)), 'the text is not compact JSON');
+  return { call: calls[0], result: structuredContent };
+}
+
+/** refusal returns the text of a result that must be an error. */
 function refusal({ content, isError, ...rest }) {
   assert.equal(isError, true, 'isError');
   assert.equal(rest.structuredContent, undefined, 'structuredContent');
@@ -119,7 +129,8 @@ function refusal({ content, isError, ...rest }) {
   return content[0].text;
 }
 
-function inADay(text) {
+/** checkExpiry checks that text is the time 24 hours from now, when ZEGO's signed URLs end. */
+function checkExpiry(text) {
   assert.match(text, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   const hours = (Date.parse(text) - Date.now()) / 3_600_000;
   assert.ok(Math.abs(hours - 24) < 0.1, `${text} is ${hours} hours away`);

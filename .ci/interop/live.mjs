@@ -1,5 +1,5 @@
-// Goes live with real clients, from finding a digital human to stopping its stream,
-// against the program's own simulator as a server of its own.
+// Puts a digital human on a stream with real clients, from finding it to stopping its
+// stream. ZEGO is the program's own simulator, in a process of its own.
 import assert from 'node:assert/strict';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ async function simulate(binary) {
   return { env, stop: () => child.kill() };
 }
 
-/** wav is a second of a tone: 16 bits, 24000 Hz, mono. */
+/** wav returns a file with a second of a tone: 16 bits, 24000 Hz, mono. */
 function wav() {
   const audio = Buffer.alloc(48000);
   for (let i = 0; i < 24000; i++) audio.writeInt16LE(Math.round(8000 * Math.sin(i / 10)), 2 * i);
@@ -44,115 +44,146 @@ function wav() {
   return Buffer.concat([head, audio]);
 }
 
-/** first and second connect the two generations of the SDK; `user` answers forms. */
-async function first(transport, user) {
+/** connectSDK1 connects the first generation of the SDK. `user` answers forms. */
+async function connectSDK1(transport, user) {
   const client = new Client1({ name: 'interop', version: '1' }, { capabilities: { elicitation: {} } });
   client.setRequestHandler(ElicitRequestSchema, async ({ params }) => user(params));
   await client.connect(transport);
+  // The first SDK tells the protocol's version over HTTP only.
   return { client, version: transport.protocolVersion, call: (params, options) => client.callTool(params, undefined, options) };
 }
 
-async function second(transport, user, mode) {
+/** connectSDK2 connects the second generation of the SDK. `user` answers forms. */
+async function connectSDK2(transport, user, mode) {
   const client = new Client2({ name: 'interop', version: '1' }, { capabilities: { elicitation: {} }, versionNegotiation: { mode } });
   client.setRequestHandler('elicitation/create', async ({ params }) => user(params));
   await client.connect(transport);
   return { client, version: client.getNegotiatedProtocolVersion(), call: (params, options) => client.callTool(params, options) };
 }
 
+// `connect` gets the program to start or, with `http`, the URL of a running server.
+const pin = { pin: '2026-07-28' };
+const connections = [
+  { sdk: 'typescript-sdk-1', version: '2025-11-25', connect: ({ program, user }) => connectSDK1(new Stdio1(program), user) },
+  { sdk: 'typescript-sdk-1', version: '2025-11-25', http: true, connect: ({ url, user }) => connectSDK1(new HTTP1(url), user) },
+  { sdk: 'typescript-sdk-2', version: '2025-11-25', http: true, connect: ({ url, user }) => connectSDK2(new HTTP2(url), user, 'legacy') },
+  { sdk: 'typescript-sdk-2', version: '2026-07-28', connect: ({ program, user }) => connectSDK2(new Stdio2(program), user, pin) },
+  { sdk: 'typescript-sdk-2', version: '2026-07-28', http: true, connect: ({ url, user }) => connectSDK2(new HTTP2(url), user, pin) },
+];
+
 export async function checkLive(binary) {
   const dir = await mkdtemp(join(tmpdir(), 'live-'));
   await writeFile(join(dir, 'hello.wav'), wav());
-  const pin = { pin: '2026-07-28' };
-  const ways = [
-    ['typescript-sdk-1 2025-11-25 stdio', (spawn, _, user) => first(new Stdio1(spawn), user), '2025-11-25'],
-    ['typescript-sdk-1 2025-11-25 http', (_, url, user) => first(new HTTP1(url), user), '2025-11-25', true],
-    ['typescript-sdk-2 2025-11-25 http', (_, url, user) => second(new HTTP2(url), user, 'legacy'), '2025-11-25', true],
-    ['typescript-sdk-2 2026-07-28 stdio', (spawn, _, user) => second(new Stdio2(spawn), user, pin), '2026-07-28'],
-    ['typescript-sdk-2 2026-07-28 http', (_, url, user) => second(new HTTP2(url), user, pin), '2026-07-28', true],
-  ];
-  await Promise.all([...ways.map(([name, connect, version, http]) => live(binary, dir, name, connect, version, http)), killed(binary)]);
+  await Promise.all([...connections.map((connection) => checkSession(binary, dir, connection)), checkKilled(binary)]);
 }
 
-async function live(binary, dir, name, connect, version, http) {
+/** checkSession runs the checks below, one after another, in one client's session. */
+async function checkSession(binary, dir, { sdk, version, http, connect }) {
+  const name = `live ${sdk} ${version} ${http ? 'http' : 'stdio'}`;
   const simulator = await simulate(binary);
   const env = { ...simulator.env, ZEGO_TOOLSETS: 'all', ZEGO_AUDIO_DIR: dir };
-  const shell = (...args) => run(binary, ['call', ...args], { env: environment(env) });
   const server = http && (await serve(binary, 'http', env));
-  const asked = [];
-  let answer;
-  const user = (params) => (asked.push(params.message), answer);
-  const spawn = { command: binary, args: [], env: environment(env), stderr: 'pipe' };
-  const connected = await connect(spawn, server && new URL(server.url), user);
-  const { client } = connected;
-  const call = async (tool, args, options) => {
-    const { structuredContent, content, isError } = await connected.call({ name: tool, arguments: args }, options);
-    if (isError) throw new Error(content[0].text);
-    return structuredContent;
+  const session = {
+    version,
+    http,
+    server,
+    asked: [], // Questions that the server asked the user.
+    reply: undefined, // What the user answers.
+    /** shell runs a tool by `zego-mcp call`, as another program of the same project. */
+    shell: async (...args) => JSON.parse((await run(binary, ['call', ...args], { env: environment(env) })).stdout),
+    /** call calls a tool and returns its structured result. */
+    async call(tool, args, options) {
+      const { structuredContent, content, isError } = await session.connected.call({ name: tool, arguments: args }, options);
+      if (isError) throw new Error(content[0].text);
+      return structuredContent;
+    },
   };
-  let task;
-  await check(`live ${name} lists its tools`, async () => {
-    if (connected.version) assert.equal(connected.version, version); // The first SDK tells it over HTTP only.
-    const { tools } = await client.listTools();
-    const ajv = new Ajv2020({ strict: true });
-    for (const tool of tools) [tool.inputSchema, tool.outputSchema].forEach((schema) => ajv.compile(schema));
-    checkHints(tools);
-    const want = Object.keys(effects).filter((tool) => !http || tool !== 'drive_by_audio_file');
-    assert.deepEqual(tools.map((tool) => tool.name).sort(), want.sort());
+  session.connected = await connect({
+    program: { command: binary, args: [], env: environment(env), stderr: 'pipe' },
+    url: server && new URL(server.url),
+    user: ({ message }) => (session.asked.push(message), session.reply),
   });
-  await check(`live ${name} goes live`, async () => {
-    const { DigitalHumans: [human] } = await call('find_digital_humans', { Query: 'wave', Limit: 1 });
-    const { Timbres: [timbre] } = await call('list_timbres', { DigitalHumanId: human.DigitalHumanId, Limit: 1 });
-    const progress = [];
-    task = await call(
-      'create_stream_task', { DigitalHumanId: human.DigitalHumanId, RoomId: 'studio' }, { onprogress: ({ message }) => progress.push(message) });
-    assert.equal(task.StatusName, 'streaming');
-    assert.match(task.EndsAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
-    assert.ok(progress.includes('the stream is initializing'), `progress ${progress}`);
-    const { TaskId } = task;
-    await call('drive_by_text', { TaskId, Text: '你好, hello 👋', TimbreId: timbre.TimbreId });
-    if (!http) assert.equal((await call('drive_by_audio_file', { TaskId, Path: 'hello.wav' })).Seconds, 1);
-    await call('do_action', { TaskId, Action: 'wave_hand' });
-    await call('interrupt_drive', { TaskId });
-    const { StreamTasks } = await call('list_stream_tasks', {});
-    assert.deepEqual(StreamTasks.map(({ TaskId, StartedBy }) => ({ TaskId, StartedBy })), [{ TaskId, StartedBy: 'this_server' }]);
-    return TaskId;
-  });
-  await check(`live ${name} asks before it stops another's stream`, async () => {
-    const { stdout } = await shell('create_stream_task', `DigitalHumanId=${(await call('list_digital_humans', { Limit: 1 })).DigitalHumans[0].DigitalHumanId}`, 'RoomId=theirs');
-    const { TaskId } = JSON.parse(stdout);
-    answer = { action: 'decline' };
-    await assert.rejects(call('stop_stream_task', { TaskId, Confirm: true }), /did not agree; nothing was done/);
-    assert.equal((await call('get_stream_task', { TaskId })).StatusName, 'streaming');
-    answer = { action: 'accept', content: { Confirm: true } };
-    assert.equal((await call('stop_stream_task', { TaskId })).AlreadyStopped, false);
-    assert.equal(asked.length, 2);
-    assert.ok(asked.every((question) => question.includes(TaskId)), asked.join());
-  });
-  await check(`live ${name} reads prompts, completions and the resource`, async () => {
-    const { prompts } = await client.listPrompts();
-    assert.deepEqual(prompts.map((prompt) => prompt.name), ['choose_presenter', 'go_live']);
-    const { messages } = await client.getPrompt({ name: 'go_live', arguments: { Script: 'Hello.', RoomId: 'studio' } });
-    assert.match(messages[0].content.text, /stop_stream_task/);
-    const { completion } = await client.complete({ ref: { type: 'ref/prompt', name: 'go_live' }, argument: { name: 'DigitalHuman', value: 'Soph' } });
-    assert.ok(completion.values.includes('Sophia'), completion.values.join());
-    const { contents } = await client.readResource({ uri: `zego://stream-tasks/${task.TaskId}` });
-    assert.equal(JSON.parse(contents[0].text).StatusName, 'streaming');
-  });
-  await check(`live ${name} ends, and its stream with it`, async () => {
-    await client.close();
-    if (server) assert.equal(await server.stop(), 0);
-    for (let tries = 0; ; tries++) {
-      const { StreamTasks } = JSON.parse((await shell('list_stream_tasks')).stdout);
-      if (StreamTasks.length === 0) break;
-      assert.ok(tries < 20, JSON.stringify(StreamTasks)); // Over stdio nobody tells when the program has ended.
-      await new Promise((resolve) => setTimeout(resolve, 250));
-    }
-  });
+  await check(`${name} lists its tools`, () => listsTools(session));
+  await check(`${name} goes live`, () => goesLive(session));
+  await check(`${name} asks before it stops another's stream`, () => asksUser(session));
+  await check(`${name} reads prompts, completions and the resource`, () => readsTheRest(session));
+  await check(`${name} ends, and its stream with it`, () => endsWithStream(session));
   simulator.stop();
 }
 
-/** killed loses a server that has a stream on air; the next one must find it. */
-async function killed(binary) {
+async function listsTools({ connected, version, http }) {
+  if (connected.version) assert.equal(connected.version, version);
+  const { tools } = await connected.client.listTools();
+  const ajv = new Ajv2020({ strict: true });
+  for (const tool of tools) [tool.inputSchema, tool.outputSchema].forEach((schema) => ajv.compile(schema));
+  checkHints(tools);
+  const want = Object.keys(effects).filter((tool) => !http || tool !== 'drive_by_audio_file');
+  assert.deepEqual(tools.map((tool) => tool.name).sort(), want.sort());
+}
+
+/** goesLive leaves its stream running, as session.task. */
+async function goesLive(session) {
+  const { call, http } = session;
+  const { DigitalHumans: [{ DigitalHumanId }] } = await call('find_digital_humans', { Query: 'wave', Limit: 1 });
+  const { Timbres: [{ TimbreId }] } = await call('list_timbres', { DigitalHumanId, Limit: 1 });
+  const progress = [];
+  const onprogress = ({ message }) => progress.push(message);
+  session.task = await call('create_stream_task', { DigitalHumanId, RoomId: 'studio' }, { onprogress });
+  const { TaskId, StatusName, EndsAt } = session.task;
+  assert.equal(StatusName, 'streaming');
+  assert.match(EndsAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  assert.ok(progress.includes('the stream is initializing'), `progress ${progress}`);
+  await call('drive_by_text', { TaskId, Text: '你好, hello 👋', TimbreId });
+  if (!http) assert.equal((await call('drive_by_audio_file', { TaskId, Path: 'hello.wav' })).Seconds, 1);
+  await call('do_action', { TaskId, Action: 'wave_hand' });
+  await call('interrupt_drive', { TaskId });
+  const { StreamTasks } = await call('list_stream_tasks', {});
+  assert.deepEqual(StreamTasks.map(({ TaskId, StartedBy }) => ({ TaskId, StartedBy })), [{ TaskId, StartedBy: 'this_server' }]);
+  return TaskId;
+}
+
+/** asksUser stops a stream that another program started: the user refuses, then agrees. */
+async function asksUser(session) {
+  const { call, shell, asked } = session;
+  const { DigitalHumans: [{ DigitalHumanId }] } = await call('list_digital_humans', { Limit: 1 });
+  const { TaskId } = await shell('create_stream_task', `DigitalHumanId=${DigitalHumanId}`, 'RoomId=theirs');
+  session.reply = { action: 'decline' };
+  await assert.rejects(call('stop_stream_task', { TaskId, Confirm: true }), /did not agree; nothing was done/);
+  assert.equal((await call('get_stream_task', { TaskId })).StatusName, 'streaming');
+  session.reply = { action: 'accept', content: { Confirm: true } };
+  assert.equal((await call('stop_stream_task', { TaskId })).AlreadyStopped, false);
+  assert.equal(asked.length, 2);
+  assert.ok(asked.every((question) => question.includes(TaskId)), asked.join());
+}
+
+/** readsTheRest reads what a server offers besides tools. */
+async function readsTheRest({ connected: { client }, task }) {
+  const { prompts } = await client.listPrompts();
+  assert.deepEqual(prompts.map((prompt) => prompt.name), ['choose_presenter', 'go_live']);
+  const { messages } = await client.getPrompt({ name: 'go_live', arguments: { Script: 'Hello.', RoomId: 'studio' } });
+  assert.match(messages[0].content.text, /stop_stream_task/);
+  const ref = { type: 'ref/prompt', name: 'go_live' };
+  const { completion } = await client.complete({ ref, argument: { name: 'DigitalHuman', value: 'Soph' } });
+  assert.ok(completion.values.includes('Sophia'), completion.values.join());
+  const { contents } = await client.readResource({ uri: `zego://stream-tasks/${task.TaskId}` });
+  assert.equal(JSON.parse(contents[0].text).StatusName, 'streaming');
+}
+
+/** endsWithStream ends the program, which must stop the stream that it started. */
+async function endsWithStream({ connected, server, shell }) {
+  await connected.client.close();
+  if (server) assert.equal(await server.stop(), 0);
+  // Over stdio the client does not tell when the program has ended.
+  for (let tries = 0; ; tries++) {
+    const { StreamTasks } = await shell('list_stream_tasks');
+    if (StreamTasks.length === 0) break;
+    assert.ok(tries < 20, JSON.stringify(StreamTasks));
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+/** checkKilled kills a server that has a stream running. The next server must find it. */
+async function checkKilled(binary) {
   const simulator = await simulate(binary);
   const env = { ...simulator.env, ZEGO_TOOLSETS: 'all' };
   await check('a killed server leaves its stream, and the next one finds it', async () => {
