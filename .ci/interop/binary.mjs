@@ -5,14 +5,14 @@ import { createInterface } from 'node:readline';
 export const appId = '1234567890';
 export const secret = '0123456789abcdef0123456789abcdef';
 
-/** credentials is the program's environment against an upstream. */
+/** credentials returns the environment with which the program calls `upstream`. */
 export function credentials(upstream) {
   return { ZEGO_APP_ID: appId, ZEGO_SERVER_SECRET: secret, ZEGO_ENDPOINT: upstream.url };
 }
 
 /**
- * environment is what a child process gets: of ours only what programs need,
- * so that a developer's own ZEGO_* variables change nothing.
+ * environment returns the environment of a child process: `extra`, and of this
+ * process's variables only three. A developer's own ZEGO_* variables change nothing.
  */
 export function environment(extra = {}) {
   const { PATH, HOME, TMPDIR } = process.env;
@@ -23,7 +23,7 @@ const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
-/** start spawns a child that does not outlive this process. */
+/** start starts a child process, which is killed when this one ends. `ended` is its exit code. */
 export function start(command, args, options = {}) {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
   running.add(child);
@@ -34,12 +34,12 @@ export function start(command, args, options = {}) {
       resolve(code ?? signal);
     });
   });
-  child.ended.catch(() => {}); // Whoever awaits it still sees the error.
-  child.stdin.on('error', () => {}); // Writing to an ended child shows in its exit code.
+  child.ended.catch(() => {}); // Without this an error that nobody awaits ends Node.
+  child.stdin.on('error', () => {}); // The child has ended, which its exit code shows.
   return child;
 }
 
-/** run runs a command to its end. */
+/** run runs a command to its end and returns its exit code and output. */
 export async function run(command, args, { input = '', ...options } = {}) {
   const child = start(command, args, options);
   const output = { stdout: '', stderr: '' };
@@ -61,7 +61,7 @@ export async function serve(binary, transport, env, flags = []) {
       const { url } = JSON.parse(line);
       if (url) listening(url);
     } catch {
-      // Not a log record: `log` keeps it.
+      // The line is not a log record. server.log has it.
     }
   });
   server.url = await Promise.race([

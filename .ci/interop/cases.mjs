@@ -1,12 +1,12 @@
-// What every client must see, whatever its language, transport and protocol version.
+// The checks that every client must pass, in any language, transport and protocol version.
 import assert from 'node:assert/strict';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { check } from './check.mjs';
 import { checkHints, effects } from './hints.mjs';
 import { humans, page } from './upstream.mjs';
 
-// Each case names the exact body that must arrive upstream. All differ, as the
-// program may answer an equal one from what it just read.
+// `body` is the exact request body that must arrive upstream. No two are equal, because
+// the program may answer an equal request from its cache.
 const lists = [
   { args: undefined, body: '{}' },
   { args: { Limit: 2 }, body: '{"Limit":2}' },
@@ -19,7 +19,7 @@ const lists = [
 
 const range = (name, from, to, got) => `${name} must be an integer from ${from} to ${to}, got ${got}`;
 const known = '(known: FetchMode, Offset, Limit)';
-const misspelt = (name, meant) => `unknown argument "${name}"; did you mean "${meant}"? ${known}`;
+const unknown = (name, meant) => `unknown argument "${name}"; did you mean "${meant}"? ${known}`;
 const refused = [
   { args: { Limit: 50 }, text: range('Limit', 1, 20, '50') },
   { args: { Limit: 2.5 }, text: range('Limit', 1, 20, '2.5') },
@@ -29,16 +29,16 @@ const refused = [
   { args: { FetchMode: {} }, text: range('FetchMode', 1, 3, '{}') },
   { args: { Offset: -1 }, text: range('Offset', 0, 1000000, '-1') },
   { args: { Offset: [] }, text: range('Offset', 0, 1000000, '[]') },
-  { args: { limit: 5 }, text: misspelt('limit', 'Limit') },
+  { args: { limit: 5 }, text: unknown('limit', 'Limit') },
   { args: { Page: 1 }, text: `unknown argument "Page" ${known}` },
-  { args: { Limit: 0, offset: 1 }, text: `${range('Limit', 1, 20, '0')}\n${misspelt('offset', 'Offset')}` },
+  { args: { Limit: 0, offset: 1 }, text: `${range('Limit', 1, 20, '0')}\n${unknown('offset', 'Offset')}` },
 ];
 
-const ajv = new Ajv2020({ strict: true }); // Strict refuses keywords that it does not know.
+const ajv = new Ajv2020({ strict: true }); // In strict mode it refuses keywords that it does not know.
 
 /**
- * Checks a connected client. It has `listTools()` and `call(tool, args)`,
- * which resolve to the protocol's results.
+ * checkClient checks a connected client. It has `listTools()` and `call(tool, args)`,
+ * which resolve to the results that MCP defines.
  */
 export async function checkClient(name, client, upstream) {
   const schemas = new Map(); // Validators of the tools' results, by tool.
@@ -59,6 +59,7 @@ export async function checkClient(name, client, upstream) {
   await checkRefusals(name, client, upstream);
 }
 
+/** checkResults makes calls that succeed. */
 async function checkResults(name, client, upstream, schemas) {
   for (const { args, body } of lists) {
     await check(`${name} list_digital_humans ${JSON.stringify(args) ?? 'without arguments'}`, async () => {
@@ -84,6 +85,7 @@ async function checkResults(name, client, upstream, schemas) {
   });
 }
 
+/** checkRefusals makes calls that ZEGO or the program refuses. */
 async function checkRefusals(name, client, upstream) {
   await check(`${name} get_digital_human of an unknown id`, async () => {
     const before = upstream.calls.length;
@@ -103,8 +105,8 @@ async function checkRefusals(name, client, upstream) {
 }
 
 /**
- * callOnce calls a tool that must succeed, and send just `sent` upstream. It returns
- * the upstream call and the tool's result.
+ * callOnce calls a tool, which must succeed and make exactly one upstream call, `sent`.
+ * It returns that call and the tool's result.
  */
 async function callOnce(client, upstream, schemas, tool, args, sent) {
   const before = upstream.calls.length;

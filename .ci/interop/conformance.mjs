@@ -1,4 +1,4 @@
-// The protocol's own conformance suite, as far as it applies to a product.
+// MCP's own conformance suite, as far as it applies to a server for users.
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,41 +11,41 @@ import { check } from './check.mjs';
 const suite = fileURLToPath(new URL('node_modules/@modelcontextprotocol/conformance/dist/index.js', import.meta.url));
 const methodNotFound = -32601;
 
-// `least` is how many checks must succeed, so that a suite that comes to test
-// nothing shows. `needs` is a capability without which a scenario says nothing.
-// The suite's other scenarios call test tools, prompts and resources that only
-// a server written for the suite has.
+// At least `min` checks of a scenario must succeed, so that a new version of the suite
+// which checks less is noticed. `needs` is a capability without which a scenario does not
+// apply. The suite's other scenarios call tools, prompts and resources that only a server
+// written for the suite has.
 const scenarios = [
-  { version: '2025-11-25', name: 'server-initialize', least: 3 },
-  { version: '2025-11-25', name: 'ping', least: 2 },
-  { version: '2025-11-25', name: 'tools-list', least: 3 },
-  { version: '2025-11-25', name: 'dns-rebinding-protection', least: 2 },
-  { version: '2025-11-25', name: 'server-sse-multiple-streams', least: 1 },
-  // It only looks on here, as plain JSON answers have no stream to poll.
-  { version: '2025-11-25', name: 'server-sse-polling', least: 0 },
-  { version: '2025-11-25', name: 'server-session-lifecycle', least: 3 },
-  { version: '2025-11-25', name: 'resources-list', least: 1, needs: 'resources' },
-  { version: '2025-11-25', name: 'prompts-list', least: 1, needs: 'prompts' },
-  { version: '2025-11-25', name: 'logging-set-level', least: 1, needs: 'logging' },
-  { version: '2025-11-25', name: 'completion-complete', least: 1, needs: 'completions' },
-  { version: '2026-07-28', name: 'tools-list', least: 4 },
-  { version: '2026-07-28', name: 'dns-rebinding-protection', least: 2 },
-  { version: '2026-07-28', name: 'http-header-validation', least: 14 },
-  { version: '2026-07-28', name: 'server-sse-multiple-streams', least: 1 },
-  { version: '2026-07-28', name: 'input-required-result-unsupported-methods', least: 2 },
-  { version: '2026-07-28', name: 'caching', least: 4 },
-  { version: '2026-07-28', name: 'server-stateless', least: 22 },
-  { version: '2026-07-28', name: 'http-custom-header-server-validation', least: 1 },
-  { version: '2026-07-28', name: 'resources-list', least: 1, needs: 'resources' },
-  { version: '2026-07-28', name: 'prompts-list', least: 1, needs: 'prompts' },
-  { version: '2026-07-28', name: 'sep-2164-resource-not-found', least: 1, needs: 'resources' },
-  { version: '2026-07-28', name: 'completion-complete', least: 1, needs: 'completions' },
+  { version: '2025-11-25', name: 'server-initialize', min: 3 },
+  { version: '2025-11-25', name: 'ping', min: 2 },
+  { version: '2025-11-25', name: 'tools-list', min: 3 },
+  { version: '2025-11-25', name: 'dns-rebinding-protection', min: 2 },
+  { version: '2025-11-25', name: 'server-sse-multiple-streams', min: 1 },
+  // Here it has nothing to check, because answers in plain JSON have no stream to poll.
+  { version: '2025-11-25', name: 'server-sse-polling', min: 0 },
+  { version: '2025-11-25', name: 'server-session-lifecycle', min: 3 },
+  { version: '2025-11-25', name: 'resources-list', min: 1, needs: 'resources' },
+  { version: '2025-11-25', name: 'prompts-list', min: 1, needs: 'prompts' },
+  { version: '2025-11-25', name: 'logging-set-level', min: 1, needs: 'logging' },
+  { version: '2025-11-25', name: 'completion-complete', min: 1, needs: 'completions' },
+  { version: '2026-07-28', name: 'tools-list', min: 4 },
+  { version: '2026-07-28', name: 'dns-rebinding-protection', min: 2 },
+  { version: '2026-07-28', name: 'http-header-validation', min: 14 },
+  { version: '2026-07-28', name: 'server-sse-multiple-streams', min: 1 },
+  { version: '2026-07-28', name: 'input-required-result-unsupported-methods', min: 2 },
+  { version: '2026-07-28', name: 'caching', min: 4 },
+  { version: '2026-07-28', name: 'server-stateless', min: 22 },
+  { version: '2026-07-28', name: 'http-custom-header-server-validation', min: 1 },
+  { version: '2026-07-28', name: 'resources-list', min: 1, needs: 'resources' },
+  { version: '2026-07-28', name: 'prompts-list', min: 1, needs: 'prompts' },
+  { version: '2026-07-28', name: 'sep-2164-resource-not-found', min: 1, needs: 'resources' },
+  { version: '2026-07-28', name: 'completion-complete', min: 1, needs: 'completions' },
 ];
 
-// mcp-go v1.2.1 acknowledges a subscription from another goroutine than the one
-// that answers it. When a server has nothing to subscribe to, both race, and the
-// acknowledgement comes late or never. Drop these when mcp-go has mended it.
-const racy = new Set(['sep-2575-server-sends-subscription-ack', 'sep-2575-server-tags-subscription-id']);
+// These checks may fail. mcp-go v1.2.1 acknowledges a subscription in one goroutine and
+// answers it in another. When a server has nothing to subscribe to, the acknowledgement may
+// come too late or never. Remove them when mcp-go has mended this.
+const mayFail = new Set(['sep-2575-server-sends-subscription-ack', 'sep-2575-server-tags-subscription-id']);
 
 export async function checkConformance(binary) {
   let server;
@@ -59,16 +59,16 @@ export async function checkConformance(binary) {
   });
   if (!capabilities) return;
 
-  for (const { version, name, least, needs } of scenarios) {
+  for (const { version, name, min, needs } of scenarios) {
     const label = `conformance ${version} ${name}`;
     if (needs && !capabilities[needs]) {
       console.log(`not applicable ${label}: the server offers no ${needs}`);
       continue;
     }
     await check(label, async () => {
-      const { passed, failed, ...notes } = sort(await runScenario(server.url, version, name));
+      const { passed, failed, ...notes } = classify(await runScenario(server.url, version, name));
       assert.deepEqual(failed, []);
-      assert.ok(passed.length >= least, `${passed.length} passed, want at least ${least}: ${passed}`);
+      assert.ok(passed.length >= min, `${passed.length} passed, want at least ${min}: ${passed}`);
       const others = Object.entries(notes).filter(([, ids]) => ids.length > 0);
       return [`${passed.length} passed`, ...others.map(([kind, ids]) => `${ids.length} ${kind}`)].join(', ');
     });
@@ -76,6 +76,7 @@ export async function checkConformance(binary) {
   await check('conformance server ends', async () => assert.equal(await server.stop(), 0));
 }
 
+/** runScenario returns the results of a scenario's checks. */
 async function runScenario(url, version, name) {
   const output = await mkdtemp(join(tmpdir(), 'conformance-'));
   const args = ['server', '--url', url, '--spec-version', version, '--scenario', name, '--output-dir', output];
@@ -85,8 +86,8 @@ async function runScenario(url, version, name) {
   return JSON.parse(await readFile(join(output, results, 'checks.json'), 'utf8'));
 }
 
-/** sort sorts results by what they mean for a product. */
-function sort(results) {
+/** classify sorts results by what they mean for a server for users. */
+function classify(results) {
   const absent = 'for capabilities that the server does not offer';
   const untestable = "not testable without the suite's own tools";
   const race = 'failed by a known race in mcp-go';
@@ -97,7 +98,7 @@ function sort(results) {
     else if (status !== 'FAILURE') sorted.informative.push(id);
     else if (details?.untestable) sorted[untestable].push(id);
     else if (details?.error?.code === methodNotFound) sorted[absent].push(id);
-    else if (racy.has(id)) sorted[race].push(id);
+    else if (mayFail.has(id)) sorted[race].push(id);
     else sorted.failed.push(`${id}: ${errorMessage}`);
   }
   return sorted;

@@ -1,4 +1,4 @@
-// One client, one transport: its own upstream and its own program.
+// Checks one client over one transport, with an upstream and a program of their own.
 import assert from 'node:assert/strict';
 import { credentials, secret, serve } from './binary.mjs';
 import { checkClient } from './cases.mjs';
@@ -6,11 +6,13 @@ import { check } from './check.mjs';
 import { startUpstream } from './upstream.mjs';
 
 /**
- * Checks a client. `transport` is what the program serves; `path` the endpoint
- * to use if it serves several. `connect({env, url})` gets the environment for
- * a program that it starts itself, or where the program listens. It resolves to
- * the client: listTools(), call(tool, args), close(), log (what the program
- * wrote to stderr) and version (the protocol's, if the client tells).
+ * checkConnection checks a client.
+ *
+ * The program serves `transport`. `path` is the endpoint, if it serves more than one.
+ * `connect({env, url})` gets the environment of a program that it starts itself (stdio)
+ * or the URL where the program listens. It resolves to the client: listTools(),
+ * call(tool, args), close(), log (what a program that it started wrote to stderr) and
+ * version (the protocol's, if the client tells it).
  */
 export async function checkConnection(name, binary, { transport, path, version, connect }) {
   const upstream = await startUpstream();

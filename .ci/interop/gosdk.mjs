@@ -1,4 +1,4 @@
-// The official Go SDK, through the small program in gosdk/.
+// Checks the official Go SDK, which the small program in gosdk/ uses.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -12,7 +12,7 @@ async function connect(gosdk, { binary, env, url, transport, version }) {
   child.stderr.setEncoding('utf8').on('data', (text) => (connected.log += text));
   const lines = createInterface(child.stdout);
   const ended = child.ended.then((code) => Promise.reject(new Error(`ended with ${code}: ${connected.log}`)));
-  ended.catch(() => {}); // Only a wait for a line is disturbed by the end.
+  ended.catch(() => {}); // The end is an error only for those who wait for a line.
   const line = async () => JSON.parse((await Promise.race([once(lines, 'line'), ended]))[0]);
   const request = (value) => {
     child.stdin.write(`${JSON.stringify(value)}\n`);

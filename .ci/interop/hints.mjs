@@ -1,9 +1,9 @@
-// What each tool does to the world, written by hand, so that a hint that a tool
-// loses or gains by mistake shows.
+// Checks the hints of every tool against a table that is written by hand. A mistake in the
+// program, or in golden files that it writes, cannot change the table.
 import assert from 'node:assert/strict';
 
-// A new tool gets a line here: readOnly if it changes nothing and costs nothing,
-// additive if each call does something more, destructive if it ends something.
+// A new tool needs a line here: readOnly if it changes nothing and costs nothing, additive
+// if each call does something more, destructive if it ends something.
 export const effects = {
   create_stream_task: 'additive',
   do_action: 'additive',

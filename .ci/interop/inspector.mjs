@@ -1,4 +1,4 @@
-// MCP Inspector's command line: one process for each request.
+// Checks MCP Inspector's command line, which is one process for each request.
 import assert from 'node:assert/strict';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { checkConnection } from './connection.mjs';
 const cli = fileURLToPath(
   new URL('node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js', import.meta.url),
 );
-const toolError = 5; // Its exit code when a tool's result is an error.
+const toolError = 5; // The Inspector's exit code when a tool's result is an error.
 
 function connect({ binary, env, url, era, home }) {
   const variables = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`]);
@@ -20,7 +20,7 @@ function connect({ binary, env, url, era, home }) {
     log: '',
     async request(...args) {
       const command = [cli, '--cli', ...target, '--protocol-era', era, '--format', 'json', ...args];
-      // A home of its own: the Inspector keeps settings there.
+      // The Inspector keeps settings in its home, so it gets one of its own.
       const { code, stdout, stderr } = await run(process.execPath, command, { env: environment({ HOME: home }) });
       client.log += stderr;
       assert.ok(code === 0 || code === toolError, `exit code ${code}: ${stderr}`);
@@ -28,7 +28,7 @@ function connect({ binary, env, url, era, home }) {
       assert.equal(result.isError ?? false, code === toolError, 'exit code and isError');
       return result;
     },
-    // Strict also fails for schemas that some hosts refuse.
+    // --strict also fails for schemas that some hosts refuse.
     listTools: () => client.request('--method', 'tools/list', '--strict'),
     call: (name, args = {}) =>
       client.request('--method', 'tools/call', '--tool-name', name, '--tool-args-json', JSON.stringify(args)),

@@ -16,7 +16,7 @@ import { environment, run, serve, start } from './binary.mjs';
 import { check } from './check.mjs';
 import { checkHints, effects } from './hints.mjs';
 
-/** simulate starts the simulator and returns the environment to use it. */
+/** simulate starts the program's simulator and returns the environment to call it. */
 async function simulate(binary) {
   const child = start(binary, ['simulate', '--listen', '127.0.0.1:0'], { env: environment() });
   const env = {};
@@ -61,7 +61,7 @@ async function connectSDK2(transport, user, mode) {
   return { client, version: client.getNegotiatedProtocolVersion(), call: (params, options) => client.callTool(params, options) };
 }
 
-// `connect` gets the program to start or, with `http`, the URL of a running server.
+// With `http`, `connect` gets the URL of a running server, otherwise the program to start.
 const pin = { pin: '2026-07-28' };
 const connections = [
   { sdk: 'typescript-sdk-1', version: '2025-11-25', connect: ({ program, user }) => connectSDK1(new Stdio1(program), user) },

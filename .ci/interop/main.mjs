@@ -1,4 +1,4 @@
-// Runs every check against one program: node main.mjs ZEGO_MCP GOSDK_CLIENT
+// Runs every check of one program: node main.mjs ZEGO_MCP GOSDK_CLIENT
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { check, summary } from './check.mjs';

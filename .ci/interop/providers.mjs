@@ -1,5 +1,5 @@
-// What language models get to read, by way of the Vercel AI SDK. No model is
-// asked: a stand-in for each provider's HTTP API answers from a script.
+// Checks what language models get to read through the Vercel AI SDK. No model is asked:
+// a script answers in place of each provider's HTTP API.
 import assert from 'node:assert/strict';
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createGoogleGenerativeAI } from '@ai-sdk/google';
@@ -13,8 +13,9 @@ import { startUpstream } from './upstream.mjs';
 
 const name = 'list_digital_humans';
 
-// Of each provider: how its model is made, how it says that it calls the tool
-// or is done, and where in a request the tools stand.
+// For each provider: `model` makes its model, `call` and `done` are answers in which the
+// model calls the tool or ends, and `tools` finds names and parameters of the tools in a
+// request's tools.
 const providers = {
   google: {
     model: (settings) => createGoogleGenerativeAI(settings)('gemini-2.5-pro'),
@@ -60,7 +61,7 @@ export async function checkProviders(binary) {
       const env = environment({ ...credentials(upstream), ZEGO_TOOLSETS: 'all' });
       const mcp = await createMCPClient({ transport: new StdioTransport({ command: binary, env, stderr: 'ignore' }) });
       try {
-        // The model errs, reads what is wrong, and does better.
+        // The model calls with a wrong argument, reads the error, calls correctly, and ends.
         const script = [call({ limit: 5 }), call({ Limit: 2 }), done];
         const requests = [];
         const fetch = async (_, { body }) => {
@@ -84,7 +85,7 @@ export async function checkProviders(binary) {
           }
         }
         const { [name]: parameters } = offered;
-        // Google's converter drops minimum and maximum: the description has to say them.
+        // The AI SDK drops minimum and maximum for Google, so descriptions must say them.
         const ranges = { FetchMode: /1 .* 2 .* 3 /, Offset: /0 to 1000000/, Limit: /1 to 20/ };
         for (const [property, range] of Object.entries(ranges)) {
           assert.equal(parameters.properties[property].type, 'integer');

@@ -1,4 +1,4 @@
-// What the README tells people to paste into Claude Desktop must start the server.
+// Checks that the configuration for Claude Desktop in the README starts the server.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { credentials } from './binary.mjs';

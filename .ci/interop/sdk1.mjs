@@ -1,4 +1,4 @@
-// The official TypeScript SDK, first generation.
+// Checks the first generation of the official TypeScript SDK.
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -6,12 +6,12 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { environment } from './binary.mjs';
 import { checkConnection } from './connection.mjs';
 
-/** stdio is the way desktop clients start the program. */
+/** stdio returns a transport that starts the program, as desktop clients do. */
 export function stdio({ command, args, env }) {
   return new StdioClientTransport({ command, args, env: environment(env), stderr: 'pipe' });
 }
 
-/** connect connects a client over a transport of the SDK. */
+/** connect connects a client over one of the SDK's transports. */
 export async function connect(transport) {
   const client = new Client({ name: 'interop', version: '1' });
   const connected = { log: '' };

@@ -1,4 +1,5 @@
-// The official TypeScript SDK, second generation, in both of the protocol's eras.
+// Checks the second generation of the official TypeScript SDK, with the protocol before
+// 2026-07-28, which begins with initialize, and from then on.
 import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { environment } from './binary.mjs';
@@ -34,7 +35,7 @@ export async function checkSDK2(binary) {
       connect: ({ url }) => connect(new StreamableHTTPClientTransport(url), mode),
     });
   }
-  // Left to itself, the client must find the newer era.
+  // A client that may choose must find the newer protocol.
   await checkConnection('typescript-sdk-2 auto stdio', binary, {
     transport: 'stdio',
     version: '2026-07-28',
@@ -45,7 +46,7 @@ export async function checkSDK2(binary) {
     version: '2026-07-28',
     connect: ({ url }) => connect(new StreamableHTTPClientTransport(url), 'auto'),
   });
-  // SSE belongs to the older era alone. Here beside Streamable HTTP, on the same listener.
+  // Only the older protocol has SSE. Here it is served beside Streamable HTTP.
   await checkConnection('typescript-sdk-2 2025-11-25 sse', binary, {
     transport: 'http',
     path: '/sse',

@@ -1,4 +1,4 @@
-// The program at the end of a pipe, without any client library.
+// Checks the program through a pipe, without any client library.
 import assert from 'node:assert/strict';
 import { credentials, environment, run } from './binary.mjs';
 import { check } from './check.mjs';
@@ -13,13 +13,13 @@ const initialize = (protocolVersion) =>
   });
 const initialized = '{"jsonrpc":"2.0","method":"notifications/initialized"}';
 
-/** list calls the tool. Its arguments are text, for what JSON.stringify would not write. */
+/** list returns a call of list_digital_humans. `args` is JSON text, which may have 2.0 in it. */
 function list(id, args) {
   const params = `{"name":"list_digital_humans"${args ? `,"arguments":${args}` : ''}}`;
   return `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":${params}}`;
 }
 
-/** pipe sends lines to the program and returns its answers by id. */
+/** pipe sends lines to the program, ends its input, and returns the answers by id. */
 async function pipe(binary, args, env, ...lines) {
   const input = lines.map((line) => `${line}\n`).join('');
   const { code, stdout, stderr } = await run(binary, args, { env: environment(env), input });

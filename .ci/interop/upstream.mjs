@@ -1,15 +1,15 @@
-// A stand-in for ZEGO's server, written from ZEGO's documentation alone: it
-// shares no code with the project, so that a misreading on one side shows.
+// A server in place of ZEGO's, written from ZEGO's documentation alone. It shares no code
+// with the rest of the project, so that a misreading on one side makes a check fail.
 import { createHash, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import { appId, secret } from './binary.mjs';
 
-/** signature is ZEGO's: MD5 over AppId, nonce, secret and timestamp. */
+/** signature returns ZEGO's signature: MD5 over AppId, nonce, secret and timestamp. */
 export function signature(appId, nonce, secret, timestamp) {
   return createHash('md5').update(`${appId}${nonce}${secret}${timestamp}`).digest('hex');
 }
 
-// Names and links that a careless encoder spoils: quotes, markup, emoji, '&'.
+// Names and links that a careless encoder changes: quotes, markup, emoji, '&'.
 const names = ['Sophia', '林晓雨', 'Zoë "Zo" O\'Neil', '<b>R&D</b>', 'Émile 🎬', 'back\\slash', 'two\nlines'];
 
 export const humans = Array.from({ length: 23 }, (_, i) => ({
@@ -23,7 +23,7 @@ export const humans = Array.from({ length: 23 }, (_, i) => ({
   IsPublic: i % 4 !== 0,
 }));
 
-/** page answers a list request as the documentation has it. */
+/** page returns the Data of the answer to GetDigitalHumanList. */
 export function page({ FetchMode = 1, Offset = 0, Limit = 20 }) {
   const matching = humans.filter((human) => FetchMode === 1 || human.IsPublic === (FetchMode === 2));
   return { Total: matching.length, DigitalHumans: matching.slice(Offset, Offset + Limit) };
@@ -40,15 +40,16 @@ const actions = {
 };
 
 /**
- * Starts an upstream. `calls` holds what came: action, body text, RequestId;
- * `violations` what was wrong with it.
+ * startUpstream starts a server. `calls` are the requests that it got: action, body text
+ * and RequestId. `violations` says what was wrong with them.
  */
 export async function startUpstream() {
   const calls = [];
   const violations = [];
   const nonces = new Set();
 
-  function wrong(req, url) {
+  /** violation returns what is wrong with a request, or ''. */
+  function violation(req, url) {
     const query = Object.fromEntries(url.searchParams);
     const names = Object.keys(query).sort().join();
     if (req.method !== 'POST') return `method ${req.method}`;
@@ -76,7 +77,7 @@ export async function startUpstream() {
     calls.push({ action, body, RequestId });
     let answer;
     try {
-      const fault = wrong(req, url);
+      const fault = violation(req, url);
       if (fault) throw new Error(fault);
       answer = actions[action](JSON.parse(body));
     } catch (err) {

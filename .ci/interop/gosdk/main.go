@@ -1,5 +1,6 @@
-// Gosdk is a client on the official Go SDK that others drive: each line of the
-// standard input is a request, each line of the output its result.
+// Gosdk is an MCP client that uses the official Go SDK. It reads requests from the
+// standard input, one a line, and writes each result as a line to the standard output.
+// The first line that it writes is the result of initialize.
 //
 //	{"Tool":"list_digital_humans","Arguments":{"Limit":2}}   calls a tool
 //	{}                                                       lists the tools
@@ -29,7 +30,7 @@ func main() {
 	}
 }
 
-// run serves requests until the input ends. Target is a program or a URL.
+// run connects to target, a program or a URL, and makes requests until the input ends.
 func run(ctx context.Context, transport, target, version string) error {
 	implementation := &mcp.Implementation{Name: "interop", Version: "1"}
 	options := &mcp.ClientSessionOptions{ProtocolVersion: version}
@@ -68,6 +69,7 @@ func run(ctx context.Context, transport, target, version string) error {
 	}
 }
 
+// dial returns a transport to target.
 func dial(transport, target string) mcp.Transport {
 	switch transport {
 	case "http":
@@ -106,7 +108,8 @@ func (c *client) list(ctx context.Context) (*mcp.ListToolsResult, error) {
 	return result, nil
 }
 
-// call calls a tool. The SDK leaves checking the result to us.
+// call calls a tool. It checks the result against the tool's output schema, because the
+// SDK does not.
 func (c *client) call(ctx context.Context, tool string, args json.RawMessage) (*mcp.CallToolResult, error) {
 	params := &mcp.CallToolParams{Name: tool}
 	if args != nil {
@@ -124,7 +127,7 @@ func (c *client) call(ctx context.Context, tool string, args json.RawMessage) (*
 	return result, nil
 }
 
-// resolve prepares a schema, which the client side of the SDK has as plain JSON.
+// resolve makes a schema usable that the SDK's client gives as plain JSON.
 func resolve(schema any) (*jsonschema.Resolved, error) {
 	text, err := json.Marshal(schema)
 	if err != nil {
