@@ -23,7 +23,7 @@ func TestSoak(t *testing.T) {
 	var out strings.Builder
 	// Five sessions in the warm-up and five after it make ten calls, so that none waits
 	// for the rate limit of ten a second.
-	err := soak(t.Context(), &out, options{sessions: 5, timeout: 30 * time.Second, idleSession: 200 * time.Millisecond})
+	err := soak(t.Context(), &out, options{sessions: 5, timeout: 30 * time.Second, idleSession: 100 * time.Millisecond})
 	if err != nil {
 		t.Error(err)
 	}
@@ -34,7 +34,7 @@ func TestSoak(t *testing.T) {
 
 // TestSoakFails runs the whole soak while every upstream call fails.
 func TestSoakFails(t *testing.T) {
-	err := soak(t.Context(), io.Discard, options{sessions: 5, faultPercent: 100, timeout: 300 * time.Millisecond, idleSession: 200 * time.Millisecond})
+	err := soak(t.Context(), io.Discard, options{sessions: 5, faultPercent: 100, timeout: 100 * time.Millisecond, idleSession: 100 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), "no call succeeded") {
 		t.Errorf("got %v, want an error because no call succeeded", err)
 	}
