@@ -30,7 +30,7 @@ var importRules = []importRule{
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
 	{folder: "tools", imports: "tools/... schema zego", tests: "zego/zegosim", mcp: true},
-	{folder: "tools/streams", imports: "zego", tests: "zego/zegosim", mcp: true},
+	{folder: "tools/streams", imports: "zego", tests: "zego/zegosim"},
 	{folder: "schema"},
 	{folder: "zego", tests: "zego/zegosim"},
 	{folder: "zego/zegosim", imports: "zego zego/zegosim/..."},

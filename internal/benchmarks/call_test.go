@@ -85,7 +85,7 @@ func connections(tb testing.TB) []connection {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		s := tools.NewServer(tools.Config{Client: client})
+		s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client})})
 		all = append(all, connection{"stdio/" + tt.name, func(tb testing.TB) func() {
 			return callOverStdio(tb, func(ctx context.Context, in io.Reader, out io.Writer) error {
 				return stdio.Serve(ctx, s, in, out, log, time.Minute)
@@ -97,7 +97,8 @@ func connections(tb testing.TB) []connection {
 			}
 			ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 			served := make(chan error, 1)
-			go func() { served <- httpserver.Serve(ctx, listener, s, httpserver.Options{Logger: log}) }()
+			handler := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{Logger: log})
+			go func() { served <- httpserver.Serve(ctx, listener, handler, log, 0) }()
 			tb.Cleanup(func() {
 				stop()
 				if err := <-served; err != nil {
