@@ -106,12 +106,18 @@ func explainStart(err error) error {
 			"What to do: call stop_stream_task on one that is no longer needed.")}
 	}
 	if used, ok := errors.AsType[*streams.StreamIDInUseError](err); ok {
-		return &toolError{reason: "StreamId in use", text: fmt.Sprintf("StreamId %s is in use by a stream task of this server. Choose another, or leave it out.", used.StreamID)}
+		owner := "a stream task of this server"
+		if used.TaskID != "" {
+			owner = "the stream task " + used.TaskID
+		}
+		return &toolError{reason: "StreamId in use", text: lines(
+			fmt.Sprintf("StreamId %s is in use by %s. Nothing was created.", used.StreamID, owner),
+			"What to do: leave StreamId out, or choose another.")}
 	}
 	if lost, ok := errors.AsType[*streams.LostCreateError](err); ok {
 		return &toolError{reason: "ZEGO's answer was lost", text: lines(
-			fmt.Sprintf("ZEGO's answer was lost, and the stream task could not be found by its StreamId %s: it may be there, or not. %v", lost.StreamID, errors.Unwrap(lost.Err)),
-			"What to do: call list_stream_tasks and look for that StreamId; if it is not there, call again.")}
+			fmt.Sprintf("ZEGO's answer was lost, and the stream task is not listed by its StreamId %s: it may be there, or not. %v", lost.StreamID, errors.Unwrap(lost.Err)),
+			"This server stops it as soon as ZEGO lists it. What to do: call create_stream_task again for a new one.")}
 	}
 	if ended, ok := errors.AsType[*streams.EndedEarlyError](err); ok {
 		return &toolError{

@@ -37,7 +37,8 @@ func TestMaxTTL(t *testing.T) {
 
 func TestMaxTasks(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{MaxTasks: 2})
+	var clock testClock
+	s := newTestServer(t, &zegosim.Server{Now: clock.now}, tools.Config{}, streams.Options{MaxTasks: 2, Now: clock.now})
 	first, second := s.createTask(t, ``), s.createTask(t, ``)
 	s.mustFail(t, "create_stream_task", createArguments(``), "may run 2 stream tasks at once", "--max-tasks", first, second, "stop_stream_task")
 	if got := len(s.requestBodies("CreateDigitalHumanStreamTask")); got != 2 {
@@ -45,10 +46,13 @@ func TestMaxTasks(t *testing.T) {
 	}
 	s.mustCall(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, first))
 	s.createTask(t, ``)
-	// A task that ended without stop_stream_task makes way for a new one.
+	// A task that ended without stop_stream_task makes way for a new one, when it is old
+	// enough for ZEGO's word to be sure.
 	if _, err := s.client.StopStreamTask(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
+	s.mustFail(t, "create_stream_task", createArguments(``), "may run 2 stream tasks at once")
+	clock.advance(31 * time.Second)
 	s.createTask(t, ``)
 }
 
@@ -69,15 +73,15 @@ func TestMaxTasksInParallel(t *testing.T) {
 func TestStreamIDInUse(t *testing.T) {
 	t.Parallel()
 	var clock testClock
-	s := newTestServer(t, &zegosim.Server{Now: clock.now}, tools.Config{}, streams.Options{})
+	s := newTestServer(t, &zegosim.Server{Now: clock.now}, tools.Config{}, streams.Options{Now: clock.now})
 	mine := s.createTask(t, `,"StreamId":"mine"`)
-	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"mine"`), "StreamId mine is in use", "leave it out")
+	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"mine"`), "StreamId mine is in use", "leave StreamId out")
 	if _, err := s.client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{
 		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: humanWithGesture}, RTCConfig: zego.RTCConfig{RoomID: "r", StreamID: "theirs"},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"theirs"`), "400000015", "Leave StreamId out")
+	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"theirs"`), "StreamId theirs is in use by the stream task", "leave StreamId out")
 	// When a task ended without stop_stream_task, its StreamId is free again.
 	if _, err := s.client.StopStreamTask(t.Context(), mine); err != nil {
 		t.Fatal(err)
@@ -123,9 +127,9 @@ func TestCreateFaults(t *testing.T) {
 			if got := len(s.runningTasks(t)); got != tt.running {
 				t.Errorf("%d tasks run", got)
 			}
-			s.streams.StopAll(t.Context())
+			s.streams.Close(t.Context())
 			if got := s.runningTasks(t); len(got) != 0 {
-				t.Errorf("%d tasks run after StopAll", len(got))
+				t.Errorf("%d tasks run after Close", len(got))
 			}
 			s.mustFail(t, "create_stream_task", args, "this server is ending; nothing was created")
 		})
@@ -207,7 +211,7 @@ func TestCancelledCreate(t *testing.T) {
 			if !result.IsError {
 				t.Errorf("got %s", textOf(t, result))
 			}
-			s.streams.StopAll(t.Context()) // Waits for stops in the background.
+			s.streams.Close(t.Context()) // Waits for stops in the background.
 			if got := s.runningTasks(t); len(got) != 0 {
 				t.Errorf("got %v", got)
 			}
@@ -218,8 +222,8 @@ func TestCancelledCreate(t *testing.T) {
 	}
 }
 
-// TestStopAllWhileCreating calls StopAll while ZEGO's answer to a create is missing.
-func TestStopAllWhileCreating(t *testing.T) {
+// TestCloseWhileCreating calls Close while ZEGO's answer to a create is missing.
+func TestCloseWhileCreating(t *testing.T) {
 	t.Parallel()
 	arrived := make(chan struct{}, 10)
 	sim := &zegosim.Server{
@@ -230,14 +234,14 @@ func TestStopAllWhileCreating(t *testing.T) {
 		},
 		Fault: failAction("CreateDigitalHumanStreamTask", zegosim.Fault{Stall: true}),
 	}
-	s := newTestServer(t, sim, tools.Config{}, streams.Options{})
+	s := newTestServer(t, sim, tools.Config{}, streams.Options{StopTimeout: 5 * time.Second})
 	ctx, cancel := context.WithCancel(t.Context())
 	var creating sync.WaitGroup
 	creating.Go(func() {
 		callTool(ctx, t, s.MCPServer, "create_stream_task", createArguments(``))
 	})
 	<-arrived
-	s.streams.StopAll(t.Context())
+	s.streams.Close(t.Context())
 	if got := s.runningTasks(t); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
@@ -245,8 +249,8 @@ func TestStopAllWhileCreating(t *testing.T) {
 	creating.Wait()
 }
 
-// newLosingServer returns a server that loses the answers to creates, and cannot list the
-// tasks, as long as losing is true. now is the clock of the simulator, or nil.
+// newLosingServer returns a server that loses the answers to creates, and lists no tasks, as
+// long as losing is true. now is the clock of the simulator, or nil.
 func newLosingServer(t *testing.T, now func() time.Time) (s *testServer, losing *atomic.Bool) {
 	t.Helper()
 	losing = &atomic.Bool{}
@@ -255,10 +259,10 @@ func newLosingServer(t *testing.T, now func() time.Time) (s *testServer, losing 
 		case losing.Load() && action == "CreateDigitalHumanStreamTask":
 			return &zegosim.Fault{Drop: true}
 		case losing.Load() && action == "QueryDigitalHumanStreamTasks":
-			return &zegosim.Fault{Code: zego.CodeNoPermission}
+			return &zegosim.Fault{Body: `{"Code":0,"Data":{"TaskList":[]}}`}
 		}
 		return nil
-	}}, tools.Config{}, streams.Options{}), losing
+	}}, tools.Config{}, streams.Options{Now: now}), losing
 }
 
 // TestLostCreate checks that the server recognizes a task by its StreamId when ZEGO's answer
@@ -267,7 +271,7 @@ func TestLostCreate(t *testing.T) {
 	t.Parallel()
 	s, losing := newLosingServer(t, nil)
 	losing.Store(true)
-	s.mustFail(t, "create_stream_task", createArguments(``), "answer was lost", "StreamId zego-mcp-", "list_stream_tasks")
+	s.mustFail(t, "create_stream_task", createArguments(``), "answer was lost", "StreamId zego-mcp-", "as soon as ZEGO lists it")
 	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"chosen"`), "StreamId chosen")
 	losing.Store(false)
 	for _, task := range s.runningTasks(t) {
@@ -296,15 +300,15 @@ func TestLostCreateOfUsedStreamID(t *testing.T) {
 	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"chosen"`), "answer was lost")
 	losing.Store(false)
 	s.mustFail(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, theirs.TaskID), "which this server did not start")
-	s.streams.StopAll(t.Context())
+	s.streams.Close(t.Context())
 	if got := s.runningTasks(t); len(got) != 1 || got[0].ID != theirs.TaskID {
 		t.Errorf("got %v", got)
 	}
 }
 
-// TestCreateAfterStopAll checks that a task is stopped even if ZEGO creates it only after the
-// call was cancelled and StopAll has looked for the task.
-func TestCreateAfterStopAll(t *testing.T) {
+// TestCreateAfterClose checks that a task is stopped even if ZEGO creates it only after the
+// call was cancelled and Close has looked for the task.
+func TestCreateAfterClose(t *testing.T) {
 	t.Parallel()
 	arrived, proceed := make(chan struct{}), make(chan struct{})
 	var queries atomic.Int32
@@ -321,7 +325,7 @@ func TestCreateAfterStopAll(t *testing.T) {
 				close(proceed)
 			}
 		},
-	}, tools.Config{}, streams.Options{})
+	}, tools.Config{}, streams.Options{StopTimeout: 5 * time.Second})
 	ctx, cancel := context.WithCancel(t.Context())
 	var creating sync.WaitGroup
 	creating.Go(func() {
@@ -329,9 +333,8 @@ func TestCreateAfterStopAll(t *testing.T) {
 	})
 	<-arrived
 	cancel()
-	s.streams.StopAll(t.Context())
+	s.streams.Close(t.Context())
 	creating.Wait()
-	s.streams.WaitStopping()
 	if got := s.runningTasks(t); len(got) != 0 || len(s.requestBodies("CreateDigitalHumanStreamTask")) != 1 {
 		t.Errorf("got %v", got)
 	}

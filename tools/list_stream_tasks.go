@@ -25,7 +25,7 @@ type streamTask struct {
 	StatusName string `json:"StatusName"`
 	FailReason string `json:"FailReason,omitempty"`
 	CreatedAt  string `json:"CreatedAt,omitempty" jsonschema_description:"RFC 3339, UTC"`
-	StartedBy  string `json:"StartedBy" jsonschema:"enum=this_server,enum=orphan,enum=other" jsonschema_description:"orphan: another zego-mcp, which may be gone; other: another program"`
+	StartedBy  string `json:"StartedBy" jsonschema:"enum=this_server,enum=call,enum=orphan,enum=other" jsonschema_description:"call: zego-mcp call on this machine; orphan: another zego-mcp, which may be gone; other: another program"`
 }
 
 func streamTaskOf(d deps, task zego.StreamTask) streamTask {

@@ -19,7 +19,7 @@ func TestOrphans(t *testing.T) {
 	generated, chosen := killed.createTask(t, ``), killed.createTask(t, `,"StreamId":"chosen"`)
 	sim.Observe = nil
 	next := newTestServer(t, sim, tools.Config{}, streams.Options{})
-	next.streams.WarnOfOrphans(t.Context())
+	next.streams.Recover(t.Context())
 	if log := next.logText(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, generated) || strings.Contains(log, chosen) {
 		t.Errorf("got %s", log)
 	}
@@ -31,8 +31,8 @@ func TestOrphans(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{generated: "orphan", chosen: "other"}, origins); diff != "" || !strings.HasPrefix(listed["Advice"].(string), "Orphans: 1.") {
 		t.Errorf("got %v", listed)
 	}
-	next.streams.StopAll(t.Context())
+	next.streams.Close(t.Context())
 	if got := len(next.runningTasks(t)); got != 2 {
-		t.Errorf("%d tasks run: StopAll stopped tasks that this server did not start", got)
+		t.Errorf("%d tasks run: Close stopped tasks that this server did not start", got)
 	}
 }

@@ -185,12 +185,12 @@ func (s *testServer) callAs2026(t *testing.T, params map[string]any) map[string]
 	return answer.Result
 }
 
-func TestStopAllLogsWhatItCouldNotStop(t *testing.T) {
+func TestCloseLogsWhatItCouldNotStop(t *testing.T) {
 	t.Parallel()
 	sim := &zegosim.Server{Fault: failAction("StopDigitalHumanStreamTask", zegosim.Fault{Code: zego.CodeNoPermission})}
 	s := newTestServer(t, sim, tools.Config{}, streams.Options{})
 	id := s.createTask(t, ``)
-	s.streams.StopAll(t.Context())
+	s.streams.Close(t.Context())
 	if log := s.logText(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, id) || !strings.Contains(log, "ends_by=") {
 		t.Errorf("got %s", log)
 	}

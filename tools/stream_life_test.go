@@ -87,7 +87,7 @@ func TestNoGoroutinesAreLeft(t *testing.T) {
 		for range 3 {
 			s.mustCall(t, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":%q,"Path":"a.wav"}`, s.createTask(t, ``)))
 		}
-		s.streams.StopAll(t.Context())
+		s.streams.Close(t.Context())
 	})
 	for range 1000 {
 		if runtime.NumGoroutine() <= before {

@@ -123,6 +123,9 @@ func newTestServer(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts str
 		t.Fatal(err)
 	}
 	opts.Logger = slog.New(slog.NewTextHandler(s, nil))
+	if opts.StopTimeout == 0 {
+		opts.StopTimeout = time.Second
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = opts.Logger
 	}

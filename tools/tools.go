@@ -70,7 +70,7 @@ const DefaultTimeout = 30 * time.Second
 type Project struct {
 	Client      *zego.Client    // Nil if the configuration does not allow calls.
 	Unavailable error           // Why Client is nil, and what the user can do about it.
-	Streams     *streams.Ledger // The stream tasks that this process created in the project.
+	Streams     *streams.Ledger // The stream tasks that this process created in the project; its owner closes it.
 	Toolsets    []Toolset       // Which tools, prompts and resources the caller may use; empty: the default toolsets.
 }
 

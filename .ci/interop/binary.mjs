@@ -12,11 +12,12 @@ export function credentials(upstream) {
 
 /**
  * environment returns the environment of a child process: `extra`, and of this
- * process's variables only three. A developer's own ZEGO_* variables change nothing.
+ * process's variables only two. A developer's own ZEGO_* variables change nothing, and
+ * what the program keeps in its home directory goes with this run.
  */
 export function environment(extra = {}) {
-  const { PATH, HOME, TMPDIR } = process.env;
-  return { PATH, HOME, TMPDIR, ...extra };
+  const { PATH, TMPDIR } = process.env;
+  return { PATH, HOME: TMPDIR, TMPDIR, ...extra };
 }
 
 const running = new Set();

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
@@ -39,8 +40,13 @@ func (c *callCommand) Run(e *env) error {
 		return err
 	}
 	defer b.close()
-	project := e.project(b, log)
-	defer project.Streams.WaitStopping()
+	mark := e.readMark(streams.CallProcess, log)
+	if c.Tool == "create_stream_task" && !b.simulated {
+		mark = e.createMark(streams.CallProcess, log)
+	}
+	// A stream task that call has created outlives it, unless the create failed half-way.
+	project := e.project(b, mark, true, log)
+	defer project.Streams.Close(e.ctx)
 	session, err := c.startSession(e, e.toolsConfig(project, b.simulated, log))
 	if err != nil {
 		return err

@@ -30,7 +30,10 @@ func (c *serveCommand) Run(e *env) error {
 	defer b.close()
 	logBackend(e.ctx, b, log)
 	overStdio := c.Transport == "stdio"
-	project := e.project(b, log)
+	streaming := slices.Contains(e.toolsets(), tools.Streaming) && b.client != nil
+	mark, unmark := e.processMark(streaming && !b.simulated, log)
+	defer unmark()
+	project := e.project(b, mark, e.settings.KeepTasks, log)
 	cfg := e.toolsConfig(project, b.simulated, log)
 	cfg.Local = overStdio
 	var listener net.Listener
@@ -39,7 +42,7 @@ func (c *serveCommand) Run(e *env) error {
 			return err
 		}
 	}
-	if slices.Contains(project.Toolsets, tools.Streaming) && b.client != nil {
+	if streaming {
 		defer e.manageStreams(project.Streams)()
 	}
 	mcpServer := tools.NewServer(cfg)
@@ -80,32 +83,27 @@ func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 	}
 }
 
-// manageStreams warns in the background of stream tasks that an earlier process left
-// behind. Unless --keep-tasks is set, it also stops the stream tasks of this process when
-// stop is called or, if that takes longer, a second after a signal has come. stop must be
-// called before the process ends.
+// manageStreams looks in the background for stream tasks that an earlier process left
+// behind. It closes the ledger when stop is called or, if that takes longer, a second after
+// a signal has come. stop must be called before the process ends.
 func (e *env) manageStreams(ledger *streams.Ledger) (stop func()) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.settings.Timeout)
 	var background sync.WaitGroup
-	background.Go(func() { ledger.WarnOfOrphans(ctx) })
+	background.Go(func() { ledger.Recover(ctx) })
 	stopCalled := make(chan struct{})
-	if !e.settings.KeepTasks {
-		background.Go(func() { stopAfterSignal(e.ctx, ledger, stopCalled) })
-	}
+	background.Go(func() { closeAfterSignal(e.ctx, ledger, stopCalled) })
 	return func() {
 		cancel()
 		close(stopCalled)
+		ledger.Close(e.ctx)
 		background.Wait()
-		if !e.settings.KeepTasks {
-			ledger.StopAll(e.ctx)
-		}
 	}
 }
 
-// stopAfterSignal stops the stream tasks a second after ctx is done, unless stopCalled is
-// closed before. A client soon kills a server that has not ended after a signal, and the
-// streams must be stopped before that, even if a long call still runs.
-func stopAfterSignal(ctx context.Context, ledger *streams.Ledger, stopCalled <-chan struct{}) {
+// closeAfterSignal closes the ledger a second after ctx is done, unless stopCalled is closed
+// before. A client soon kills a server that has not ended after a signal, and the streams
+// must be stopped before that, even if a long call still runs.
+func closeAfterSignal(ctx context.Context, ledger *streams.Ledger, stopCalled <-chan struct{}) {
 	select {
 	case <-stopCalled:
 		return
@@ -116,6 +114,6 @@ func stopAfterSignal(ctx context.Context, ledger *streams.Ledger, stopCalled <-c
 	select {
 	case <-stopCalled:
 	case <-timer.C:
-		ledger.StopAll(ctx)
+		ledger.Close(ctx)
 	}
 }

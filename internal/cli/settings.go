@@ -15,20 +15,21 @@ import (
 // malformed AppID must not keep the server from starting, because desktop clients do not
 // show why a server that they launched has ended.
 type settings struct {
-	AppID     string        `name:"app-id" variable:"ZEGO_APP_ID" placeholder:"N" help:"AppID of the ZEGOCLOUD project."`
-	Endpoint  string        `variable:"ZEGO_ENDPOINT" default:"${endpoint}" placeholder:"URL" help:"ZEGO's API; https, or http on loopback. Default: ${endpoint}."`
-	Simulate  bool          `variable:"ZEGO_SIMULATE" help:"Answer from the built-in simulator: no account, no network."`
-	Toolsets  string        `variable:"ZEGO_TOOLSETS" default:"${default_toolsets}" help:"Toolsets to offer, with commas between them, or all. ${toolsets}. Default: ${default_toolsets}."`
-	LogLevel  string        `variable:"ZEGO_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error. Default: info; for call, error."`
-	LogFormat string        `variable:"ZEGO_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json. Default: text."`
-	Timeout   time.Duration `variable:"ZEGO_TIMEOUT" default:"30s" help:"Time limit of one tool call, waits and retries included. Default: 30s."`
-	QPS       int           `name:"qps" variable:"ZEGO_QPS" default:"10" help:"Calls per second and action that ZEGO allows the project; 0 for no limit. Default: 10."`
-	CacheTTL  time.Duration `name:"cache-ttl" variable:"ZEGO_CACHE_TTL" default:"5s" help:"How long pages of the asset lists are cached; 0 turns the cache off. Default: 5s."`
-	RedisURL  string        `name:"redis-url" variable:"ZEGO_REDIS_URL" placeholder:"URL" help:"Redis or Valkey through which several servers share one rate limit and page cache: redis://[user:password@]host:port[/db]."`
-	MaxTTL    time.Duration `name:"max-ttl" variable:"ZEGO_MAX_TTL" default:"1h" help:"Longest life and idle time that agents may give a stream task, 10s to 24h. Default: 1h."`
-	MaxTasks  int           `variable:"ZEGO_MAX_TASKS" default:"3" help:"Stream tasks that one server may run at once; the command call is not limited. Default: 3."`
-	KeepTasks bool          `variable:"ZEGO_KEEP_TASKS" help:"Leave stream tasks running when this server ends. Default: it stops those that it started."`
-	AudioDir  []string      `variable:"ZEGO_AUDIO_DIR" placeholder:"DIR" help:"Directories from which agents may play audio files with drive_by_audio_file (over stdio only). Default: none."`
+	AppID       string        `name:"app-id" variable:"ZEGO_APP_ID" placeholder:"N" help:"AppID of the ZEGOCLOUD project."`
+	Endpoint    string        `variable:"ZEGO_ENDPOINT" default:"${endpoint}" placeholder:"URL" help:"ZEGO's API; https, or http on loopback. Default: ${endpoint}."`
+	Simulate    bool          `variable:"ZEGO_SIMULATE" help:"Answer from the built-in simulator: no account, no network."`
+	Toolsets    string        `variable:"ZEGO_TOOLSETS" default:"${default_toolsets}" help:"Toolsets to offer, with commas between them, or all. ${toolsets}. Default: ${default_toolsets}."`
+	LogLevel    string        `variable:"ZEGO_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error. Default: info; for call, error."`
+	LogFormat   string        `variable:"ZEGO_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json. Default: text."`
+	Timeout     time.Duration `variable:"ZEGO_TIMEOUT" default:"30s" help:"Time limit of one tool call, waits and retries included. Default: 30s."`
+	QPS         int           `name:"qps" variable:"ZEGO_QPS" default:"10" help:"Calls per second and action that ZEGO allows the project; 0 for no limit. Default: 10."`
+	CacheTTL    time.Duration `name:"cache-ttl" variable:"ZEGO_CACHE_TTL" default:"5s" help:"How long pages of the asset lists are cached; 0 turns the cache off. Default: 5s."`
+	RedisURL    string        `name:"redis-url" variable:"ZEGO_REDIS_URL" placeholder:"URL" help:"Redis or Valkey through which several servers share one rate limit and page cache: redis://[user:password@]host:port[/db]."`
+	MaxTTL      time.Duration `name:"max-ttl" variable:"ZEGO_MAX_TTL" default:"1h" help:"Longest life and idle time that agents may give a stream task, 10s to 24h. Default: 1h."`
+	MaxTasks    int           `variable:"ZEGO_MAX_TASKS" default:"3" help:"Stream tasks that one server may run at once; the command call is not limited. Default: 3."`
+	StopTimeout time.Duration `variable:"ZEGO_STOP_TIMEOUT" default:"30s" help:"How long the end of this server may take to stop its stream tasks. Default: 30s."`
+	KeepTasks   bool          `variable:"ZEGO_KEEP_TASKS" help:"Leave stream tasks running when this server ends. Default: it stops those that it started."`
+	AudioDir    []string      `variable:"ZEGO_AUDIO_DIR" placeholder:"DIR" help:"Directories from which agents may play audio files with drive_by_audio_file (over stdio only). Default: none."`
 }
 
 // Validate refuses values that no command can work with.
@@ -45,6 +46,9 @@ func (s *settings) Validate() error {
 	if s.MaxTTL < 10*time.Second || s.MaxTTL > 24*time.Hour {
 		return fmt.Errorf("--max-ttl must be from 10s to 24h, got %v", s.MaxTTL)
 	}
+	if s.StopTimeout <= 0 {
+		return fmt.Errorf("--stop-timeout must be more than 0, got %v", s.StopTimeout)
+	}
 	if s.MaxTasks < 1 {
 		return fmt.Errorf("--max-tasks must be 1 or more, got %d", s.MaxTasks)
 	}
@@ -60,13 +64,22 @@ func (s *settings) Validate() error {
 	return err
 }
 
-// project returns the ZEGO project that the settings describe.
-func (e *env) project(b backend, log *slog.Logger) tools.Project {
-	sets, _ := tools.ParseToolsets(e.settings.Toolsets) // Validate has checked them.
+// project returns the ZEGO project that the settings describe. StreamIds that it makes up
+// carry mark, and with keepTasks its stream tasks outlive the process.
+func (e *env) project(b backend, mark streams.Mark, keepTasks bool, log *slog.Logger) tools.Project {
 	return tools.Project{
-		Client: b.client, Unavailable: b.unavailable, Toolsets: sets,
-		Streams: streams.New(b.client, streams.Options{MaxTTL: e.settings.MaxTTL, MaxTasks: e.settings.MaxTasks, Logger: log}),
+		Client: b.client, Unavailable: b.unavailable, Toolsets: e.toolsets(),
+		Streams: streams.New(b.client, streams.Options{
+			MaxTTL: e.settings.MaxTTL, MaxTasks: e.settings.MaxTasks, KeepTasks: keepTasks,
+			StopTimeout: e.settings.StopTimeout, Mark: mark, Logger: log,
+		}),
 	}
+}
+
+// toolsets returns the toolsets to offer.
+func (e *env) toolsets() []tools.Toolset {
+	sets, _ := tools.ParseToolsets(e.settings.Toolsets) // Validate has checked them.
+	return sets
 }
 
 // toolsConfig returns the configuration of an MCP server for one project.

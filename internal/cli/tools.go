@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mattn/go-runewidth"
@@ -20,7 +21,7 @@ type toolsCommand struct {
 // Run lists the tools of the chosen toolsets. It needs no account.
 func (c *toolsCommand) Run(e *env) error {
 	log := slog.New(slog.DiscardHandler)
-	s := tools.NewServer(e.toolsConfig(e.project(backend{}, log), false, log))
+	s := tools.NewServer(e.toolsConfig(e.project(backend{}, streams.Mark{}, true, log), false, log))
 	answer, ok := s.HandleMessage(e.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)).(mcp.JSONRPCResponse)
 	if !ok {
 		return errors.New("tools/list was refused")

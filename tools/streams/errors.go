@@ -7,7 +7,7 @@ import (
 	"zego-mcp/zego"
 )
 
-// ErrClosed says that StopAll was called, so that no task may be created any more.
+// ErrClosed says that Close was called, so that no task may be created any more.
 var ErrClosed = errors.New("this server is ending; nothing was created")
 
 // LimitError says that as many tasks run as the operator allows. Nothing was created.
@@ -21,18 +21,20 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("at most %d stream tasks may run at once; running: %s", e.MaxTasks, strings.Join(e.Running, ", "))
 }
 
-// StreamIDInUseError says that a task in the ledger has the requested StreamId. Nothing was
-// created.
-type StreamIDInUseError struct{ StreamID string }
+// StreamIDInUseError says that another task has the requested StreamId. Nothing was created.
+type StreamIDInUseError struct {
+	StreamID string
+	TaskID   string // Of the task at ZEGO; empty if it is a task of this process.
+}
 
 // Error returns one line with the StreamId.
 func (e *StreamIDInUseError) Error() string { return "StreamId " + e.StreamID + " is in use" }
 
-// LostCreateError says that ZEGO's answer to a create was lost, and that no task with its
-// StreamId was found. The task may run, or start later; StopAll looks for it again.
+// LostCreateError says that ZEGO's answer to a create was lost, and that ZEGO does not list
+// the task. It may run, or start later; the ledger stops it as soon as ZEGO lists it.
 type LostCreateError struct {
 	StreamID string
-	Err      error // A *zego.LostAnswerError.
+	Err      *zego.LostAnswerError
 }
 
 // Error returns one line with the StreamId and the cause.

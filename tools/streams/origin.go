@@ -2,7 +2,7 @@ package streams
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"time"
 	"zego-mcp/zego"
 )
@@ -13,34 +13,31 @@ type Origin string
 // The origins, as tools tell them to agents.
 const (
 	ThisServer Origin = "this_server"
+	Call       Origin = "call"   // "zego-mcp call" on this machine; it leaves its tasks running.
 	Orphan     Origin = "orphan" // Another zego-mcp, which may be gone.
 	Other      Origin = "other"  // Another program.
 )
 
-// StartedBy says who started a task that ZEGO described.
-func (l *Ledger) StartedBy(task zego.StreamTask) Origin {
+// StartedBy says who started a task that ZEGO described. Of a task that has ended ZEGO tells
+// the TaskId only; of a running one the StreamId must be there.
+func (l *Ledger) StartedBy(described zego.StreamTask) Origin {
+	offset := time.Duration(0)
+	if l.client != nil {
+		offset = l.client.ClockOffset()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known := l.entries[task.StreamID]; known != nil && known.matches(task) {
+	if t := l.tasks[described.StreamID]; t != nil && (t.taskID == described.ID || t.matches(described, offset)) {
 		return ThisServer
 	}
-	if strings.HasPrefix(task.StreamID, streamIDPrefix) {
-		return Orphan
+	if slices.Contains(l.ended, described.ID) {
+		return ThisServer
 	}
-	return Other
+	return l.opts.Mark.origin(described.StreamID)
 }
 
-// Owns reports whether the ledger holds the task with a TaskId.
-func (l *Ledger) Owns(taskID string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, known := range l.entries {
-		if known.taskID == taskID {
-			return true
-		}
-	}
-	return false
-}
+// Owns reports whether this process created the task with a TaskId.
+func (l *Ledger) Owns(taskID string) bool { return l.taskWithID(taskID) != nil }
 
 // List returns every running stream task of the ZEGO project, those of other programs
 // included. It calls ZEGO, and records the TaskIds of own tasks that were not known yet.
@@ -52,19 +49,19 @@ func (l *Ledger) List(ctx context.Context) (zego.StreamTaskList, error) {
 	return list, err
 }
 
-// Get returns one stream task as zego.Client.GetStreamTask does, and records its TaskId if
-// it is an own task whose id was not known yet.
+// Get returns one stream task as zego.Client.GetStreamTask does.
 func (l *Ledger) Get(ctx context.Context, taskID string) (zego.StreamTask, error) {
 	task, err := l.client.GetStreamTask(ctx, taskID)
 	if err == nil {
-		l.learn(task)
+		l.confirm(taskID)
 	}
 	return task, err
 }
 
-// WarnOfOrphans logs a warning for each running stream task that an earlier or another
-// zego-mcp started.
-func (l *Ledger) WarnOfOrphans(ctx context.Context) {
+// Recover looks at the running stream tasks that other processes of zego-mcp started. It
+// stops those that a process of this installation left behind when it died, unless
+// Options.KeepTasks is set, and logs a warning for each of the others.
+func (l *Ledger) Recover(ctx context.Context) {
 	if l.client == nil {
 		return
 	}
@@ -73,10 +70,37 @@ func (l *Ledger) WarnOfOrphans(ctx context.Context) {
 		l.log.Warn("could not look for stream tasks that an earlier process left behind", "err", logText(err))
 		return
 	}
-	for _, task := range list.Tasks {
-		if l.StartedBy(task) == Orphan {
-			l.log.Warn("a stream task of another zego-mcp is running, and costs; if that one is gone, stop it with stop_stream_task",
-				"task", task.ID, "stream", task.StreamID, "created", time.Unix(task.CreateTime, 0).UTC().Format(time.RFC3339))
+	for _, listed := range list.Tasks {
+		if l.StartedBy(listed) != Orphan {
+			continue
 		}
+		attrs := []any{"task", listed.ID, "stream", listed.StreamID, "room", listed.RoomID, "created", time.Unix(listed.CreateTime, 0).UTC().Format(time.RFC3339)}
+		if l.opts.KeepTasks || !l.opts.Mark.isDead(listed.StreamID) {
+			l.log.Warn("a stream task of another zego-mcp is running, and costs; if that one is gone, stop it with stop_stream_task", attrs...)
+			continue
+		}
+		l.log.Warn("stopping a stream task that an earlier process of this server left behind when it died", attrs...)
+		l.adopt(listed)
 	}
 }
+
+// adopt makes the ledger stop a task that a dead process left behind.
+func (l *Ledger) adopt(listed zego.StreamTask) {
+	t := &task{
+		roomID: listed.RoomID, streamID: listed.StreamID, taskID: listed.ID, generatedID: true,
+		confirmed: true, state: held,
+		createdBefore: l.now(), expiresAt: l.now().Add(maxTTLAtZEGO),
+	}
+	l.mu.Lock()
+	known := l.tasks[t.streamID] != nil
+	if !known {
+		l.tasks[t.streamID] = t
+	}
+	l.mu.Unlock()
+	if !known {
+		l.end(t)
+	}
+}
+
+// maxTTLAtZEGO is the longest TTL that ZEGO allows.
+const maxTTLAtZEGO = 24 * time.Hour

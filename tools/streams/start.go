@@ -2,11 +2,8 @@ package streams
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"maps"
-	"slices"
+	"sync"
 	"time"
 	"zego-mcp/zego"
 )
@@ -36,41 +33,60 @@ type Started struct {
 	RequestID string
 }
 
+// outcome is what Start knows of its task when it returns.
+type outcome int
+
+const (
+	mayRun     outcome = iota // The task may run, and no caller has it.
+	notCreated                // ZEGO has not created the task.
+	handedOver                // The caller has the TaskId.
+)
+
 // Start creates a stream task. When it returns no error the caller has the TaskId, and the
-// ledger holds the task until Stop or StopAll. When it returns an error, nothing was
-// created, or the task is being stopped in the background, or, with *LostCreateError, it
-// stays in the ledger.
+// ledger holds the task until Stop or Close. When it returns an error, nothing was created,
+// or the ledger stops the task, now or as soon as ZEGO shows it.
 //
 // Besides ZEGO's errors it returns *LimitError, *StreamIDInUseError, ErrClosed,
 // *LostCreateError, *EndedEarlyError and *StartFailedError. When ctx was cancelled the
 // error is its cause.
 func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
-	e, err := l.reserve(ctx, req)
+	t, err := l.reserve(ctx, req)
 	if err != nil {
 		return Started{}, err
 	}
-	created, err := l.create(ctx, e, req)
-	if err != nil {
-		return Started{}, err
-	}
-	handedOver := false
+	result := mayRun // Until more is known. It stays so if anything below panics.
 	defer func() {
-		if !handedOver {
-			l.stopInBackground(e)
+		switch result {
+		case notCreated:
+			l.forget(t)
+		case mayRun:
+			l.end(t)
 		}
 	}()
-	if cancelled(ctx) {
-		return Started{}, context.Cause(ctx)
+	created, err := l.create(ctx, t, req)
+	if lost, ok := errors.AsType[*zego.LostAnswerError](err); ok {
+		l.answered(t, "", true)
+		if isCancelled(ctx) {
+			return Started{}, context.Cause(ctx)
+		}
+		return Started{}, &LostCreateError{StreamID: t.streamID, Err: lost}
 	}
+	if err != nil {
+		result = notCreated
+		return Started{}, err
+	}
+	l.answered(t, created.TaskID, created.Found)
 	started := Started{
-		TaskID: created.TaskID, RoomID: e.roomID, StreamID: e.streamID,
+		TaskID: created.TaskID, RoomID: t.roomID, StreamID: t.streamID,
 		Status: zego.TaskInitializing, CreatedAt: created.At, RequestID: created.RequestID,
 	}
-	if req.Wait != nil {
+	if req.Wait != nil && !isCancelled(ctx) {
 		task, err := req.Wait(ctx, created.TaskID)
+		if err == nil {
+			l.confirm(created.TaskID)
+		}
 		switch {
-		case cancelled(ctx):
-			return Started{}, context.Cause(ctx)
+		case isCancelled(ctx): // The check below says so.
 		case errors.Is(err, zego.CodeStreamStopped) || errors.Is(err, zego.CodeTaskNotFound):
 			return Started{}, &EndedEarlyError{TaskID: created.TaskID, Err: err}
 		case err != nil: // The task exists; only its status is not known yet.
@@ -80,97 +96,111 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 			started.Status = task.Status
 		}
 	}
-	handedOver = true
+	if isCancelled(ctx) {
+		return Started{}, context.Cause(ctx)
+	}
+	if !l.hold(t) {
+		return Started{}, ErrClosed
+	}
+	result = handedOver
 	return started, nil
 }
 
-// cancelled reports whether the caller has left, as opposed to its time being up.
-func cancelled(ctx context.Context) bool {
+// isCancelled reports whether the caller has left, as opposed to its time being up.
+func isCancelled(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), context.Canceled)
 }
 
-// create asks ZEGO to create the task of e, and records the answer in the ledger. The
-// create is not cut off when ctx ends, because only the answer tells which task to stop.
-func (l *Ledger) create(ctx context.Context, e *entry, req StartRequest) (zego.CreatedStreamTask, error) {
-	creating, cancel := context.WithTimeout(context.WithoutCancel(ctx), req.Timeout)
+// hold makes the caller of Start responsible for a task. It reports false if the ledger was
+// closed meanwhile: then the caller must not get the task.
+func (l *Ledger) hold(t *task) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed && !l.opts.KeepTasks {
+		return false
+	}
+	t.state = held
+	l.notify()
+	return true
+}
+
+// create asks ZEGO to create the task t. The create is not cut off when ctx ends, because
+// only ZEGO's answer tells which task to stop. A *zego.LostAnswerError says that the task
+// may run; other errors say that it does not.
+func (l *Ledger) create(ctx context.Context, t *task, req StartRequest) (zego.CreatedStreamTask, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), req.Timeout)
 	defer cancel()
-	created, err := l.client.CreateStreamTask(creating, zego.CreateStreamTaskRequest{
+	return l.client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
 		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: req.DigitalHumanID, BackgroundColor: req.BackgroundColor},
-		RTCConfig:          zego.RTCConfig{RoomID: e.roomID, StreamID: e.streamID},
+		RTCConfig:          zego.RTCConfig{RoomID: t.roomID, StreamID: t.streamID},
 		TTL:                new(int(req.TTL / time.Second)),
 		MaxIdleTime:        new(int(req.MaxIdleTime / time.Second)),
 	})
-	_, lost := errors.AsType[*zego.LostAnswerError](err)
-	switch {
-	case err == nil:
-		l.setTaskID(e, created.TaskID)
-		return created, nil
-	case !lost:
-		l.release(e)
-		return created, err
-	}
-	l.setTaskID(e, "")
-	if cancelled(ctx) {
-		l.stopInBackground(e)
-		return created, err
-	}
-	return created, &LostCreateError{StreamID: e.streamID, Err: err}
 }
 
-// reserve adds an entry for a new task to the ledger. If the limit is reached, it asks
-// ZEGO which tasks have ended by themselves, releases those, and tries once more.
-func (l *Ledger) reserve(ctx context.Context, req StartRequest) (*entry, error) {
-	now := time.Now()
-	e := &entry{
-		roomID: req.RoomID, streamID: req.StreamID,
-		reservedAt: now, expiresAt: now.Add(req.TTL + time.Minute), creating: true,
+// reserve adds a new task to the ledger. If there is no place for it, reserve asks ZEGO
+// which tasks have ended by themselves, and tries once more. A StreamId that the caller
+// chose is refused if a task at ZEGO has it.
+func (l *Ledger) reserve(ctx context.Context, req StartRequest) (*task, error) {
+	t := &task{roomID: req.RoomID, streamID: req.StreamID}
+	if t.streamID == "" {
+		t.streamID, t.generatedID = l.opts.Mark.newStreamID(), true
+	} else if err := l.checkUnused(ctx, t.streamID); err != nil {
+		return nil, err
 	}
-	if e.streamID == "" {
-		e.streamID, e.generatedID = newStreamID(), true
-	}
-	switch err := l.add(e); {
+	t.reservedAt = l.now()
+	t.expiresAt = t.reservedAt.Add(req.TTL + req.Timeout + time.Minute)
+	switch err := l.add(t); {
 	case err == nil:
-		return e, nil
+		return t, nil
 	case errors.Is(err, ErrClosed):
 		return nil, err
 	}
-	if err := l.releaseEnded(ctx); err != nil {
+	l.forgetEnded(ctx)
+	if err := l.add(t); err != nil {
 		return nil, err
 	}
-	if err := l.add(e); err != nil {
-		return nil, err
-	}
-	return e, nil
+	return t, nil
 }
 
-// releaseEnded releases the tasks that ZEGO's list does not show. A task that is being
-// created may come later, and so may one whose create's answer was lost within the last
-// minute: both are kept.
-func (l *Ledger) releaseEnded(ctx context.Context) error {
-	l.mu.Lock()
-	created := maps.Clone(l.entries)
-	maps.DeleteFunc(created, func(_ string, known *entry) bool { return known.creating })
-	l.mu.Unlock()
-	list, err := l.client.ListStreamTasks(ctx)
+// checkUnused returns a *StreamIDInUseError if a task at ZEGO has a StreamId.
+func (l *Ledger) checkUnused(ctx context.Context, streamID string) error {
+	list, err := l.List(ctx)
 	if err != nil {
 		return err
 	}
-	for _, known := range created {
-		running := slices.ContainsFunc(list.Tasks, func(t zego.StreamTask) bool { return t.StreamID == known.streamID })
-		mayCome := l.taskID(known) == "" && time.Since(known.reservedAt) <= time.Minute
-		if !running && !mayCome {
-			l.release(known)
+	for _, listed := range list.Tasks {
+		if listed.StreamID == streamID && listed.Status != zego.TaskStopped {
+			return &StreamIDInUseError{StreamID: streamID, TaskID: listed.ID}
 		}
 	}
 	return nil
 }
 
-// streamIDPrefix begins the StreamIds that we make up, so that a later process recognizes
-// them.
-const streamIDPrefix = "zego-mcp-"
+// forgetEnded forgets the held tasks that ZEGO has ended. It asks about all of them side by
+// side.
+func (l *Ledger) forgetEnded(ctx context.Context) {
+	var asking sync.WaitGroup
+	for _, t := range l.inState(held) {
+		asking.Go(func() {
+			if l.hasEnded(ctx, t) {
+				l.forget(t)
+			}
+		})
+	}
+	asking.Wait()
+}
 
-func newStreamID() string {
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // It never fails.
-	return streamIDPrefix + hex.EncodeToString(random[:])
+// hasEnded reports whether ZEGO has certainly ended a task: its status says so, and it is old
+// enough for the status to be true.
+func (l *Ledger) hasEnded(ctx context.Context, t *task) bool {
+	id, confirmed := l.identity(t)
+	if !confirmed || l.isYoung(t) {
+		return false
+	}
+	status, err := l.client.GetStreamTask(ctx, id)
+	if err == nil {
+		return status.Status == zego.TaskStopped || status.Status == zego.TaskInitFailed
+	}
+	return errors.Is(err, zego.CodeTaskNotFound) || errors.Is(err, zego.CodeStreamStopped)
 }

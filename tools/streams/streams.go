@@ -1,15 +1,22 @@
 // Package streams owns the stream tasks that a process creates. ZEGO bills a task while it
-// runs, so the package keeps a list of them, bounds their number, and stops those that
-// nobody waits for any more.
+// runs, and forgets nothing by itself before its TTL, so no task may be lost.
 //
-// Every create and every stop of the process goes through a [Ledger]. Start either hands
-// the TaskId to its caller, or stops the task, or keeps it in the ledger until StopAll if
-// ZEGO's answer was lost.
+// The rule of the package: a create ends in exactly one of three ways.
+//   - The caller of Start has the TaskId, and the ledger holds the task.
+//   - The task is stopped, or ZEGO has ended it.
+//   - A line in the log at level ERROR says which StreamId and RoomId may run, and until
+//     when that costs.
+//
+// [Ledger.Start] keeps the rule: whatever happens in it, the task is handed over, known not
+// to exist, or given to [Ledger.end], which does not let go of it before one of the other
+// two ways is reached. Nothing else in the process calls ZEGO's create or stop.
 package streams
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -18,167 +25,259 @@ import (
 
 // Options bounds what agents can spend. The zero value means the defaults.
 type Options struct {
-	MaxTTL   time.Duration // Longest life and idle time of one stream task; default DefaultMaxTTL.
-	MaxTasks int           // How many stream tasks may run at once; default DefaultMaxTasks.
-	Logger   *slog.Logger  // Default: nothing is logged.
+	MaxTTL      time.Duration // Longest life and idle time of one stream task; default DefaultMaxTTL.
+	MaxTasks    int           // How many stream tasks may run at once; default DefaultMaxTasks.
+	KeepTasks   bool          // Close leaves running the tasks whose TaskId a caller has.
+	StopTimeout time.Duration // How long Close may take to stop tasks; default DefaultStopTimeout.
+	Mark        Mark          // What the StreamIds that the ledger makes up say of this process.
+	Logger      *slog.Logger  // Default: nothing is logged.
+
+	Now func() time.Time // This machine's clock; default time.Now.
 }
 
 // The defaults of Options.
 const (
-	DefaultMaxTTL   = time.Hour
-	DefaultMaxTasks = 3
+	DefaultMaxTTL      = time.Hour
+	DefaultMaxTasks    = 3
+	DefaultStopTimeout = 30 * time.Second
+)
+
+const (
+	// settlingTime is the age from which on a task that ZEGO does not know is taken to have
+	// ended. A younger one may only not be known yet: a list or a status can lag behind.
+	settlingTime = 30 * time.Second
+	// attemptTimeout bounds one attempt to find or stop a task.
+	attemptTimeout = 10 * time.Second
+	// The pauses between two attempts grow from minPause to maxPause, and to maxClosingPause
+	// while the ledger is being closed.
+	minPause        = 250 * time.Millisecond
+	maxPause        = 30 * time.Second
+	maxClosingPause = time.Second
 )
 
 // Ledger lists the stream tasks that this process created and that may still run. It is
-// safe for concurrent use. Whoever creates a Ledger calls StopAll at the end, because
-// nothing else stops its tasks.
+// safe for concurrent use. Whoever creates a Ledger calls Close at the end.
 type Ledger struct {
-	client   *zego.Client
-	maxTTL   time.Duration
-	maxTasks int
-	log      *slog.Logger
+	client *zego.Client
+	opts   Options
+	log    *slog.Logger
 
-	mu       sync.Mutex        // guards what follows
-	entries  map[string]*entry // By StreamId.
-	closed   bool              // StopAll was called: no more tasks are created.
-	stopping sync.WaitGroup    // Tasks that are being stopped in the background.
+	ending context.Context // Ends when Close gives up: so do all attempts to stop tasks.
+	giveUp context.CancelFunc
+
+	mu      sync.Mutex       // guards what follows
+	tasks   map[string]*task // By StreamId.
+	ended   []string         // TaskIds of own tasks that ended lately, the oldest first.
+	closed  bool             // No more tasks are created.
+	closing chan struct{}    // Closed when closed becomes true.
+	changed chan struct{}    // Closed, and made anew, when a task leaves the ledger or its state changes.
 }
 
-// entry is one stream task of this process.
-type entry struct {
+// task is a stream task of this process that may run. All but its first group of fields is
+// guarded by Ledger.mu.
+type task struct {
 	roomID, streamID string
-	generatedID      bool      // We chose the StreamId, so no other task can have it.
+	generatedID      bool      // The ledger chose the StreamId, so no other task can have it.
 	reservedAt       time.Time // Before the create was sent.
-	expiresAt        time.Time // When ZEGO has ended the task at the latest: its TTL and a minute.
+	expiresAt        time.Time // When ZEGO has ended the task at the latest: its TTL and a minute after the create.
 
-	creating bool   // ZEGO has not answered the create yet.
-	taskID   string // Empty while creating, and afterwards if ZEGO's answer was lost.
+	state  state
+	taskID string // Empty as long as ZEGO has not told it.
+	// confirmed says that ZEGO has described the task under its TaskId. A TaskId that only the
+	// answer to the create has named could be wrong.
+	confirmed bool
+	// createdBefore is the latest CreateTime that the task can have, by this machine's clock:
+	// when ZEGO answered the create, or some time after its answer was lost. Zero until then.
+	createdBefore time.Time
+	// stopped says that a task with this StreamId was stopped. If the create's answer was lost,
+	// ZEGO may carry the create out only after that.
+	stopped bool
 }
+
+// state says who is responsible for a task.
+type state int
+
+const (
+	creating state = iota // Start: ZEGO has not answered the create yet.
+	held                  // The caller of Start, who has the TaskId.
+	stopping              // The goroutine of end.
+	missing               // Nobody: Close is under way, and ZEGO does not list the task, whose TaskId is not known.
+)
 
 // New returns an empty ledger of tasks that are created with client. With a nil client no
-// task can be created, and StopAll and WarnOfOrphans do nothing.
+// task can be created.
 func New(client *zego.Client, opts Options) *Ledger {
+	opts.MaxTTL = cmp.Or(max(opts.MaxTTL, 0), DefaultMaxTTL)
+	opts.MaxTasks = cmp.Or(max(opts.MaxTasks, 0), DefaultMaxTasks)
+	opts.StopTimeout = cmp.Or(max(opts.StopTimeout, 0), DefaultStopTimeout)
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	ending, giveUp := context.WithCancel(context.Background())
 	return &Ledger{
-		client:   client,
-		maxTTL:   cmp.Or(max(opts.MaxTTL, 0), DefaultMaxTTL),
-		maxTasks: cmp.Or(max(opts.MaxTasks, 0), DefaultMaxTasks),
-		log:      opts.Logger,
-		entries:  map[string]*entry{},
+		client: client, opts: opts, log: opts.Logger,
+		ending: ending, giveUp: giveUp,
+		tasks:   map[string]*task{},
+		closing: make(chan struct{}), changed: make(chan struct{}),
 	}
 }
+
+func (l *Ledger) now() time.Time { return l.opts.Now() }
 
 // MaxTTL returns the longest life and idle time that a stream task may be given.
-func (l *Ledger) MaxTTL() time.Duration { return l.maxTTL }
+func (l *Ledger) MaxTTL() time.Duration { return l.opts.MaxTTL }
 
-// name returns the TaskId, or the StreamId if the TaskId is not known. The ledger's lock
-// must be held.
-func (e *entry) name() string {
-	if e.taskID == "" {
-		return "StreamId " + e.streamID
-	}
-	return e.taskID
-}
-
-// matches reports whether task is the one that this entry stands for. The TaskId decides,
-// if it is known. Otherwise StreamId and RoomId must be equal, and a task whose StreamId
-// the caller chose must be as young as our create: an older one had the StreamId before.
-func (e *entry) matches(task zego.StreamTask) bool {
-	if e.taskID != "" {
-		return e.taskID == task.ID
-	}
-	young := !time.Unix(task.CreateTime, 0).Before(e.reservedAt.Add(-time.Minute))
-	return e.streamID == task.StreamID && e.roomID == task.RoomID && (e.generatedID || young)
-}
-
-// add puts e into the ledger. It first removes tasks that ZEGO must have ended by now.
-// It fails with *LimitError, *StreamIDInUseError or ErrClosed.
-func (l *Ledger) add(e *entry) error {
+// add puts t into the ledger. It fails with *LimitError, *StreamIDInUseError or ErrClosed.
+func (l *Ledger) add(t *task) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
-	var running []string
-	for streamID, known := range l.entries {
-		if now.After(known.expiresAt) && !known.creating {
-			delete(l.entries, streamID)
-			continue
-		}
-		running = append(running, known.name())
-	}
+	now := l.now()
+	maps.DeleteFunc(l.tasks, func(_ string, known *task) bool { return known.state == held && now.After(known.expiresAt) })
 	switch {
 	case l.closed:
 		return ErrClosed
-	case l.entries[e.streamID] != nil:
-		return &StreamIDInUseError{StreamID: e.streamID}
-	case len(running) >= l.maxTasks:
+	case l.tasks[t.streamID] != nil:
+		return &StreamIDInUseError{StreamID: t.streamID}
+	case len(l.tasks) >= l.opts.MaxTasks:
+		var running []string
+		for _, known := range l.tasks {
+			running = append(running, known.name())
+		}
 		slices.Sort(running)
-		return &LimitError{MaxTasks: l.maxTasks, Running: running}
+		return &LimitError{MaxTasks: l.opts.MaxTasks, Running: running}
 	}
-	l.entries[e.streamID] = e
+	l.tasks[t.streamID] = t
 	return nil
 }
 
-// setTaskID records that ZEGO answered the create of e. The id is empty if the answer was
-// lost.
-func (l *Ledger) setTaskID(e *entry, taskID string) {
+// forget removes a task that does not run: it was not created, or it has ended.
+func (l *Ledger) forget(t *task) {
 	l.mu.Lock()
-	e.creating, e.taskID = false, taskID
-	closed := l.closed
-	l.mu.Unlock()
-	if closed {
-		l.stopInBackground(e) // StopAll may have looked before the id was known.
+	defer l.mu.Unlock()
+	if l.tasks[t.streamID] != t {
+		return
+	}
+	delete(l.tasks, t.streamID)
+	l.remember(t.taskID)
+	l.notify()
+}
+
+// remember notes that an own task has ended. The lock must be held.
+func (l *Ledger) remember(taskID string) {
+	if taskID != "" {
+		l.ended = append(l.ended, taskID)
+		l.ended = l.ended[max(0, len(l.ended)-maxEnded):]
 	}
 }
 
-// release removes e from the ledger: its task was not created, or it has ended.
-func (l *Ledger) release(e *entry) {
+// maxEnded is how many ended tasks a ledger remembers, to say that it started them.
+const maxEnded = 1000
+
+// notify wakes those who wait for a change. The lock must be held.
+func (l *Ledger) notify() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// answered records that the create of t has ended, and the TaskId if it is known. If ZEGO's
+// answer was lost, a task may still be created within settlingTime.
+func (l *Ledger) answered(t *task, taskID string, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e.creating = false
-	if l.entries[e.streamID] == e {
-		delete(l.entries, e.streamID)
+	t.taskID, t.createdBefore = taskID, l.now()
+	if lost {
+		t.createdBefore = t.createdBefore.Add(settlingTime)
 	}
 }
 
-// releaseID is release for the task with a TaskId, if it is in the ledger.
-func (l *Ledger) releaseID(taskID string) {
+// confirm records that ZEGO has described the own task with a TaskId.
+func (l *Ledger) confirm(taskID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for streamID, known := range l.entries {
-		if known.taskID == taskID {
-			delete(l.entries, streamID)
+	for _, t := range l.tasks {
+		if t.taskID == taskID {
+			t.confirmed = true
 		}
 	}
 }
 
-// learn records the TaskIds of own tasks whose create's answer was lost, if tasks holds
-// them.
-func (l *Ledger) learn(tasks ...zego.StreamTask) {
+// hasStopped records that ZEGO has stopped a task with the StreamId of t. It reports whether
+// that was the last one: no create can be carried out any more.
+func (l *Ledger) hasStopped(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, task := range tasks {
-		if known := l.entries[task.StreamID]; known != nil && known.matches(task) {
-			known.taskID = task.ID
+	if !l.now().Before(t.createdBefore) {
+		return true
+	}
+	l.remember(t.taskID)
+	t.stopped, t.taskID, t.confirmed = true, "", false
+	return false
+}
+
+func (l *Ledger) taskID(t *task) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return t.taskID
+}
+
+// identity returns the TaskId, and whether ZEGO has confirmed it.
+func (l *Ledger) identity(t *task) (taskID string, confirmed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return t.taskID, t.confirmed
+}
+
+func (l *Ledger) name(t *task) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return t.name()
+}
+
+// name returns the TaskId, or the StreamId if the TaskId is not known. The lock must be
+// held.
+func (t *task) name() string {
+	if t.taskID == "" {
+		return "StreamId " + t.streamID
+	}
+	return t.taskID
+}
+
+// isYoung reports whether ZEGO may not know the task yet at a time. The lock must be held.
+func (t *task) isYoung(now time.Time) bool { return now.Sub(t.createdBefore) < settlingTime }
+
+func (l *Ledger) isYoung(t *task) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return t.isYoung(l.now())
+}
+
+// matches reports whether ZEGO's description other is that of this task. A StreamId that the
+// ledger made up decides. Another program can use a StreamId that the caller chose, before
+// or after us, so other must also be in the same room and have been created while our
+// create was under way, by ZEGO's clock, which is clockOffset ahead of this machine's. The
+// lock must be held.
+func (t *task) matches(other zego.StreamTask, clockOffset time.Duration) bool {
+	if other.StreamID != t.streamID || t.generatedID {
+		return other.StreamID == t.streamID
+	}
+	const rounding = 2 * time.Second // CreateTime and ZEGO's clock are told in whole seconds.
+	created := time.Unix(other.CreateTime, 0).Add(-clockOffset)
+	tooOld := created.Before(t.reservedAt.Add(-rounding))
+	tooYoung := !t.createdBefore.IsZero() && created.After(t.createdBefore.Add(rounding))
+	return other.RoomID == t.roomID && !tooOld && !tooYoung
+}
+
+// learn records the TaskIds of own tasks that ZEGO's list shows under their StreamId.
+func (l *Ledger) learn(list ...zego.StreamTask) {
+	offset := l.client.ClockOffset()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, listed := range list {
+		if t := l.tasks[listed.StreamID]; t != nil && t.matches(listed, offset) {
+			t.taskID, t.confirmed = listed.ID, true
 		}
 	}
-}
-
-func (l *Ledger) name(e *entry) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return e.name()
-}
-
-func (l *Ledger) taskID(e *entry) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return e.taskID
-}
-
-func (l *Ledger) isCreating(e *entry) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return e.creating
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 	"zego-mcp/tools/streams"
@@ -65,9 +66,9 @@ func TestStartAndStop(t *testing.T) {
 	if _, err := l.Stop(t.Context(), started.TaskID); err != nil || l.Owns(started.TaskID) || running(t, client) != 0 {
 		t.Errorf("stop: got %v", err)
 	}
-	l.StopAll(t.Context())
+	l.Close(t.Context())
 	if _, err := l.Start(t.Context(), request()); !errors.Is(err, streams.ErrClosed) {
-		t.Errorf("after StopAll: got %v", err)
+		t.Errorf("after Close: got %v", err)
 	}
 }
 
@@ -98,7 +99,7 @@ func TestStartFails(t *testing.T) {
 		if !tt.wants(err) {
 			t.Errorf("%s: got %v", name, err)
 		}
-		l.WaitStopping()
+		l.Close(t.Context())
 		if n := running(t, client); n != 0 {
 			t.Errorf("%s: %d tasks run", name, n)
 		}
@@ -117,10 +118,98 @@ func TestStatusUnknown(t *testing.T) {
 	if err != nil || !l.Owns(started.TaskID) || running(t, client) != 1 {
 		t.Errorf("got %+v, %v", started, err)
 	}
-	l.StopAll(t.Context())
+	l.Close(t.Context())
 	if n := running(t, client); n != 0 {
 		t.Errorf("%d tasks run", n)
 	}
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestRecover starts a process after others of its installation: it stops what a dead one
+// left running, and nothing else.
+func TestRecover(t *testing.T) {
+	t.Parallel()
+	sim := &zegosim.Server{StartDelay: -1}
+	isDead := func(process string) bool { return process == "dead" }
+	start := func(mark streams.Mark, streamID string) string {
+		l, _ := ledger(t, sim, streams.Options{Mark: mark})
+		req := request()
+		req.StreamID = streamID
+		started, err := l.Start(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return started.TaskID
+	}
+	origins := map[string]streams.Origin{
+		start(streams.Mark{Installation: "here", Process: "dead"}, ""):              streams.Orphan,
+		start(streams.Mark{Installation: "here", Process: "alive"}, ""):             streams.Orphan,
+		start(streams.Mark{Installation: "here", Process: streams.KeepProcess}, ""): streams.Orphan,
+		start(streams.Mark{Installation: "here", Process: streams.CallProcess}, ""): streams.Call,
+		start(streams.Mark{Installation: "there", Process: "dead"}, ""):             streams.Orphan,
+		start(streams.Mark{}, ""):                 streams.Orphan,
+		start(streams.Mark{}, "chosen-by-a-user"): streams.Other,
+	}
+	for _, keep := range []bool{true, false} {
+		l, client := ledger(t, sim, streams.Options{KeepTasks: keep, Mark: streams.Mark{Installation: "here", Process: "new", IsDead: isDead}})
+		list, err := l.List(t.Context())
+		if err != nil || len(list.Tasks) != len(origins) {
+			t.Fatal(list, err)
+		}
+		for _, task := range list.Tasks {
+			if got := l.StartedBy(task); got != origins[task.ID] {
+				t.Errorf("%s counts as started by %s, want %s", task.StreamID, got, origins[task.ID])
+			}
+		}
+		l.Recover(t.Context())
+		l.Close(t.Context())
+		want := len(origins) - 1
+		if keep {
+			want = len(origins)
+		}
+		if n := running(t, client); n != want {
+			t.Errorf("with KeepTasks %t: %d tasks run, want %d", keep, n, want)
+		}
+	}
+}
+
+// TestEndedTasks checks that a task counts as one of this server after its end, too.
+func TestEndedTasks(t *testing.T) {
+	t.Parallel()
+	l, _ := ledger(t, &zegosim.Server{StartDelay: -1}, streams.Options{})
+	started, err := l.Start(t.Context(), request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Stop(t.Context(), started.TaskID); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.StartedBy(zego.StreamTask{ID: started.TaskID}); got != streams.ThisServer {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestChosenStreamIDInUse checks that a StreamId which a task at ZEGO has is refused before
+// anything is created.
+func TestChosenStreamIDInUse(t *testing.T) {
+	t.Parallel()
+	var creates atomic.Int32
+	sim := &zegosim.Server{StartDelay: -1, Observe: func(call zegosim.Call) {
+		if call.Action == "CreateDigitalHumanStreamTask" {
+			creates.Add(1)
+		}
+	}}
+	other, _ := ledger(t, sim, streams.Options{})
+	l, _ := ledger(t, sim, streams.Options{})
+	req := request()
+	req.StreamID = "chosen"
+	theirs, err := other.Start(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inUse, ok := errors.AsType[*streams.StreamIDInUseError](second(l.Start(t.Context(), req)))
+	if !ok || inUse.TaskID != theirs.TaskID || creates.Load() != 1 {
+		t.Errorf("got %+v after %d creates", inUse, creates.Load())
+	}
+}

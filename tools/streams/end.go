@@ -1,0 +1,229 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+	"zego-mcp/zego"
+)
+
+// end stops a task in a goroutine of its own. The goroutine finds out the TaskId if it is
+// not known, and tries with growing pauses until the task is stopped, until ZEGO has ended
+// it by its TTL, or until Close gives up and reports it. Nothing happens if the task is
+// being stopped already.
+func (l *Ledger) end(t *task) {
+	l.mu.Lock()
+	already := t.state == stopping || l.tasks[t.streamID] != t
+	t.state = stopping
+	if t.createdBefore.IsZero() { // The create panicked: it counts as one whose answer was lost.
+		t.createdBefore = l.now().Add(settlingTime)
+	}
+	l.notify()
+	l.mu.Unlock()
+	if already {
+		return
+	}
+	go func() {
+		pause := minPause
+		for attempt := 1; ; attempt++ {
+			stopped, err := l.tryStop(t)
+			switch {
+			case stopped:
+				l.log.Info("stream task stopped", "task", l.name(t), "stream", t.streamID)
+				l.forget(t)
+				return
+			case l.now().After(t.expiresAt):
+				l.log.Warn("a stream task could not be stopped; by now ZEGO has ended it", "task", l.name(t), "stream", t.streamID)
+				l.forget(t)
+				return
+			case err == nil && l.isMissing(t):
+				return // Close reports the task.
+			case attempt == 1 && err != nil:
+				l.log.Warn("a stream task could not be stopped at once, and costs; trying on", "task", l.name(t), "stream", t.streamID, "err", logText(err))
+			}
+			if !l.wait(pause) {
+				return // Close reports the task.
+			}
+			pause = min(2*pause, maxPause)
+		}
+	}()
+}
+
+// isMissing is called after ZEGO's list did not show a task. While the ledger is being
+// closed it reports true, and marks the task, if the task is so old that looking on is of
+// little use.
+func (l *Ledger) isMissing(t *task) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed || t.confirmed || t.stopped || t.isYoung(l.now()) {
+		return false
+	}
+	t.state = missing
+	l.notify()
+	return true
+}
+
+// wait waits for a pause between two attempts. It waits a second at most while the ledger is
+// being closed, and starts over with that when Close is called. It reports false when Close
+// has given up.
+func (l *Ledger) wait(pause time.Duration) bool {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.ending.Done():
+	case <-l.closing:
+		closing := time.NewTimer(min(pause, maxClosingPause))
+		defer closing.Stop()
+		select {
+		case <-closing.C:
+		case <-l.ending.Done():
+		}
+	}
+	return l.ending.Err() == nil
+}
+
+// tryStop makes one attempt to stop a task. It reports true if the task certainly does not
+// run any more, and cannot begin to.
+func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
+	ctx, cancel := context.WithTimeout(l.ending, attemptTimeout)
+	defer cancel()
+	id, confirmed := l.identity(t)
+	if id == "" {
+		// A task that is not listed may only not be listed yet, so it counts as running.
+		if id, err = l.find(ctx, t); id == "" {
+			return err == nil && l.cannotCome(t), err
+		}
+		confirmed = true
+	}
+	_, err = l.client.StopStreamTask(ctx, id)
+	switch {
+	case err == nil:
+		return l.hasStopped(t), nil
+	case !errors.Is(err, zego.CodeTaskNotFound):
+		return false, err
+	case confirmed:
+		return !l.isYoung(t), err
+	}
+	// The answer to the create named a TaskId that ZEGO does not know, or not yet.
+	listed, listErr := l.find(ctx, t)
+	if listErr != nil || listed == "" {
+		return false, listErr
+	}
+	if _, err = l.client.StopStreamTask(ctx, listed); err != nil {
+		return false, err
+	}
+	return l.hasStopped(t), nil
+}
+
+// cannotCome reports whether a task that is not listed was stopped, and was given the time
+// to be created after that.
+func (l *Ledger) cannotCome(t *task) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return t.stopped && l.now().After(t.createdBefore)
+}
+
+// find looks a task up in ZEGO's list by its StreamId. It returns and records the TaskId, or
+// "" if the list does not show the task.
+func (l *Ledger) find(ctx context.Context, t *task) (taskID string, err error) {
+	list, err := l.client.ListStreamTasks(ctx)
+	if err != nil {
+		return "", err
+	}
+	offset := l.client.ClockOffset()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, listed := range list.Tasks {
+		if t.matches(listed, offset) {
+			t.taskID, t.confirmed = listed.ID, true
+			return listed.ID, nil
+		}
+	}
+	return "", nil
+}
+
+// Stop ends a stream task, whoever started it. That the task had already stopped is no
+// error. If ZEGO does not stop an own task, the ledger goes on trying after Stop has
+// returned the error.
+func (l *Ledger) Stop(ctx context.Context, taskID string) (zego.Stopped, error) {
+	own := l.taskWithID(taskID)
+	stopped, err := l.client.StopStreamTask(ctx, taskID)
+	switch {
+	case own == nil:
+	case err == nil && l.hasStopped(own):
+		l.forget(own)
+	default:
+		l.end(own)
+	}
+	return stopped, err
+}
+
+func (l *Ledger) taskWithID(taskID string) *task {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.tasks {
+		if t.taskID == taskID {
+			return t
+		}
+	}
+	return nil
+}
+
+// Close lets no more tasks be created, and stops all tasks side by side: also those that
+// are being created, but with Options.KeepTasks not those whose TaskId a caller has. It
+// returns when no task may run any more, or after Options.StopTimeout; then it logs an
+// error for each task that may still run. Close may be called more than once.
+func (l *Ledger) Close(ctx context.Context) {
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		close(l.closing)
+	}
+	l.mu.Unlock()
+	if !l.opts.KeepTasks {
+		for _, t := range l.inState(held) {
+			l.end(t)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.opts.StopTimeout)
+	defer cancel()
+	l.waitForTheEnd(ctx)
+	l.giveUp()
+	for _, t := range l.inState(creating, stopping, missing) {
+		l.log.Error("a stream task may run, and costs until it ends by itself",
+			"stream", t.streamID, "room", t.roomID, "task", l.taskID(t), "ends_by", t.expiresAt.UTC().Format(time.RFC3339))
+		l.forget(t)
+	}
+}
+
+// waitForTheEnd waits until no task is being created or stopped, or ctx is done.
+func (l *Ledger) waitForTheEnd(ctx context.Context) {
+	for {
+		l.mu.Lock()
+		changed := l.changed
+		l.mu.Unlock()
+		if len(l.inState(creating, stopping)) == 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// inState returns the tasks that are in one of some states.
+func (l *Ledger) inState(states ...state) []*task {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []*task
+	for _, t := range l.tasks {
+		if slices.Contains(states, t.state) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
