@@ -21,6 +21,7 @@ import (
 	"time"
 	"zego-mcp/internal/cli"
 	"zego-mcp/internal/redisshare/redistest"
+	"zego-mcp/tools"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 
@@ -273,7 +274,8 @@ func TestSimulateCallbacks(t *testing.T) {
 	}
 }
 
-// TestReadme checks that README.md mentions every command, flag, variable and tool.
+// TestReadme checks that README.md mentions every command, flag, variable and tool, and
+// that it says which toolsets there are.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
@@ -301,8 +303,17 @@ func TestReadme(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(run("tools", "--toolsets", "all")) {
-		wanted = append(wanted, "`"+strings.Fields(line)[0]+"`")
+		name := strings.Fields(line)[0]
+		set, _ := tools.ToolsetOf(name)
+		if !regexp.MustCompile("(?m)^\\| `" + name + "` \\| .* \\| " + string(set.Name) + " \\|$").Match(text) {
+			t.Errorf("README.md has no row for %s that ends with its toolset %s", name, set.Name)
+		}
 	}
+	var toolsets []string
+	for _, set := range tools.Toolsets {
+		toolsets = append(toolsets, fmt.Sprintf("`%s` (%s)", set.Name, set.Description))
+	}
+	wanted = append(wanted, fmt.Sprintf("| `%s`. A list with commas, or `%s`: %s |", tools.DefaultToolsets(), tools.AllToolsets, strings.Join(toolsets, ", ")))
 	for _, want := range wanted {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("README.md does not mention %s", want)
