@@ -24,24 +24,24 @@ type relay struct {
 	out     io.Writer  // to the client
 }
 
-// readLines sends each line of in to lines, except empty ones, and closes lines when in
-// ends. The last line may lack its line end. A line larger than MaxMessage is not sent:
-// the client gets an error for it.
-func (r *relay) readLines(in *bufio.Reader, lines chan<- []byte, stop <-chan struct{}) {
-	defer close(lines)
-	for {
-		line, err := readLine(in)
-		switch {
-		case errors.Is(err, errLineTooLong):
-			r.refuseLine()
-		case len(bytes.TrimSpace(line)) > 0:
-			select {
-			case lines <- line:
-			case <-stop:
+// byteOrderMark is what some programs on Windows write before the first line.
+const byteOrderMark = "\ufeff"
+
+// readLines puts each line of in into lines, except empty ones, until in ends or lines is
+// closed. The last line may lack its line end. Of a line larger than MaxMessage it only
+// says that there was one.
+func (r *relay) readLines(in *bufio.Reader, lines *lineQueue) {
+	for first := true; ; first = false {
+		text, tooLong, err := readLine(in)
+		if first {
+			text = bytes.TrimPrefix(text, []byte(byteOrderMark))
+		}
+		if tooLong || len(bytes.TrimSpace(text)) > 0 {
+			if !lines.put(inputLine{text, tooLong}) {
 				return
 			}
 		}
-		if err != nil && !errors.Is(err, errLineTooLong) {
+		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				r.log.Warn("reading stopped", "err", err)
 			}
@@ -50,38 +50,20 @@ func (r *relay) readLines(in *bufio.Reader, lines chan<- []byte, stop <-chan str
 	}
 }
 
-// refuseLine tells the client that a line was too long. The error has no id, since the
-// line was not parsed.
-func (r *relay) refuseLine() {
-	r.log.Warn("message refused: too large", "limit_bytes", MaxMessage)
-	refusal := mcp.NewJSONRPCError(mcp.NewRequestId(nil), mcp.INVALID_REQUEST,
-		fmt.Sprintf("message is larger than %d MiB", MaxMessage>>20), nil)
-	if text, err := json.Marshal(refusal); err == nil {
-		_, _ = r.Write(append(text, '\n'))
-	}
-}
-
-var errLineTooLong = errors.New("line too long")
-
-// readLine returns the next line of in, with its line end. A line of more than
-// MaxMessage bytes is read to its end but not kept, and gives errLineTooLong.
-func readLine(in *bufio.Reader) ([]byte, error) {
-	var line []byte
-	tooLong := false
+// readLine returns the next line of in, with its line end. A line of more than MaxMessage
+// bytes is read to its end but not kept; of it readLine reports that it is too long. At the
+// end of in, err is io.EOF, with or without a last line.
+func readLine(in *bufio.Reader) (text []byte, tooLong bool, err error) {
 	for {
 		part, err := in.ReadSlice('\n')
-		if len(line)+len(part) > MaxMessage {
-			tooLong, line = true, nil
+		if len(text)+len(part) > MaxMessage {
+			tooLong, text = true, nil
 		}
 		if !tooLong {
-			line = append(line, part...)
+			text = append(text, part...)
 		}
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull): // The line goes on.
-		case tooLong && err == nil:
-			return nil, errLineTooLong
-		default:
-			return line, err
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return text, tooLong, err
 		}
 	}
 }
@@ -90,45 +72,65 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 // ctx is done or the server does not take them. mcp-go answers requests in any order,
 // but what a client sends after initialize relies on that being answered first; so
 // forward waits for it.
-func (r *relay) forward(ctx context.Context, lines <-chan []byte, toServer io.Writer) {
+func (r *relay) forward(ctx context.Context, lines *lineQueue, toServer io.Writer) {
 	for {
-		select {
-		case <-ctx.Done():
+		line, ok := lines.take()
+		if !ok || ctx.Err() != nil {
 			return
-		case line, ok := <-lines:
-			if !ok {
-				return
+		}
+		if line.tooLong {
+			r.refuse(fmt.Sprintf("message is larger than %d MiB", MaxMessage>>20))
+			continue
+		}
+		text := bytes.TrimRight(line.text, "\r\n")
+		var m message
+		if json.Unmarshal(text, &m) != nil {
+			m = message{} // mcp-go's server answers it with an error.
+		}
+		if m.ID != nil && !m.isAnswer() && !isValidID(m.ID) {
+			r.refuse("the id of a request must be a string or an integer")
+			continue
+		}
+		if m.wrapIDs() {
+			if wrapped, err := json.Marshal(m); err == nil {
+				text = wrapped
 			}
-			id, method := r.tracker.trackFromClient(line)
-			if _, err := toServer.Write(append(bytes.TrimRight(line, "\r\n"), '\n')); err != nil {
-				return
-			}
-			if method == string(mcp.MethodInitialize) && id != "" {
-				r.tracker.waitForAnswer(ctx, id)
-			}
+		}
+		r.tracker.trackFromClient(&m)
+		if _, err := toServer.Write(append(text, '\n')); err != nil {
+			return
+		}
+		if m.isRequest() && m.Method == string(mcp.MethodInitialize) {
+			r.tracker.waitForAnswer(ctx, m.ID)
 		}
 	}
 }
 
-// drain waits until all requests of the client are answered. It reports false if ctx is
-// done before that, or the server takes no more input.
+// refuse tells the client why a message was not taken. The error has no id, because the
+// message has none that could be used.
+func (r *relay) refuse(why string) {
+	r.log.Warn("message refused", "err", why)
+	refusal := mcp.NewJSONRPCError(mcp.NewRequestId(nil), mcp.INVALID_REQUEST, why, nil)
+	if text, err := json.Marshal(refusal); err == nil {
+		_, _ = r.Write(append(text, '\n'))
+	}
+}
+
+// drain waits until all requests of the client are answered. It gives up if ctx is done
+// before that, or the server takes no more input.
 //
 // A call may wait for the client's answer to a request of the server, such as an
 // elicitation. As the client's input is read no more, drain answers these requests with
 // an error, so that the call can end.
-func (r *relay) drain(ctx context.Context, toServer io.Writer) bool {
+func (r *relay) drain(ctx context.Context, toServer io.Writer) {
 	for {
 		for _, id := range r.tracker.takeServerRequests() {
 			if _, err := fmt.Fprintf(toServer, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"the client is gone"}}`+"\n", id); err != nil {
-				return false
+				return
 			}
 		}
-		allAnswered, ok := r.tracker.waitForAllAnswers(ctx)
-		if !ok {
-			return false
-		}
-		if allAnswered {
-			return true
+		if allAnswered, ok := r.tracker.waitForAllAnswers(ctx); allAnswered || !ok {
+			return
 		}
 	}
 }
@@ -136,9 +138,17 @@ func (r *relay) drain(ctx context.Context, toServer io.Writer) bool {
 // Write passes one message of mcp-go's server on to the client. mcp-go writes a message
 // with one call of Write, but several messages at the same time.
 func (r *relay) Write(message []byte) (int, error) {
+	id, isAnswer := parseID(message)
+	toClient := message
+	if own, wrapped := unwrapID(id); wrapped {
+		toClient = bytes.Replace(message, id, own, 1) // The id comes before the result.
+	}
 	r.writeMu.Lock()
-	n, err := r.out.Write(message)
+	_, err := r.out.Write(toClient)
 	r.writeMu.Unlock()
-	r.tracker.trackFromServer(message)
-	return n, err
+	r.tracker.trackFromServer(id, isAnswer)
+	if err != nil {
+		return 0, err
+	}
+	return len(message), nil
 }

@@ -11,6 +11,10 @@
 //     error. Serve takes the one and skips the other.
 //   - It may answer initialize after a call that was sent right behind it: 426 times in
 //     500. Serve passes nothing on before initialize is answered.
+//   - It answers a request whose id is 2^53+1 with the id 2^53, because it keeps numbers as
+//     float64, and does not answer one whose id is null. Serve hides such numbers from it,
+//     and refuses ids that MCP does not allow.
+//   - It takes a byte order mark for a part of the first message. Serve removes it.
 //   - It runs 5 calls at a time unless told otherwise: 100 calls of 50 ms took more than
 //     a second. Serve lets it run 100.
 //
@@ -20,7 +24,9 @@
 //     [MaxMessage].
 //   - It writes requests of its own, such as elicitations, without the lock that guards
 //     its answers. That is safe for an [os.File], but not for every writer.
-//   - It does not return while a client does not read. Serve gives up on it.
+//   - It does not return while a client does not read, and reads no input then once its
+//     queue is full. Serve reads ahead, so that it sees the end of input, and gives up on
+//     it after the grace period.
 //
 // The pool of 5 came with https://github.com/mark3labs/mcp-go/pull/529. Other requests
 // than calls left the reading loop because of
@@ -38,7 +44,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -58,7 +63,8 @@ const (
 
 // Serve reads messages from in and writes the answers of s to out. It stops reading when
 // in ends or ctx is done, and then waits up to grace for the requests that it has read.
-// Requests that are still unanswered after that are cancelled, which is logged.
+// Requests that are still unanswered after that are cancelled, which is logged, and may
+// take another second to end.
 //
 // Serve returns nil in each of these cases, and an error only if mcp-go's server fails.
 //
@@ -67,52 +73,60 @@ const (
 // read end when out is closed.
 func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer, log *slog.Logger, grace time.Duration) error {
 	r := &relay{out: out, log: log, tracker: newTracker()}
-	lines := make(chan []byte)
-	stopReading := make(chan struct{})
-	defer close(stopReading)
-	go r.readLines(bufio.NewReaderSize(in, 64<<10), lines, stopReading)
+	lines := newLineQueue()
+	defer lines.close()
+	inputEnded := make(chan struct{})
+	go func() {
+		defer close(inputEnded)
+		r.readLines(bufio.NewReaderSize(in, 64<<10), lines)
+	}()
 
 	// What we write to toServer, mcp-go reads from serverInput.
 	serverInput, toServer := io.Pipe()
-	graceOver := make(chan struct{})
-	var forwarding sync.WaitGroup
-	forwarding.Go(func() {
+	relayCtx, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRelay()
+	// A write to toServer does not see relayCtx: mcp-go reads nothing while it writes to a
+	// client that does not read. Closing toServer ends the write.
+	context.AfterFunc(relayCtx, func() { _ = toServer.Close() })
+	go func() {
 		// mcp-go cancels all running calls when its input ends, so this comes last.
 		defer func() { _ = toServer.Close() }()
-		r.forward(ctx, lines, toServer)
-		drainCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-		defer cancel()
-		if !r.drain(drainCtx, toServer) {
-			log.Warn("ended with requests unanswered", "grace", grace)
-			close(graceOver)
-		}
-	})
+		r.forward(relayCtx, lines, toServer)
+		r.drain(relayCtx, toServer)
+	}()
+	ended := make(chan error, 1)
+	go func() { ended <- listen(context.WithoutCancel(ctx), s, serverInput, r, log) }()
 
-	err := listen(context.WithoutCancel(ctx), s, serverInput, r, log, graceOver)
-	_ = serverInput.Close()
-	forwarding.Wait()
-	return err
-}
-
-// listen runs mcp-go's stdio server until in ends. It returns cancelTimeout after
-// graceOver is closed at the latest, even if the server still runs: mcp-go may hang in
-// writing to a client that does not read.
-func listen(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer, log *slog.Logger, graceOver <-chan struct{}) error {
-	stdio := server.NewStdioServer(s)
-	stdio.SetErrorLogger(slog.NewLogLogger(log.Handler(), slog.LevelWarn))
-	server.WithWorkerPoolSize(workerPoolSize)(stdio)
-	server.WithQueueSize(queueSize)(stdio)
-	result := make(chan error, 1)
-	go func() { result <- stdio.Listen(ctx, in, out) }()
 	select {
-	case err := <-result:
+	case err := <-ended:
 		return err
-	case <-graceOver:
+	case <-inputEnded:
+	case <-ctx.Done():
 	}
+	lines.close()
 	select {
-	case err := <-result:
+	case err := <-ended:
+		return err
+	case <-time.After(grace):
+	}
+	if !r.tracker.allAnswered() || !lines.empty() {
+		log.Warn("ended with requests unanswered", "grace", grace)
+	}
+	stopRelay()
+	select {
+	case err := <-ended:
 		return err
 	case <-time.After(cancelTimeout):
 		return nil
 	}
+}
+
+// listen runs mcp-go's stdio server until in ends. It hangs while a client does not read
+// what the server writes.
+func listen(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer, log *slog.Logger) error {
+	stdio := server.NewStdioServer(s)
+	stdio.SetErrorLogger(slog.NewLogLogger(log.Handler(), slog.LevelWarn))
+	server.WithWorkerPoolSize(workerPoolSize)(stdio)
+	server.WithQueueSize(queueSize)(stdio)
+	return stdio.Listen(ctx, in, out)
 }

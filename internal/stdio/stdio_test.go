@@ -85,6 +85,7 @@ func TestPipedRequestsAreAnswered(t *testing.T) {
 	for name, input := range map[string]string{
 		"terminated":   initialize + "\n" + callOf(1, "quick") + "\n" + callOf(2, "quick") + "\n",
 		"unterminated": initialize + "\n" + callOf(1, "quick") + "\n" + callOf(2, "quick"),
+		"BOM":          "\ufeff" + initialize + "\n" + callOf(1, "quick") + "\n" + callOf(2, "quick") + "\n",
 		"CRLF":         initialize + "\r\n\r\n" + callOf(1, "quick") + "\r\n \r\n" + callOf(2, "quick") + "\r\n",
 	} {
 		got := serve(t.Context(), t, newServer(nil), strings.NewReader(input), time.Minute)
@@ -132,9 +133,18 @@ func TestEndWaitsForCalls(t *testing.T) {
 
 // TestGraceIsLimited has a call that does not end before it is cancelled.
 func TestGraceIsLimited(t *testing.T) {
-	s := newServer(func(ctx context.Context) { <-ctx.Done() })
-	got := serve(t.Context(), t, s, strings.NewReader(initialize+"\n"+callOf(1, "slow")+"\n"), time.Millisecond)
-	if len(got) == 0 || got[0] != "init" {
+	in, client := io.Pipe()
+	running := make(chan struct{})
+	s := newServer(func(ctx context.Context) {
+		close(running)
+		<-ctx.Done()
+	})
+	done := make(chan []string)
+	go func() { done <- serve(t.Context(), t, s, in, time.Millisecond) }()
+	_, _ = io.WriteString(client, initialize+"\n"+callOf(1, "slow")+"\n")
+	<-running
+	_ = client.Close()
+	if got := <-done; len(got) == 0 || got[0] != "init" {
 		t.Errorf("got %v", got)
 	}
 }
@@ -186,15 +196,22 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
+// TestTooLongLine has a line that is too long. It is answered with an error, also at the end
+// of input, and what comes after it is answered.
 func TestTooLongLine(t *testing.T) {
-	input := io.MultiReader(
-		strings.NewReader(initialize+"\n"),
-		io.LimitReader(endless{}, 50<<20),
-		strings.NewReader("\n"+callOf("after", "quick")+"\n"),
-	)
-	got := serve(t.Context(), t, newServer(nil), input, time.Minute)
-	if fmt.Sprint(got) != "[init <nil>! after]" && fmt.Sprint(got) != "[<nil>! init after]" {
-		t.Errorf("got %v, want an error for the line, and then an answer", got)
+	for after, want := range map[string]string{
+		"\n" + callOf("after", "quick") + "\n": "[init <nil>! after]",
+		"\n":                                   "[init <nil>!]",
+		"":                                     "[init <nil>!]",
+	} {
+		input := io.MultiReader(
+			strings.NewReader(initialize+"\n"),
+			io.LimitReader(endless{}, 50<<20),
+			strings.NewReader(after),
+		)
+		if got := serve(t.Context(), t, newServer(nil), input, time.Minute); fmt.Sprint(got) != want {
+			t.Errorf("followed by %q: got %v, want %s", after, got, want)
+		}
 	}
 }
 
@@ -239,6 +256,155 @@ func TestInitializeIsAnsweredFirst(t *testing.T) {
 		if len(got) != 3 || got[0] != "init" {
 			t.Fatalf("got %v", got)
 		}
+	}
+}
+
+// rawIDs returns the ids in what a server wrote, as they are written there, with a "!" after
+// the id of an error.
+func rawIDs(t *testing.T, output string) []string {
+	t.Helper()
+	var ids []string
+	for line := range strings.Lines(output) {
+		var m struct{ ID, Error json.RawMessage }
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Errorf("not a message: %q", line)
+		}
+		id := string(m.ID)
+		if m.Error != nil {
+			id += "!"
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// TestIDs sends requests whose ids are easily changed on the way, or must be refused.
+func TestIDs(t *testing.T) {
+	const refused = "null!"
+	for id, want := range map[string]string{
+		"0":                      "0",
+		"-1":                     "-1",
+		"999999999999999":        "999999999999999",
+		"9007199254740993":       "9007199254740993", // 2^53+1; as a float64 it is 2^53.
+		"-9007199254740993":      "-9007199254740993",
+		"18446744073709551617":   "18446744073709551617",
+		"1.0":                    "1.0",
+		"1e3":                    "1e3",
+		`"1"`:                    `"1"`,
+		`""`:                     `""`,
+		`"zego-mcp id 5"`:        `"zego-mcp id 5"`,
+		`"zego-mcp id \u003cé>"`: `"zego-mcp id \u003cé>"`,
+		"1.5":                    refused,
+		"null":                   refused,
+		"true":                   refused,
+		`{"a":1}`:                refused,
+		"[1]":                    refused,
+	} {
+		var out bytes.Buffer
+		input := initialize + "\n" + `{"jsonrpc":"2.0","id":` + id + `,"method":"tools/call","params":{"name":"quick"}}` + "\n"
+		if err := stdio.Serve(t.Context(), newServer(nil), strings.NewReader(input), &out, slog.New(slog.DiscardHandler), time.Minute); err != nil {
+			t.Error(err)
+		}
+		if got := rawIDs(t, out.String()); len(got) != 2 || got[1] != want {
+			t.Errorf("id %s: got %v, want %s", id, got, want)
+		}
+		if want == refused && !strings.Contains(out.String(), `"code":-32600`) {
+			t.Errorf("id %s: got %s", id, out.String())
+		}
+	}
+}
+
+// TestCancelOfLargeID cancels one of two calls whose ids are the same as a float64.
+func TestCancelOfLargeID(t *testing.T) {
+	const first, second = 1<<53 + 1, 1 << 53
+	in, client := io.Pipe()
+	running, cancelled, release := make(chan int), make(chan int), make(chan struct{})
+	calls := 0
+	s := newServer(func(ctx context.Context) {
+		calls++ // The calls start one after the other.
+		call := calls
+		running <- call
+		select {
+		case <-ctx.Done():
+			cancelled <- call
+		case <-release:
+		}
+	})
+	done := make(chan []string)
+	go func() { done <- serve(t.Context(), t, s, in, time.Minute) }()
+	_, _ = io.WriteString(client, initialize+"\n"+callOf(first, "slow")+"\n")
+	<-running
+	_, _ = io.WriteString(client, callOf(second, "slow")+"\n")
+	<-running
+	_, _ = fmt.Fprintf(client, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%d}}`+"\n", first)
+	if got := <-cancelled; got != 1 {
+		t.Errorf("call %d was cancelled, want call 1", got)
+	}
+	close(release)
+	_ = client.Close()
+	<-done
+}
+
+// TestClientThatDoesNotRead has more calls outstanding than mcp-go keeps in its queue, so
+// that it takes no more input. Serve must end all the same.
+func TestClientThatDoesNotRead(t *testing.T) {
+	for _, how := range []string{"end of input", "signal"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var input strings.Builder
+		input.WriteString(initialize + "\n")
+		for i := range 12000 {
+			input.WriteString(callOf(i, "quick") + "\n")
+		}
+		// The client reads the answer to initialize, and then no more.
+		answers, out := io.Pipe()
+		in, client := io.Pipe()
+		done := make(chan error)
+		go func() {
+			done <- stdio.Serve(ctx, newServer(nil), in, out, slog.New(slog.DiscardHandler), time.Millisecond)
+		}()
+		go func() {
+			if _, err := bufio.NewReader(answers).ReadString('\n'); err != nil {
+				t.Error(err)
+			}
+		}()
+		if _, err := io.WriteString(client, input.String()); err != nil {
+			t.Fatal(err)
+		}
+		if how == "signal" {
+			cancel()
+		} else {
+			_ = client.Close()
+		}
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", how, err)
+		}
+		cancel()
+		_ = client.Close()
+		_ = answers.Close()
+	}
+}
+
+// TestServerFails has an mcp-go server that cannot serve, because it already serves another
+// client. Serve must return its error although the client sends nothing.
+func TestServerFails(t *testing.T) {
+	s := newServer(nil)
+	in, client := io.Pipe()
+	initialized, out := io.Pipe()
+	done := make(chan error)
+	go func() {
+		done <- stdio.Serve(t.Context(), s, in, out, slog.New(slog.DiscardHandler), time.Minute)
+	}()
+	_, _ = io.WriteString(client, initialize+"\n")
+	if _, err := bufio.NewReader(initialized).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	silent, _ := io.Pipe()
+	if err := stdio.Serve(t.Context(), s, silent, io.Discard, slog.New(slog.DiscardHandler), time.Minute); err == nil {
+		t.Error("got no error")
+	}
+	_ = client.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-
-	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // tracker knows the requests that have no answer yet, from the client and from the
@@ -25,46 +23,29 @@ func newTracker() *tracker {
 	return &tracker{pending: map[string]int{}, serverRequests: map[string]json.RawMessage{}, changed: make(chan struct{})}
 }
 
-// trackFromClient takes note of a message of the client: a request becomes pending, a
-// cancelled request is pending no more, since mcp-go may leave it without an answer, and
-// an answer settles a request of the server. It returns the id of a request, and the
-// method of a request or notification.
-func (t *tracker) trackFromClient(line []byte) (id, method string) {
-	var message struct {
-		Version string          `json:"jsonrpc"`
-		ID      json.RawMessage `json:"id"`
-		Method  string          `json:"method"`
-		Params  json.RawMessage `json:"params"`
-	}
-	if json.Unmarshal(line, &message) != nil || message.Version != mcp.JSONRPC_VERSION {
-		return "", ""
-	}
+// trackFromClient takes note of a message of the client, whose ids are those that mcp-go's
+// server gets: a request becomes pending, a cancelled request is pending no more, since
+// mcp-go may leave it without an answer, and an answer settles a request of the server.
+func (t *tracker) trackFromClient(m *message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if message.Method == "" { // It is an answer.
-		delete(t.serverRequests, canonicalID(message.ID))
-		return "", ""
-	}
-	if message.Method == string(mcp.MethodNotificationCancelled) {
-		var params struct {
-			RequestID json.RawMessage `json:"requestId"`
-		}
-		if json.Unmarshal(message.Params, &params) == nil {
+	switch {
+	case m.isAnswer():
+		delete(t.serverRequests, canonicalID(m.ID))
+	case m.isCancellation():
+		var params cancelledParams
+		if json.Unmarshal(m.Params, &params) == nil {
 			delete(t.pending, canonicalID(params.RequestID))
 		}
-		return "", message.Method
+	case m.isRequest():
+		t.pending[canonicalID(m.ID)]++
 	}
-	id = canonicalID(message.ID)
-	if id != "" {
-		t.pending[id]++
-	}
-	return id, message.Method
 }
 
 // trackFromServer takes note of a message of the server: an answer settles one of the
-// client's requests, and a request waits for the client. Notifications change nothing.
-func (t *tracker) trackFromServer(message []byte) {
-	rawID, isAnswer := parseID(message)
+// client's requests, and a request waits for the client. A message without an id changes
+// nothing.
+func (t *tracker) trackFromServer(rawID json.RawMessage, isAnswer bool) {
 	id := canonicalID(rawID)
 	if id == "" {
 		return
@@ -135,8 +116,16 @@ func (t *tracker) takeServerRequests() []json.RawMessage {
 }
 
 // waitForAnswer waits until the client's request with this id is answered, or ctx is done.
-func (t *tracker) waitForAnswer(ctx context.Context, id string) {
+func (t *tracker) waitForAnswer(ctx context.Context, rawID json.RawMessage) {
+	id := canonicalID(rawID)
 	t.wait(ctx, func() bool { return t.pending[id] == 0 })
+}
+
+// allAnswered reports whether all requests of the client are answered.
+func (t *tracker) allAnswered() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.pending) == 0
 }
 
 // waitForAllAnswers waits until all requests of the client are answered, or there is a
