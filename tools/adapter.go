@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
@@ -47,6 +48,7 @@ type deps struct {
 	timeout      time.Duration // Config.Timeout.
 
 	// progress sends the client an MCP progress notification, if the client asked for them.
+	// done need not increase; the client gets values that do.
 	progress func(done, total int, message string)
 }
 
@@ -119,12 +121,45 @@ func progressOf(ctx context.Context, req mcp.CallToolRequest) func(done, total i
 	if s == nil || req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil {
 		return func(int, int, string) {}
 	}
+	var values increasingProgress
 	return func(done, total int, message string) {
+		values.mu.Lock() // Also while sending, so that the notifications are sent in order.
+		defer values.mu.Unlock()
+		value, ok := values.next(done, total)
+		if !ok {
+			return
+		}
 		// An error means that the client has left, and then it needs no progress.
 		_ = s.SendNotificationToClient(ctx, "notifications/progress", map[string]any{
-			"progressToken": req.Params.Meta.ProgressToken, "progress": done, "total": total, "message": message,
+			"progressToken": req.Params.Meta.ProgressToken, "progress": value, "total": total, "message": message,
 		})
 	}
+}
+
+// increasingProgress makes the progress values of one call increase with each
+// notification, as MCP demands.
+type increasingProgress struct {
+	mu      sync.Mutex // guards what follows
+	started bool       // A value was sent.
+	done    int        // The greatest value that a tool reported.
+	repeats int        // How often a tool reported no greater value since.
+}
+
+// next returns the value to send when a tool reports done. A value that is not greater than
+// the last one becomes a little greater, but less than the next integer: the message is
+// still of use, and many clients wait longer for a call that reports progress. Such a value
+// must stay below total; if it would not, next returns false, and nothing is to be sent.
+func (p *increasingProgress) next(done, total int) (value float64, ok bool) {
+	if !p.started || done > p.done {
+		p.started, p.done, p.repeats = true, done, 0
+		return float64(done), true
+	}
+	if p.done >= total {
+		return 0, false
+	}
+	p.repeats++
+	// 1, 1.5, 1.67, 1.75 and so on.
+	return float64(p.done) + float64(p.repeats)/float64(p.repeats+1), true
 }
 
 // panicError says that a handler panicked.

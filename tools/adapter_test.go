@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,8 @@ import (
 	"zego-mcp/zego/zegosim"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 func TestTimeLimit(t *testing.T) {
@@ -91,4 +95,59 @@ func TestArgumentsStayOutOfTheLog(t *testing.T) {
 	if strings.Count(log, "msg=\"tool call") < calls || strings.Contains(log, word) {
 		t.Errorf("the log of %d calls: %s", calls, log)
 	}
+}
+
+// TestProgressIncreases checks that each progress value of a call is greater than the last,
+// and none is greater than the total.
+func TestProgressIncreases(t *testing.T) {
+	t.Parallel()
+	t.Run("create_stream_task", func(t *testing.T) {
+		t.Parallel()
+		s := newTestServer(t, &zegosim.Server{StartDelay: 200 * time.Millisecond}, tools.Config{}, streams.Options{})
+		got := checkProgressIncreases(t, s.MCPServer, "create_stream_task", createArguments(``))
+		if len(got) < 4 {
+			t.Errorf("got %v, want a value for each look at the task", got)
+		}
+	})
+	t.Run("find_digital_humans", func(t *testing.T) {
+		t.Parallel()
+		got := checkProgressIncreases(t, newChangingListServer(t, 1), "find_digital_humans", `{}`)
+		if n := len(got); n < 4 || got[n-1] != 64 {
+			t.Errorf("got %v, want values of two searches, up to 64", got)
+		}
+	})
+	t.Run("drive_by_audio_file", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		s := newTestServer(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
+		writeFile(t, filepath.Join(dir, "a.pcm"), make([]byte, 2*2*16000))
+		got := checkProgressIncreases(t, s.MCPServer, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":%q,"Path":"a.pcm"}`, s.createTask(t, ``)))
+		if n := len(got); n < 3 || got[n-1] != 2 {
+			t.Errorf("got %v, want 0 to 2", got)
+		}
+	})
+}
+
+// checkProgressIncreases calls a tool and returns the progress values of its notifications.
+func checkProgressIncreases(t *testing.T, s *server.MCPServer, tool, arguments string) []float64 {
+	t.Helper()
+	session := &recordingSession{notifications: make(chan mcp.JSONRPCNotification, 10000)}
+	answer := s.HandleMessage(s.WithContext(t.Context(), session), json.RawMessage(
+		fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":%s,"_meta":{"progressToken":"p"}}}`, tool, arguments)))
+	if result, ok := answer.(mcp.JSONRPCResponse); !ok {
+		t.Errorf("got %+v", answer)
+	} else if result := result.Result.(*mcp.CallToolResult); result.IsError {
+		t.Error(textOf(t, result))
+	}
+	close(session.notifications)
+	var values []float64
+	for notification := range session.notifications {
+		fields := notification.Params.AdditionalFields
+		value := fields["progress"].(float64)
+		if n := len(values); n > 0 && value <= values[n-1] || value > float64(fields["total"].(int)) {
+			t.Errorf("%v of %v after %v", value, fields["total"], values)
+		}
+		values = append(values, value)
+	}
+	return values
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // findResult is a result of find_digital_humans.
@@ -128,32 +129,40 @@ func TestFindRunsOutOfTime(t *testing.T) {
 	}
 }
 
+// newChangingListServer returns an MCP server over a list of 64 digital humans that changes
+// while its pages are read, for the first changes requests.
+func newChangingListServer(t *testing.T, changes int) *server.MCPServer {
+	t.Helper()
+	sim := &zegosim.Server{QPS: -1}
+	calls := make(chan struct{}, changes)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := httptest.NewRecorder()
+		sim.ServeHTTP(rec, r)
+		answer := rec.Body.String()
+		if strings.Contains(answer, "Lucas") || !strings.Contains(answer, "知小白") {
+			select {
+			case calls <- struct{}{}:
+				answer = strings.Replace(answer, `"Total":64`, `"Total":65`, 1)
+			default:
+			}
+		}
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(srv.Close)
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, QPS: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client})})
+}
+
 // TestFindInChangingList changes the list during the first search only, so that the second
 // succeeds, or during every search.
 func TestFindInChangingList(t *testing.T) {
 	t.Parallel()
 	for _, changes := range []int{1, 1000} {
-		sim := &zegosim.Server{QPS: -1}
-		calls := make(chan struct{}, changes)
-		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			rec := httptest.NewRecorder()
-			sim.ServeHTTP(rec, r)
-			answer := rec.Body.String()
-			if strings.Contains(answer, "Lucas") || !strings.Contains(answer, "知小白") {
-				select {
-				case calls <- struct{}{}:
-					answer = strings.Replace(answer, `"Total":64`, `"Total":65`, 1)
-				default:
-				}
-			}
-			_, _ = io.WriteString(w, answer)
-		}))
-		t.Cleanup(srv.Close)
-		client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, QPS: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, _ := decodeFindResult(t, textOf(t, callTool(t.Context(), t, tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client})}), "find_digital_humans", `{}`)))
+		s := newChangingListServer(t, changes)
+		got, _ := decodeFindResult(t, textOf(t, callTool(t.Context(), t, s, "find_digital_humans", `{}`)))
 		if complete := changes == 1; got.Complete != complete || complete && got.Searched != 64 || !complete && !strings.Contains(got.Advice, "list changed") {
 			t.Errorf("%d changes: got %+v", changes, got)
 		}
