@@ -109,6 +109,9 @@ func NewServer(cfg Config) *server.MCPServer {
 	}
 	a := adapter{cfg}
 	filter := toolsetFilter{cfg: cfg, toolsets: map[string]Toolset{}}
+	hooks := &server.Hooks{}
+	refuseLongValues(hooks)
+	filter.addTo(hooks)
 	title := "ZEGOCLOUD Digital Human"
 	if cfg.Simulated {
 		title += " (simulated)"
@@ -121,7 +124,7 @@ func NewServer(cfg Config) *server.MCPServer {
 		server.WithPromptCapabilities(false),
 		server.WithPromptFilter(filter.prompts),
 		server.WithResourceCapabilities(false, false),
-		server.WithHooks(filter.resourceHooks()),
+		server.WithHooks(hooks),
 		server.WithCompletions(),
 		server.WithPromptCompletionProvider(completions{a}),
 		server.WithResourceCompletionProvider(completions{a}),
@@ -188,10 +191,9 @@ func (f toolsetFilter) prompts(ctx context.Context, all []mcp.Prompt) []mcp.Prom
 	return keep(all, func(p mcp.Prompt) bool { return f.allows(ctx, kindPrompt, p.Name) })
 }
 
-// resourceHooks filters the lists of resources, for which mcp-go has no filters. The
-// handler of a resource checks the toolset when the resource is read.
-func (f toolsetFilter) resourceHooks() *server.Hooks {
-	hooks := &server.Hooks{}
+// addTo filters the lists of resources by hooks, because mcp-go has no filters for them.
+// The handler of a resource checks the toolset when the resource is read.
+func (f toolsetFilter) addTo(hooks *server.Hooks) {
 	hooks.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
 		result.Resources = keep(result.Resources, func(r mcp.Resource) bool { return f.allows(ctx, kindResource, r.URI) })
 	})
@@ -200,7 +202,6 @@ func (f toolsetFilter) resourceHooks() *server.Hooks {
 			return f.allows(ctx, kindResource, r.URITemplate.Raw())
 		})
 	})
-	return hooks
 }
 
 // keep returns a new slice of the items for which wanted is true.
