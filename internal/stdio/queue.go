@@ -18,7 +18,7 @@ type inputLine struct {
 }
 
 // lineQueue holds the lines that were read and not yet forwarded. It lets relay.readLines
-// see the end of input while relay.forward waits for mcp-go's server.
+// see the end of input while mcp-go's server reads nothing.
 type lineQueue struct {
 	mu      sync.Mutex // guards what follows
 	changed *sync.Cond // Signalled when lines or closed change.

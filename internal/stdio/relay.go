@@ -15,10 +15,16 @@ import (
 )
 
 // relay passes messages between the client and mcp-go's server, one per line, and tells
-// its tracker of each. It is the writer that mcp-go's server writes to.
+// its tracker of each. It is the reader that mcp-go's server reads from, and the writer
+// that it writes to.
 type relay struct {
+	ctx     context.Context // When it is done, Read returns io.EOF.
 	log     *slog.Logger
 	tracker *tracker
+
+	lines      *lineQueue      // From the client.
+	unread     []byte          // What the server has not read yet of the last message.
+	unanswered json.RawMessage // The id of an initialize that was the last message; otherwise nil.
 
 	writeMu sync.Mutex // guards out
 	out     io.Writer  // to the client
@@ -27,17 +33,17 @@ type relay struct {
 // byteOrderMark is what some programs on Windows write before the first line.
 const byteOrderMark = "\ufeff"
 
-// readLines puts each line of in into lines, except empty ones, until in ends or lines is
-// closed. The last line may lack its line end. Of a line larger than MaxMessage it only
+// readLines puts each line of in into r.lines, except empty ones, until in ends or
+// r.lines is closed. The last line may lack its line end. Of a line larger than MaxMessage it only
 // says that there was one.
-func (r *relay) readLines(in *bufio.Reader, lines *lineQueue) {
+func (r *relay) readLines(in *bufio.Reader) {
 	for first := true; ; first = false {
 		text, tooLong, err := readLine(in)
 		if first {
 			text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 		}
 		if tooLong || len(bytes.TrimSpace(text)) > 0 {
-			if !lines.put(inputLine{text, tooLong}) {
+			if !r.lines.put(inputLine{text, tooLong}) {
 				return
 			}
 		}
@@ -68,42 +74,85 @@ func readLine(in *bufio.Reader) (text []byte, tooLong bool, err error) {
 	}
 }
 
-// forward passes the client's lines on to mcp-go's server until there are no more lines,
-// ctx is done or the server does not take them. mcp-go answers requests in any order,
-// but what a client sends after initialize relies on that being answered first; so
-// forward waits for it.
-func (r *relay) forward(ctx context.Context, lines *lineQueue, toServer io.Writer) {
+// Read gives mcp-go's server the client's messages. It returns io.EOF when there are no
+// more and all requests are answered, or when r.ctx is done. mcp-go cancels all running
+// calls at io.EOF.
+func (r *relay) Read(p []byte) (int, error) {
+	if len(r.unread) == 0 {
+		next, ok := r.next()
+		if !ok {
+			return 0, io.EOF
+		}
+		r.unread = next
+	}
+	n := copy(p, r.unread)
+	r.unread = r.unread[n:]
+	return n, nil
+}
+
+// next returns the next line for mcp-go's server. mcp-go answers requests in any order,
+// but what a client sends after initialize relies on that being answered first; so next
+// waits for it.
+func (r *relay) next() (line []byte, ok bool) {
+	if r.unanswered != nil {
+		r.tracker.waitForAnswer(r.ctx, r.unanswered)
+		r.unanswered = nil
+	}
 	for {
-		line, ok := lines.take()
-		if !ok || ctx.Err() != nil {
-			return
+		line, ok := r.lines.take()
+		switch {
+		case r.ctx.Err() != nil:
+			return nil, false
+		case !ok:
+			return r.drain()
 		}
-		if line.tooLong {
-			r.refuse(fmt.Sprintf("message is larger than %d MiB", MaxMessage>>20))
-			continue
-		}
-		text := bytes.TrimRight(line.text, "\r\n")
-		var m message
-		if json.Unmarshal(text, &m) != nil {
-			m = message{} // mcp-go's server answers it with an error.
-		}
-		if m.ID != nil && !m.isAnswer() && !isValidID(m.ID) {
-			r.refuse("the id of a request must be a string or an integer")
-			continue
-		}
-		if m.wrapIDs() {
-			if wrapped, err := json.Marshal(m); err == nil {
-				text = wrapped
-			}
-		}
-		r.tracker.trackFromClient(&m)
-		if _, err := toServer.Write(append(text, '\n')); err != nil {
-			return
-		}
-		if m.isRequest() && m.Method == string(mcp.MethodInitialize) {
-			r.tracker.waitForAnswer(ctx, m.ID)
+		if text := r.toServer(line); text != nil {
+			return text, true
 		}
 	}
+}
+
+// toServer returns the line that mcp-go's server gets for a line of the client, or nil if
+// the client got an error for it.
+func (r *relay) toServer(line inputLine) []byte {
+	if line.tooLong {
+		r.refuse(fmt.Sprintf("message is larger than %d MiB", MaxMessage>>20))
+		return nil
+	}
+	text := bytes.TrimRight(line.text, "\r\n")
+	var m message
+	if json.Unmarshal(text, &m) != nil {
+		m = message{} // mcp-go's server answers it with an error.
+	}
+	if m.ID != nil && !m.isAnswer() && !isValidID(m.ID) {
+		r.refuse("the id of a request must be a string or an integer")
+		return nil
+	}
+	if m.wrapIDs() {
+		if wrapped, err := json.Marshal(m); err == nil {
+			text = wrapped
+		}
+	}
+	r.tracker.trackFromClient(&m)
+	if m.isRequest() && m.Method == string(mcp.MethodInitialize) {
+		r.unanswered = m.ID
+	}
+	return append(text, '\n')
+}
+
+// drain waits until all requests of the client are answered, and then reports false.
+//
+// A call may wait for the client's answer to a request of the server, such as an
+// elicitation. As the client's input is read no more, drain returns lines that answer
+// these requests with an error, so that the call can end.
+func (r *relay) drain() (lines []byte, ok bool) {
+	if allAnswered, ok := r.tracker.waitForAllAnswers(r.ctx); allAnswered || !ok {
+		return nil, false
+	}
+	for _, id := range r.tracker.takeServerRequests() {
+		lines = fmt.Appendf(lines, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"the client is gone"}}`+"\n", id)
+	}
+	return lines, true
 }
 
 // refuse tells the client why a message was not taken. The error has no id, because the
@@ -113,25 +162,6 @@ func (r *relay) refuse(why string) {
 	refusal := mcp.NewJSONRPCError(mcp.NewRequestId(nil), mcp.INVALID_REQUEST, why, nil)
 	if text, err := json.Marshal(refusal); err == nil {
 		_, _ = r.Write(append(text, '\n'))
-	}
-}
-
-// drain waits until all requests of the client are answered. It gives up if ctx is done
-// before that, or the server takes no more input.
-//
-// A call may wait for the client's answer to a request of the server, such as an
-// elicitation. As the client's input is read no more, drain answers these requests with
-// an error, so that the call can end.
-func (r *relay) drain(ctx context.Context, toServer io.Writer) {
-	for {
-		for _, id := range r.tracker.takeServerRequests() {
-			if _, err := fmt.Fprintf(toServer, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"the client is gone"}}`+"\n", id); err != nil {
-				return
-			}
-		}
-		if allAnswered, ok := r.tracker.waitForAllAnswers(ctx); allAnswered || !ok {
-			return
-		}
 	}
 }
 

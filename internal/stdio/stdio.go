@@ -72,30 +72,17 @@ const (
 // one that reads ends when in ends, and those that write to a client which does not
 // read end when out is closed.
 func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer, log *slog.Logger, grace time.Duration) error {
-	r := &relay{out: out, log: log, tracker: newTracker()}
-	lines := newLineQueue()
-	defer lines.close()
+	relayCtx, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRelay()
+	r := &relay{ctx: relayCtx, log: log, tracker: newTracker(), lines: newLineQueue(), out: out}
+	defer r.lines.close()
 	inputEnded := make(chan struct{})
 	go func() {
 		defer close(inputEnded)
-		r.readLines(bufio.NewReaderSize(in, 64<<10), lines)
-	}()
-
-	// What we write to toServer, mcp-go reads from serverInput.
-	serverInput, toServer := io.Pipe()
-	relayCtx, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopRelay()
-	// A write to toServer does not see relayCtx: mcp-go reads nothing while it writes to a
-	// client that does not read. Closing toServer ends the write.
-	context.AfterFunc(relayCtx, func() { _ = toServer.Close() })
-	go func() {
-		// mcp-go cancels all running calls when its input ends, so this comes last.
-		defer func() { _ = toServer.Close() }()
-		r.forward(relayCtx, lines, toServer)
-		r.drain(relayCtx, toServer)
+		r.readLines(bufio.NewReaderSize(in, 64<<10))
 	}()
 	ended := make(chan error, 1)
-	go func() { ended <- listen(context.WithoutCancel(ctx), s, serverInput, r, log) }()
+	go func() { ended <- listen(context.WithoutCancel(ctx), s, r, log) }()
 
 	select {
 	case err := <-ended:
@@ -103,13 +90,13 @@ func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer
 	case <-inputEnded:
 	case <-ctx.Done():
 	}
-	lines.close()
+	r.lines.close()
 	select {
 	case err := <-ended:
 		return err
 	case <-time.After(grace):
 	}
-	if !r.tracker.allAnswered() || !lines.empty() {
+	if !r.tracker.allAnswered() || !r.lines.empty() {
 		log.Warn("ended with requests unanswered", "grace", grace)
 	}
 	stopRelay()
@@ -121,12 +108,12 @@ func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer
 	}
 }
 
-// listen runs mcp-go's stdio server until in ends. It hangs while a client does not read
-// what the server writes.
-func listen(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer, log *slog.Logger) error {
+// listen runs mcp-go's stdio server until r gives it no more messages. It hangs while a
+// client does not read what the server writes.
+func listen(ctx context.Context, s *server.MCPServer, r *relay, log *slog.Logger) error {
 	stdio := server.NewStdioServer(s)
 	stdio.SetErrorLogger(slog.NewLogLogger(log.Handler(), slog.LevelWarn))
 	server.WithWorkerPoolSize(workerPoolSize)(stdio)
 	server.WithQueueSize(queueSize)(stdio)
-	return stdio.Listen(ctx, in, out)
+	return stdio.Listen(ctx, r, r)
 }
