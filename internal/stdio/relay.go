@@ -34,8 +34,8 @@ type relay struct {
 const byteOrderMark = "\ufeff"
 
 // readLines puts each line of in into r.lines, except empty ones, until in ends or
-// r.lines is closed. The last line may lack its line end. Of a line larger than MaxMessage it only
-// says that there was one.
+// r.lines is closed. The last line may lack its line end. Of a line larger than MaxMessage
+// it only says that there was one.
 func (r *relay) readLines(in *bufio.Reader) {
 	for first := true; ; first = false {
 		text, tooLong, err := readLine(in)
