@@ -29,8 +29,8 @@ func (e *ArgumentError) Error() string { return strings.Join(e.Problems, "\n") }
 // Decode checks the arguments of a call against the schema and returns them as a T.
 //
 // Arguments are JSON, as a []byte or json.RawMessage, or the value that encoding/json
-// decodes from JSON. Empty text, null and nil count as {}. Models write values in several
-// ways, of which Decode accepts these: a number may be a string, an integer may be written
+// decodes from JSON. Empty text, null and nil count as {}. Language models write values
+// in several ways, of which Decode accepts these: a number may be a string, an integer may be written
 // as 2.0 or 20e-1, and true and false may be strings.
 //
 // A field of T whose argument is absent keeps its zero value: Decode does not fill in the
@@ -130,7 +130,7 @@ func (d *decoder) decodeValue(n *node, path string, value any) any {
 	case "string":
 		return d.decodeString(n, path, value)
 	case "boolean":
-		switch value {
+		switch value { // Values of other types are equal to none of these.
 		case true, "true":
 			return true
 		case false, "false":
@@ -144,6 +144,7 @@ func (d *decoder) decodeValue(n *node, path string, value any) any {
 		}
 		return digits
 	}
+	// What is left is the type "number".
 	number, ok := parseNumber(value)
 	if !ok || !n.inRange(number) {
 		return d.refuse(path, "a number"+n.rangeText(), value)
@@ -182,8 +183,8 @@ func (d *decoder) decodeString(n *node, path string, value any) any {
 	// The problems below show the string, cut off after maxShown characters.
 	if len(n.Enum) > 0 && !slices.Contains(n.Enum, value) {
 		allowed := make([]string, len(n.Enum))
-		for i, value := range n.Enum {
-			allowed[i] = show(value)
+		for i, choice := range n.Enum {
+			allowed[i] = show(choice)
 		}
 		return d.refuse(path, "one of "+strings.Join(allowed, ", "), value)
 	}

@@ -38,13 +38,13 @@ It takes signed calls of {{range $i, $a := .Actions}}{{if $i}}, {{end}}<code>{{$
 func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 	var data struct {
 		Actions []string
-		Tasks   []streamTask
+		Tasks   []taskAnswer
 		Humans  []zego.DigitalHuman
 	}
 	data.Actions = slices.Sorted(maps.Keys(actions))
 	s.mu.Lock()
 	s.updateTasks()
-	data.Tasks = s.runningTasks()
+	data.Tasks = s.listedTasks()
 	s.mu.Unlock()
 	for _, human := range s.humans() {
 		if human.AvatarURL == "" {

@@ -27,6 +27,8 @@ const (
 	retention    = time.Hour
 )
 
+// taskStatus is ZEGO's Status of a task. The simulator writes ZEGO's numbers down once more,
+// so that it does not share a mistake of package zego.
 type taskStatus int
 
 const (
@@ -52,18 +54,19 @@ type task struct {
 	statusSince time.Time
 	idleSince   time.Time // when queue became empty, if it is empty
 
+	// A drive is one request that makes the digital human speak.
 	drives    []*drive      // all that are remembered, oldest first
 	queue     []*drive      // those of them that are not over; the first has its turn
-	voiceTurn chan struct{} // as speech.Session.Turn: one WebSocket connection at a time
+	voiceTurn chan struct{} // holds one token, which a WebSocket connection takes in order to speak
 
 	notifies   bool    // whether events are collected
 	events     []event // to be delivered, in order
 	delivering bool    // whether deliverAll runs for this task
 }
 
-// streamTask is how a task looks in an answer, its keys in the order of ZEGO's
+// taskAnswer is how a task looks in an answer, its keys in the order of ZEGO's
 // examples.
-type streamTask struct {
+type taskAnswer struct {
 	TaskID     string `json:"TaskId,omitempty"`
 	RoomID     string `json:"RoomId"`
 	StreamID   string `json:"StreamId"`
@@ -91,7 +94,7 @@ func (p *params) roomOrStream(name string) string {
 	return s
 }
 
-// createStreamTask starts a task.
+// createStreamTask starts a task. As every handler of an action, it runs with s.mu held.
 //
 // Assumed: fields that older documents name, such as ExtraConfig, are ignored. If a
 // StreamId is in use and there are too many tasks, the StreamId is reported.
@@ -117,7 +120,7 @@ func (s *Server) createStreamTask(r *request) (any, error) {
 		failReason = s.FailStart(roomID, streamID)
 	}
 
-	running := 0
+	occupied := 0 // Tasks that are stopping keep their place.
 	for _, t := range s.tasks {
 		if t.ended() {
 			continue
@@ -125,9 +128,9 @@ func (s *Server) createStreamTask(r *request) (any, error) {
 		if t.streamID == streamID {
 			return nil, refuse(zego.CodeStreamIDExists, "StreamId %q is used by task %q", streamID, t.id)
 		}
-		running++
+		occupied++
 	}
-	if limit := s.maxTasks(); limit >= 0 && running >= limit {
+	if limit := s.maxTasks(); limit >= 0 && occupied >= limit {
 		return nil, refuse(zego.CodeConcurrencyExceeded, "%d stream tasks may run at once", limit)
 	}
 	s.lastTask++
@@ -162,7 +165,7 @@ func (s *Server) getStreamTaskStatus(r *request) (any, error) {
 	if t.status == stopped {
 		return nil, t.stoppedError()
 	}
-	out := streamTask{RoomID: t.roomID, StreamID: t.streamID, Status: t.status, CreateTime: t.createdAt.Unix()}
+	out := taskAnswer{RoomID: t.roomID, StreamID: t.streamID, Status: t.status, CreateTime: t.createdAt.Unix()}
 	if t.status == initFailed {
 		out.FailReason = t.failReason
 	}
@@ -170,18 +173,18 @@ func (s *Server) getStreamTaskStatus(r *request) (any, error) {
 }
 
 func (s *Server) queryStreamTasks(*request) (any, error) {
-	return struct{ TaskList []streamTask }{s.runningTasks()}, nil
+	return struct{ TaskList []taskAnswer }{s.listedTasks()}, nil
 }
 
-// runningTasks lists the tasks that initialize or stream, oldest first. The caller
+// listedTasks lists the tasks that initialize or stream, oldest first. The caller
 // holds s.mu.
 //
 // Assumed: the order, and an empty list where there is none.
-func (s *Server) runningTasks() []streamTask {
-	out := []streamTask{}
+func (s *Server) listedTasks() []taskAnswer {
+	out := []taskAnswer{}
 	for _, t := range s.tasks {
 		if t.status == initializing || t.status == streaming {
-			out = append(out, streamTask{
+			out = append(out, taskAnswer{
 				TaskID: t.id, RoomID: t.roomID, StreamID: t.streamID, Status: t.status, CreateTime: t.createdAt.Unix(),
 			})
 		}
@@ -217,17 +220,14 @@ func (s *Server) updateTasks() time.Time {
 // returns the time. It forgets tasks that ended long ago.
 func (s *Server) applyClock() time.Time {
 	now := s.now()
-	s.tasks = slices.DeleteFunc(s.tasks, func(t *task) bool {
-		for {
-			at, change := t.nextChange()
-			if change == nil {
-				return now.Sub(t.statusSince) >= retention
-			}
-			if at.After(now) {
-				return false
-			}
+	for _, t := range s.tasks {
+		for at, change := t.nextChange(); change != nil && !at.After(now); at, change = t.nextChange() {
 			change(at)
 		}
+	}
+	s.tasks = slices.DeleteFunc(s.tasks, func(t *task) bool {
+		over := t.status == initFailed || t.status == stopped
+		return over && now.Sub(t.statusSince) >= retention
 	})
 	return now
 }
@@ -260,19 +260,19 @@ func (s *Server) streamingTask(id string) (*task, error) {
 // the clock changes nothing any more.
 func (t *task) nextChange() (at time.Time, change func(time.Time)) {
 	at, change = t.expiresAt, t.stop
-	unlessLater := func(otherAt time.Time, other func(time.Time)) {
+	orEarlier := func(otherAt time.Time, other func(time.Time)) {
 		if !otherAt.After(at) {
 			at, change = otherAt, other
 		}
 	}
 	switch t.status {
 	case initializing:
-		unlessLater(t.startsAt, t.start)
+		orEarlier(t.startsAt, t.start)
 	case streaming:
 		if len(t.queue) == 0 {
-			unlessLater(t.idleSince.Add(t.maxIdle), t.stop)
+			orEarlier(t.idleSince.Add(t.maxIdle), t.stop)
 		} else if endsAt := t.queue[0].endsAt; !endsAt.IsZero() {
-			unlessLater(endsAt, t.endFirst)
+			orEarlier(endsAt, t.endFirst)
 		}
 	case stopping:
 		return t.statusSince.Add(stopDuration), func(at time.Time) { t.setStatus(stopped, at) }
