@@ -31,3 +31,18 @@ func TestStreamTaskResource(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownResource reads a URI that no resource has, under both codes that MCP has had
+// for that.
+func TestUnknownResource(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	for params, want := range map[string]int{
+		`{"uri":"zego://nothing"}`: mcp.RESOURCE_NOT_FOUND,
+		`{"uri":"zego://nothing","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}`: mcp.INVALID_PARAMS,
+	} {
+		if _, code := s.rpc(t, "resources/read", params); code != want {
+			t.Errorf("%s: got code %d, want %d", params, code, want)
+		}
+	}
+}
