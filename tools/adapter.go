@@ -72,6 +72,9 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 		if value := recover(); value != nil {
 			err = &panicError{value: value, stack: debug.Stack()}
 		}
+		if inner, ok := errors.AsType[*zego.PanicError](err); ok {
+			err = &panicError{value: inner.Value, stack: inner.Stack}
+		}
 		a.log(ctx, r, time.Since(start), &stats, err)
 	}()
 	project := a.cfg.Project(ctx)

@@ -137,3 +137,24 @@ func TestAdvice(t *testing.T) {
 		t.Errorf("with advice: got %s", text)
 	}
 }
+
+// TestPanicInClient checks that a panic in a request that several calls share is logged as
+// one in the tool is.
+func TestPanicInClient(t *testing.T) {
+	t.Parallel()
+	a, log := testAdapter(t)
+	client, err := zego.New(1, strings.Repeat("x", 32), zego.Options{Observer: zego.Observer{Attempt: func(context.Context, zego.AttemptInfo) { panic("private words") }}, Endpoint: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := callNote(t, a, noteTool(func(ctx context.Context, _ deps, _ noteInput) (noteOutput, error) {
+		_, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{})
+		return noteOutput{}, err
+	}))
+	if !strings.Contains(text, "failed inside") || strings.Contains(text, "private") {
+		t.Errorf("got %s", text)
+	}
+	if got := log.String(); !strings.Contains(got, "level=ERROR") || !strings.Contains(got, "coalesce.go") || strings.Contains(got, "private") {
+		t.Errorf("the log says %s", got)
+	}
+}

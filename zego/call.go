@@ -131,21 +131,29 @@ func (c *Client) attempt(ctx context.Context, req request, info *CallInfo) (answ
 		return answer{}, err
 	}
 	info.Attempts++
-	watch := &sendWatch{written: permit.Sent}
-	got, err := c.send(httptrace.WithClientTrace(ctx, watch.trace()), req)
-	took := time.Since(start)
-	sent := watch.sent(err)
-	if sent {
-		permit.Sent() // A request that broke while it was written may have arrived.
-	}
-	_, noAnswer := errors.AsType[*TransportError](err)
-	permit.Done(!noAnswer)
+	got, sent, err := c.sendPermitted(ctx, req, permit)
 	c.observeAttempt(ctx, AttemptInfo{
-		Action: req.action.name, Number: info.Attempts, Start: start, Duration: took, QueueTime: start.Sub(queued),
+		Action: req.action.name, Number: info.Attempts, Start: start, Duration: time.Since(start), QueueTime: start.Sub(queued),
 		HTTPStatus: got.httpStatus, RequestID: got.RequestID, Err: err,
 	})
 	if err != nil && sent && req.action.nonIdempotent && req.action.mayHaveActed(err) {
 		err = &LostAnswerError{Action: req.action.name, Err: err}
 	}
 	return got, err
+}
+
+// sendPermitted sends req once and uses permit up, also if it panics. It reports whether the
+// request may have arrived.
+func (c *Client) sendPermitted(ctx context.Context, req request, permit Permit) (got answer, sent bool, err error) {
+	answered := false
+	defer func() { permit.Done(answered) }()
+	watch := &sendWatch{written: permit.Sent}
+	got, err = c.send(httptrace.WithClientTrace(ctx, watch.trace()), req)
+	sent = watch.sent(err)
+	if sent {
+		permit.Sent() // A request that broke while it was written may have arrived.
+	}
+	_, noAnswer := errors.AsType[*TransportError](err)
+	answered = !noAnswer
+	return got, sent, err
 }

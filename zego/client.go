@@ -15,6 +15,7 @@
 //   - [*LostAnswerError]: the call may have been carried out and must not be repeated.
 //   - [*ListChangedError]: a list changed while an iterator read its pages.
 //   - [*SpeechError]: audio could not be sent to its end.
+//   - [*PanicError]: the program has a fault.
 //
 // A Client is safe for concurrent use. It writes no logs; see [Observer]. The server
 // secret, the signature and signed URLs appear in no error.

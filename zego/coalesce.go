@@ -3,6 +3,7 @@ package zego
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 )
 
@@ -65,7 +66,7 @@ func (g *callGroup) do(ctx context.Context, key string, fn upstreamCall) (answer
 // before c.done is closed.
 func (c *sharedCall) endedTooEarly() bool {
 	queue := new(QueueError)
-	return c.ctxEnded || errors.As(c.err, &queue)
+	return c.err != nil && c.ctxEnded || errors.As(c.err, &queue)
 }
 
 // join returns the running call for key and true, or starts one and returns it and false.
@@ -95,12 +96,18 @@ func (g *callGroup) start(ctx context.Context, key string, fn upstreamCall) *sha
 	}
 	g.calls[key] = call
 	go func() {
+		defer func() {
+			// A panic must not end the process: nobody who could recover it is above.
+			if value := recover(); value != nil {
+				call.answer, call.err = answer{}, &PanicError{Value: value, Stack: debug.Stack()}
+			}
+			call.ctxEnded = callCtx.Err() != nil
+			g.mu.Lock()
+			g.forget(key, call)
+			g.mu.Unlock()
+			close(call.done)
+		}()
 		call.answer, call.err = fn(callCtx, &call.info)
-		call.ctxEnded = callCtx.Err() != nil
-		g.mu.Lock()
-		g.forget(key, call)
-		g.mu.Unlock()
-		close(call.done)
 	}()
 	return call
 }

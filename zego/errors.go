@@ -202,3 +202,13 @@ func (e *LostAnswerError) Error() string {
 
 // Unwrap returns the cause.
 func (e *LostAnswerError) Unwrap() error { return e.Err }
+
+// PanicError says that something panicked while calls shared one request: the client, or an
+// Observer, Limiter, Cache or transport that the program set in Options.
+type PanicError struct {
+	Value any    // What was passed to panic.
+	Stack []byte // As of debug.Stack.
+}
+
+// Error does not repeat the value, because it may hold a text from the network.
+func (e *PanicError) Error() string { return fmt.Sprintf("zego: a panic with a %T", e.Value) }
