@@ -112,7 +112,7 @@ func explain(err error, advice advice) string {
 		}
 		return lines(
 			fmt.Sprintf("%s got no answer: %v", transport.Action, transport.Err),
-			"What to do: check the network and the endpoint with `zego-mcp doctor`.", tryAgain(true))
+			"What to do: check the network and the endpoint with `zego-mcp doctor`.", tryAgain(transport.Retryable()))
 	}
 	return err.Error()
 }

@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 	"zego-mcp/zego"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -135,6 +138,33 @@ func TestAdvice(t *testing.T) {
 	refusing.advice = advice{zego.CodeTaskNotFound: "Write another note."}
 	if text := callNote(t, a, refusing); !strings.Contains(text, "What to do: Write another note.") {
 		t.Errorf("with advice: got %s", text)
+	}
+}
+
+// TestPermanentFailure checks that the model is told whether another try helps when no
+// connection can be made.
+func TestPermanentFailure(t *testing.T) {
+	t.Parallel()
+	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	untrusted.StartTLS()
+	defer untrusted.Close()
+	a, _ := testAdapter(t)
+	for endpoint, want := range map[string]string{
+		untrusted.URL:        "Trying again with the same arguments does not help.",
+		"http://127.0.0.1:1": "Trying again may help.",
+	} {
+		client, err := zego.New(1, strings.Repeat("x", 32), zego.Options{Endpoint: endpoint, RetryInterval: time.Microsecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := callNote(t, a, noteTool(func(ctx context.Context, _ deps, _ noteInput) (noteOutput, error) {
+			_, err := client.ListStreamTasks(ctx)
+			return noteOutput{}, err
+		}))
+		if !strings.HasPrefix(text, "QueryDigitalHumanStreamTasks got no answer: ") || !strings.HasSuffix(text, want) {
+			t.Errorf("%s: got %s, want %q", endpoint, text, want)
+		}
 	}
 }
 

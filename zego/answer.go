@@ -35,14 +35,63 @@ type dataDecoder struct {
 	result func() (any, error) // Returns the *T and the error of its check; nil if there is no Data.
 }
 
-func newDataDecoder[T any, D payload[T]]() dataDecoder {
+// newDataDecoder returns a decoder for the answer to the request in.
+func newDataDecoder[T any, D payload[T]](in any) dataDecoder {
 	var data D
 	return dataDecoder{target: &data, result: func() (any, error) {
 		if data == nil {
 			return nil, nil
 		}
-		return data, data.check()
+		if err := data.check(); err != nil {
+			return data, err
+		}
+		return data, checkEntries(in, data)
 	}}
+}
+
+// pageRequest asks for one page of a list.
+type pageRequest interface{ maxEntries() int }
+
+// pageData is the Data of one page of a list.
+type pageData interface{ entries() int }
+
+// checkEntries returns an error if data is a page with more entries than in asks for.
+func checkEntries(in, data any) error {
+	asked, isRequest := in.(pageRequest)
+	page, isPage := data.(pageData)
+	if isRequest && isPage && page.entries() > asked.maxEntries() {
+		return fmt.Errorf("%d entries came, but at most %d were asked for", page.entries(), asked.maxEntries())
+	}
+	return nil
+}
+
+// The largest lengths of fields in the Data of an answer, in bytes. ZEGO documents none.
+// They are generous, and keep an answer from filling a model's context or a log.
+const (
+	maxID   = 256
+	maxName = 1000
+	maxURL  = 8192
+)
+
+// field is the name and the value of a field in the Data of an answer.
+type field struct{ name, value string }
+
+// checkLengths returns an error if one of the fields has more than max bytes.
+func checkLengths(max int, fields ...field) error {
+	for _, f := range fields {
+		if len(f.value) > max {
+			return fmt.Errorf("field %s has %d bytes, more than %d", f.name, len(f.value), max)
+		}
+	}
+	return nil
+}
+
+// checkID returns an error if an id is missing or too long.
+func checkID(name, id string) error {
+	if id == "" {
+		return fmt.Errorf("field %s is missing", name)
+	}
+	return checkLengths(maxID, field{name, id})
 }
 
 // envelope is the JSON object that ZEGO wraps each answer in.
@@ -55,12 +104,14 @@ type envelope struct {
 
 // parseAnswer decodes the answer to action, except for its time. Its errors are *Error if
 // ZEGO refused the call, and *ResponseError if the answer is not as ZEGO documents it.
-// They repeat texts of the answer only after scrub has removed what is secret.
-func parseAnswer(action apiAction, raw httpAnswer, data dataDecoder, scrub func(string) string) (answer, error) {
+// They repeat texts of the answer, so they must pass scrubber.answerError.
+func parseAnswer(action apiAction, raw httpAnswer, data dataDecoder) (answer, error) {
 	var requestID string
 	bad := func(format string, args ...any) error {
-		reason := scrub(fmt.Sprintf(format, args...))
-		return &ResponseError{Action: action.name, HTTPStatus: raw.status, RequestID: requestID, Reason: reason}
+		return &ResponseError{
+			Action: action.name, HTTPStatus: raw.status, RequestID: requestID,
+			Reason: fmt.Sprintf(format, args...), retryAfter: raw.retryAfter,
+		}
 	}
 	switch {
 	case raw.isRedirect():
@@ -73,12 +124,12 @@ func parseAnswer(action apiAction, raw httpAnswer, data dataDecoder, scrub func(
 	if err != nil || env.Code == nil {
 		return answer{}, bad("%s", describeBody(raw.header.Get("Content-Type"), raw.body, err))
 	}
-	requestID = oneLine(scrub(env.RequestID), 100)
+	requestID = env.RequestID
 	switch {
 	case *env.Code != 0: // Data does not matter to a refusal.
 		return answer{}, &Error{
 			Action: action.name, Code: *env.Code, RequestID: requestID, HTTPStatus: raw.status,
-			Message: oneLine(scrub(env.Message), 500),
+			Message: env.Message, retryAfter: raw.retryAfter,
 		}
 	case raw.status >= 400:
 		return answer{}, bad("Code 0 (success) with a failing HTTP status")
@@ -126,14 +177,4 @@ func describeBody(contentType string, body []byte, err error) string {
 		return fmt.Sprintf("not JSON (%s, %d bytes)", oneLine(contentType, 60), len(body))
 	}
 	return "JSON that is not ZEGO's envelope: " + err.Error()
-}
-
-// oneLine makes text from elsewhere fit for one line of an error: it replaces control
-// characters by spaces and cuts the text after maxRunes characters.
-func oneLine(text string, maxRunes int) string {
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
-	if runes := []rune(text); len(runes) > maxRunes {
-		return string(runes[:maxRunes]) + "…"
-	}
-	return text
 }

@@ -3,6 +3,7 @@ package zego
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -19,9 +20,9 @@ func FuzzEnvelope(f *testing.F) {
 		f.Add(200, []byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		scrub := func(text string) string { return strings.ReplaceAll(text, secret, "[secret]") }
-		got, err := parseAnswer(getDigitalHumanList, httpAnswer{status, http.Header{}, body}, newDataDecoder[listData](), scrub)
+		got, err := parseAnswer(getDigitalHumanList, httpAnswer{status: status, header: http.Header{}, body: body}, newDataDecoder[listData](ListDigitalHumansRequest{}))
 		if err != nil {
+			err = newScrubber(secret)(url.Values{}).answerError(err)
 			_, refused := errors.AsType[*Error](err)
 			_, bad := errors.AsType[*ResponseError](err)
 			if refused == bad || strings.ContainsAny(err.Error(), "\n\r") || strings.Contains(err.Error(), secret) {

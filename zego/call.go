@@ -47,7 +47,8 @@ func call[T any, D payload[T]](ctx context.Context, c *Client, action apiAction,
 		return *new(T), answer{}, fmt.Errorf("zego: %s: encode request: %w", action.name, err)
 	}
 	start := time.Now()
-	got, info, err := c.cachedCall(ctx, request{action, body, newDataDecoder[T, D]})
+	newDecoder := func() dataDecoder { return newDataDecoder[T, D](in) }
+	got, info, err := c.cachedCall(ctx, request{action, body, newDecoder})
 	info.Action, info.ReadOnly, info.RequestID, info.Err = action.name, action.readOnly, got.RequestID, err
 	info.Start, info.Duration = start, time.Since(start)
 	c.observeCall(ctx, info)

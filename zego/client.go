@@ -18,7 +18,8 @@
 //   - [*PanicError]: the program has a fault.
 //
 // A Client is safe for concurrent use. It writes no logs; see [Observer]. The server
-// secret, the signature and signed URLs appear in no error.
+// secret, the signature and signed URLs appear in no error, and no text from the network
+// makes an error long.
 package zego
 
 import (
@@ -84,7 +85,7 @@ type Client struct {
 	retryInterval time.Duration
 	clock         *clock
 	sign          func(action string) url.Values
-	scrub         func(text, signature string) string
+	scrubber      func(query url.Values) scrubber
 
 	limiter     Limiter
 	running     callGroup
@@ -119,8 +120,7 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 		return nil, fmt.Errorf("zego: %w", err)
 	}
 	httpClient := *opts.HTTPClient
-	// A followed redirect would hand the signed query to another host.
-	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	httpClient.Transport = noRedirects{httpClient.Transport}
 	clock := &clock{local: opts.Now}
 	return &Client{
 		endpoint:      strings.TrimSuffix(opts.Endpoint, "/") + "/",
@@ -129,15 +129,13 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 		retryInterval: opts.RetryInterval,
 		clock:         clock,
 		sign:          signer(appID, serverSecret, clock.now),
-		scrub: func(text, signature string) string {
-			return strings.NewReplacer(serverSecret, "[secret]", signature, "[signature]").Replace(text)
-		},
-		limiter:     opts.Limiter,
-		memory:      memory,
-		cache:       opts.Cache,
-		cacheTTL:    opts.CacheTTL,
-		cachePrefix: "zego-mcp:" + strconv.FormatUint(uint64(appID), 10) + ":",
-		observer:    opts.Observer,
+		scrubber:      newScrubber(serverSecret),
+		limiter:       opts.Limiter,
+		memory:        memory,
+		cache:         opts.Cache,
+		cacheTTL:      opts.CacheTTL,
+		cachePrefix:   "zego-mcp:" + strconv.FormatUint(uint64(appID), 10) + ":",
+		observer:      opts.Observer,
 	}, nil
 }
 
@@ -165,7 +163,7 @@ func (o *Options) setDefaults() {
 		o.Limiter = NewLimiter(o.QPS)
 	}
 	if o.HTTPClient == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport := newTransport(http.ProxyFromEnvironment)
 		transport.MaxIdleConnsPerHost = 32 // Bursts of calls all go to one host.
 		o.HTTPClient = &http.Client{Transport: transport}
 	}

@@ -1,12 +1,9 @@
 package zego_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -378,64 +375,6 @@ func TestAllDigitalHumans(t *testing.T) {
 			t.Errorf("got %d and %d errors", ok, failed)
 		}
 	})
-}
-
-// TestSecretsNeverShow gets answers that repeat what was sent, and prints all that a
-// program might print. The secret and the signature are not in it.
-func TestSecretsNeverShow(t *testing.T) {
-	t.Parallel()
-	signatures := make(chan string, 100)
-	repeating := func(answer func(w http.ResponseWriter, r *http.Request)) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			signatures <- r.URL.Query().Get("Signature")
-			answer(w, r)
-		})
-	}
-	for name, answer := range map[string]func(w http.ResponseWriter, r *http.Request){
-		"message": func(w http.ResponseWriter, r *http.Request) {
-			_, _ = fmt.Fprintf(w, `{"Code":400000001,"Message":%q,"RequestId":%[1]q}`, r.URL.String()+secret)
-		},
-		"not JSON": func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprint(w, r.URL.String(), secret) },
-		"HTML":     func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprint(w, "<p>", r.URL.String(), secret) },
-		"wrong type": func(w http.ResponseWriter, r *http.Request) {
-			_, _ = fmt.Fprintf(w, `{"Code":0,"Data":{"Total":%q}}`, r.URL.String())
-		},
-		"redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/elsewhere?"+r.URL.RawQuery, http.StatusFound)
-		},
-		"drop": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"odd length": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "100")
-			_, _ = w.Write([]byte("{}"))
-		},
-		"content type": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", r.URL.Query().Get("Signature"))
-			_, _ = w.Write([]byte("?"))
-		},
-	} {
-		client := newClient(t, repeating(answer), zego.Options{})
-		ctx, info := traced(t)
-		_, err := client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{})
-		if err == nil {
-			t.Errorf("%s: no error", name)
-			continue
-		}
-		var logged bytes.Buffer
-		slog.New(slog.NewJSONHandler(&logged, nil)).Error("x", "err", err, "client", client, "info", *info)
-		for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-			_, _ = fmt.Fprintf(&logged, "%v %+v %#v\n", cause, cause, cause)
-		}
-		_, _ = fmt.Fprintf(&logged, "%v %+v %#v", client, client, *info)
-		hidden := []string{secret}
-		for len(signatures) > 0 {
-			hidden = append(hidden, <-signatures)
-		}
-		for _, hidden := range hidden {
-			if strings.Contains(logged.String(), hidden) {
-				t.Errorf("%s: %q shows in %s", name, hidden, logged.String())
-			}
-		}
-	}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

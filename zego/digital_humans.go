@@ -34,6 +34,16 @@ type ListDigitalHumansRequest struct {
 	Limit     *int       `json:"Limit,omitempty"`     // How many entries to return at most, 1 to MaxLimit; default MaxLimit.
 }
 
+func (in ListDigitalHumansRequest) maxEntries() int { return limitOf(in.Limit) }
+
+// limitOf returns how many entries a request for a page asks for.
+func limitOf(limit *int) int {
+	if limit == nil {
+		return MaxLimit
+	}
+	return *limit
+}
+
 // DigitalHuman is an avatar that the project can put on a stream.
 type DigitalHuman struct {
 	ID        string    `json:"DigitalHumanId"`
@@ -168,6 +178,8 @@ func checkTotal(total *int) error {
 	return nil
 }
 
+func (d *listData) entries() int { return len(*d.DigitalHumans) }
+
 func (d *listData) clone() listData {
 	humans := make([]DigitalHuman, len(*d.DigitalHumans))
 	for i := range humans {
@@ -186,11 +198,16 @@ func (d *humanData) clone() humanData {
 }
 
 func (d *humanData) check() error {
-	if d.ID == "" {
-		return errors.New("field DigitalHumanId is missing")
+	if err := checkID("DigitalHumanId", d.ID); err != nil {
+		return err
 	}
 	if d.Gestures == nil {
 		d.Gestures = []Gesture{}
 	}
-	return nil
+	for _, gesture := range d.Gestures {
+		if err := errors.Join(checkLengths(maxName, field{"Action", gesture.Name}), checkLengths(maxURL, field{"PreviewUrl", gesture.PreviewURL})); err != nil {
+			return err
+		}
+	}
+	return errors.Join(checkLengths(maxName, field{"Name", d.Name}), checkLengths(maxURL, field{"AvatarUrl", d.AvatarURL}))
 }

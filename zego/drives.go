@@ -205,12 +205,7 @@ type driveData struct {
 	DriveID string `json:"DriveId"`
 }
 
-func (d *driveData) check() error {
-	if d.DriveID == "" {
-		return errors.New("field DriveId is missing")
-	}
-	return nil
-}
+func (d *driveData) check() error { return checkID("DriveId", d.DriveID) }
 
 func (d *driveData) clone() driveData { return *d }
 
@@ -221,8 +216,8 @@ type driveListData struct {
 
 func (d *driveListData) check() error {
 	for i, drive := range d.DriveList {
-		if drive.ID == "" {
-			return fmt.Errorf("entry %d of DriveList: field DriveId is missing", i)
+		if err := checkID("DriveId", drive.ID); err != nil {
+			return fmt.Errorf("entry %d of DriveList: %w", i, err)
 		}
 	}
 	return nil

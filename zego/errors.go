@@ -1,8 +1,11 @@
 package zego
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
+	"time"
 )
 
 // Code is a return code of ZEGO's API. It implements error, so that
@@ -129,6 +132,8 @@ type Error struct {
 	Message    string // ZEGO's own words, at most 500 characters; may be empty.
 	RequestID  string // Tell it to ZEGO support; may be empty.
 	HTTPStatus int    // Usually 200, because ZEGO tells failures by Code.
+
+	retryAfter time.Duration // See httpAnswer.
 }
 
 // Error returns one line with the action, the code, its message and the request id.
@@ -154,7 +159,9 @@ func (e *Error) Retryable() bool { return e.Code.Retryable() }
 // hold the URL, because the query is signed.
 type TransportError struct {
 	Action string // The name of ZEGO's action.
-	Err    error  // The cause. If a context ended, errors.Is finds the cause of that.
+	// Err is the cause. If a context ended, errors.Is finds the cause of that, and if no
+	// connection could be made, errors.As finds the *net.OpError.
+	Err error
 }
 
 // Error returns one line with the action and the cause.
@@ -165,13 +172,22 @@ func (e *TransportError) Error() string {
 // Unwrap returns the cause.
 func (e *TransportError) Unwrap() error { return e.Err }
 
+// Retryable reports whether the same call may succeed later. It is false if the endpoint's
+// host does not exist, its certificate is not trusted, or the proxy refuses to connect.
+func (e *TransportError) Retryable() bool {
+	cause, ok := errors.AsType[*safeCause](e.Err)
+	return !ok || !cause.permanent
+}
+
 // ResponseError says that an answer came that is not as ZEGO documents it: an HTML page of
 // a proxy, a redirect, broken or oversized JSON, or Data with missing or wrong fields.
 type ResponseError struct {
 	Action     string // The name of ZEGO's action.
 	HTTPStatus int
 	RequestID  string // Empty if the answer had none.
-	Reason     string // What came instead.
+	Reason     string // What came instead, at most 500 characters.
+
+	retryAfter time.Duration // See httpAnswer.
 }
 
 // Error returns one line with the action, the HTTP status and what came.
@@ -184,8 +200,16 @@ func (e *ResponseError) Error() string {
 }
 
 // Retryable reports whether the same call may succeed later: so it is if the server or a
-// proxy failed (HTTP 5xx).
-func (e *ResponseError) Retryable() bool { return e.HTTPStatus >= 500 }
+// proxy failed (HTTP 5xx) or asks to come again (408, 425, 429).
+func (e *ResponseError) Retryable() bool { return isTransientStatus(e.HTTPStatus) }
+
+func isTransientStatus(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= http.StatusInternalServerError
+}
 
 // LostAnswerError says that no usable answer came to a call that must not happen twice,
 // such as CreateStreamTask or DriveByText. ZEGO may have carried it out, so the client has

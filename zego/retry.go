@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -15,6 +16,10 @@ const maxAttempts = 4
 // rateLimitDelay is added to the delay after CodeRateLimited: ZEGO counts a call against
 // its limit for that long.
 const rateLimitDelay = time.Second
+
+// maxRetryAfter bounds the delay before an attempt. If a server asks to wait longer, the
+// call fails at once.
+const maxRetryAfter = 30 * time.Second
 
 // retry makes attempts of req until one succeeds, fails for good, or is the last that
 // maxAttempts and ctx allow. It returns the last one's result and counts them in info.
@@ -52,6 +57,10 @@ func (c *Client) retry(ctx context.Context, req request, info *CallInfo) (answer
 		case refused && req.action.nonIdempotent || !isTransient(err):
 			return got, err
 		}
+		delay = max(delay, retryAfter(err))
+		if delay > maxRetryAfter {
+			return got, err
+		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= delay {
 			return got, err // It tells more than "deadline exceeded" would.
 		}
@@ -69,13 +78,39 @@ func isTransient(err error) bool {
 	if _, ok := errors.AsType[*LostAnswerError](err); ok {
 		return false
 	}
-	if _, ok := errors.AsType[*TransportError](err); ok {
-		return true
+	if failed, ok := errors.AsType[*TransportError](err); ok {
+		return failed.Retryable()
 	}
 	if bad, ok := errors.AsType[*ResponseError](err); ok {
 		return bad.Retryable()
 	}
 	refusal, ok := errors.AsType[*Error](err)
 	return ok && (refusal.Code == CodeSystemError || refusal.Code == CodeGatewayInternal ||
-		refusal.HTTPStatus >= http.StatusInternalServerError && refusal.Retryable())
+		isTransientStatus(refusal.HTTPStatus) && refusal.Retryable())
+}
+
+// parseRetryAfter returns how long a Retry-After header asks to wait, which is a number of
+// seconds or a time by ZEGO's clock. It returns 0 if the header asks for nothing.
+func parseRetryAfter(header string, now time.Time) time.Duration {
+	const longest = 1_000_000 // Seconds. No Duration overflows.
+	seconds, err := strconv.ParseUint(header, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, longest)) * time.Second
+	}
+	at, err := http.ParseTime(header)
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(now))
+}
+
+// retryAfter returns how long the server that answered with err asks to wait.
+func retryAfter(err error) time.Duration {
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		return refusal.retryAfter
+	}
+	if bad, ok := errors.AsType[*ResponseError](err); ok {
+		return bad.retryAfter
+	}
+	return 0
 }

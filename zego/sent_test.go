@@ -68,7 +68,7 @@ func TestClockAhead(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, &script{answers: map[string][]string{
 		"CreateDigitalHumanStreamTask": {""},
-		"QueryDigitalHumanStreamTasks": {running("mine", time.Now())},
+		"QueryDigitalHumanStreamTasks": {running(time.Now())},
 	}}, zego.Options{Now: func() time.Time { return time.Now().Add(5 * time.Minute) }})
 	got, err := client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{RTCConfig: zego.RTCConfig{RoomID: "room", StreamID: "mine"}})
 	if err != nil || got.TaskID != "t" {
@@ -85,7 +85,7 @@ func TestFindAfterDeadline(t *testing.T) {
 	t.Parallel()
 	upstream := &script{answers: map[string][]string{
 		"CreateDigitalHumanStreamTask": {"hang"},
-		"QueryDigitalHumanStreamTasks": {running("mine", time.Now())},
+		"QueryDigitalHumanStreamTasks": {running(time.Now())},
 	}}
 	client := newClient(t, upstream, zego.Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

@@ -9,8 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -52,13 +50,10 @@ type wsDriveData struct {
 }
 
 func (d *wsDriveData) check() error {
-	if d.DriveID == "" {
-		return errors.New("field DriveId is missing")
-	}
 	if d.WSSAddress == "" {
 		return errors.New("field WssAddress is missing")
 	}
-	return nil
+	return errors.Join(checkID("DriveId", d.DriveID), checkLengths(maxURL, field{"WssAddress", d.WSSAddress}))
 }
 
 func (d *wsDriveData) clone() wsDriveData { return *d }
@@ -115,7 +110,7 @@ func (c *Client) Speak(ctx context.Context, taskID string, audio PCM) (Spoken, e
 	}
 	s := speech{audio: audio, driveID: drive.ID, timeout: c.timeout}
 	if err := s.speak(ctx, drive.Address, frame, n); err != nil {
-		return Spoken{}, &SpeechError{DriveID: drive.ID, Sent: audio.lengthOf(s.sent), Err: scrubAddress(ctx, err, drive.Address)}
+		return Spoken{}, &SpeechError{DriveID: drive.ID, Sent: audio.lengthOf(s.sent), Err: speechCause(ctx, err, drive.Address)}
 	}
 	return Spoken{drive.Drive, audio.lengthOf(s.sent)}, nil
 }
@@ -211,7 +206,7 @@ func (s *speech) connect(ctx context.Context, address WSSAddress) error {
 	if err != nil || u.Host == "" || u.Scheme != "wss" && (u.Scheme != "ws" || !isLoopback(u.Hostname())) {
 		return errors.New("ZEGO's WssAddress is no wss URL")
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := newTransport(http.ProxyFromEnvironment)
 	// The address is an IP whose certificate does not verify: ZEGO's documentation says
 	// to skip that for it. The token in it is good for this one speech.
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // See above.
@@ -219,15 +214,12 @@ func (s *speech) connect(ctx context.Context, address WSSAddress) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	//nolint:bodyclose // The documentation of Dial says that the body need not be closed.
-	conn, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}})
+	conn, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: &http.Client{Transport: noRedirects{transport}}})
 	if err != nil {
 		if resp != nil {
 			return fmt.Errorf("the audio connection was refused: HTTP %d", resp.StatusCode)
 		}
-		return withoutURL(err)
+		return describeFailure(err)
 	}
 	conn.SetReadLimit(-1) // However large a message is, nothing of it is kept.
 	s.conn = conn
@@ -304,19 +296,11 @@ func readFrame(r io.Reader, frame []byte) (int, error) {
 	return n, err
 }
 
-// scrubAddress returns err without the address and its token. If ctx has ended it returns
-// the cause of that, which errors.Is recognizes.
-func scrubAddress(ctx context.Context, err error, address WSSAddress) error {
+// speechCause returns what may be shown of err, which ended a speech to address. If ctx has
+// ended it returns the cause of that.
+func speechCause(ctx context.Context, err error, address WSSAddress) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	text := strings.ReplaceAll(err.Error(), string(address), "[address]")
-	if u, parseErr := url.Parse(string(address)); parseErr == nil {
-		for _, values := range u.Query() {
-			for _, value := range slices.DeleteFunc(values, func(v string) bool { return v == "" }) {
-				text = strings.ReplaceAll(text, value, "[token]")
-			}
-		}
-	}
-	return errors.New(oneLine(text, 300))
+	return addressScrubber(address).cause(err)
 }

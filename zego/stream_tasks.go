@@ -68,7 +68,7 @@ type StreamTask struct {
 	RoomID     string     `json:"RoomId"`
 	StreamID   string     `json:"StreamId"`
 	Status     TaskStatus `json:"Status"`
-	FailReason string     `json:"FailReason"` // Why the stream could not start, if Status is TaskInitFailed.
+	FailReason string     `json:"FailReason"` // Why the stream could not start, if Status is TaskInitFailed. At most 500 characters in one line.
 	CreateTime int64      `json:"CreateTime"` // In Unix seconds, by ZEGO's clock.
 }
 
@@ -242,12 +242,7 @@ type createdData struct {
 	TaskID string `json:"TaskId"`
 }
 
-func (d *createdData) check() error {
-	if d.TaskID == "" {
-		return errors.New("field TaskId is missing")
-	}
-	return nil
-}
+func (d *createdData) check() error { return checkID("TaskId", d.TaskID) }
 
 func (d *createdData) clone() createdData { return *d }
 
@@ -258,7 +253,8 @@ func (d *taskData) check() error {
 	if d.Status == 0 {
 		return errors.New("field Status is missing")
 	}
-	return nil
+	d.FailReason = oneLine(d.FailReason, maxErrorText)
+	return checkLengths(maxID, field{"RoomId", d.RoomID}, field{"StreamId", d.StreamID})
 }
 
 func (d *taskData) clone() taskData { return *d }
@@ -271,10 +267,7 @@ type taskListData struct {
 
 func (d *taskListData) check() error {
 	for i, task := range d.TaskList {
-		if task.ID == "" {
-			return fmt.Errorf("entry %d of TaskList: field TaskId is missing", i)
-		}
-		if err := (*taskData)(&d.TaskList[i]).check(); err != nil {
+		if err := errors.Join(checkID("TaskId", task.ID), (*taskData)(&d.TaskList[i]).check()); err != nil {
 			return fmt.Errorf("entry %d of TaskList: %w", i, err)
 		}
 	}

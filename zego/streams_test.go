@@ -82,10 +82,11 @@ func succeeded(data string) string {
 	return `{"Code":0,"Message":"success","RequestId":"r","Data":` + data + `}`
 }
 
-// running returns a list of running tasks. One is in the room "room" and has streamID.
-func running(streamID string, created time.Time) string {
+// running returns a list of running tasks. One is in the room "room" and has the StreamId
+// "mine".
+func running(created time.Time) string {
 	return succeeded(fmt.Sprintf(`{"TaskList":[{"TaskId":"other","RoomId":"room","StreamId":"else","Status":3,"CreateTime":1},`+
-		`{"TaskId":"t","RoomId":"room","StreamId":%q,"Status":1,"CreateTime":%d}]}`, streamID, created.Unix()))
+		`{"TaskId":"t","RoomId":"room","StreamId":"mine","Status":1,"CreateTime":%d}]}`, created.Unix()))
 }
 
 // TestCreateOnce loses the answer to a create in different ways. The client does not create
@@ -93,7 +94,8 @@ func running(streamID string, created time.Time) string {
 func TestCreateOnce(t *testing.T) {
 	t.Parallel()
 	const create, query = "CreateDigitalHumanStreamTask", "QueryDigitalHumanStreamTasks"
-	listed, none := running("mine", time.Now()), succeeded(`{"TaskList":null}`)
+	// The tasks are created when their turn comes: on a busy machine that is seconds later.
+	listed, none := running(time.Now().Add(time.Minute)), succeeded(`{"TaskList":null}`)
 	for _, tt := range []struct {
 		name            string
 		creates, lists  []string
@@ -109,14 +111,14 @@ func TestCreateOnce(t *testing.T) {
 		{"lost, and listed late", []string{""}, []string{none, none, listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 3},
 		{"lost, and the list fails once", []string{""}, []string{refused(zego.CodeNoPermission), listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 2},
 		{"lost, and not listed", []string{""}, []string{none}, zego.CreatedStreamTask{}, true, 0, 1, 3},
-		{"lost, and an old task listed", []string{""}, []string{running("mine", time.Now().Add(-time.Hour))}, zego.CreatedStreamTask{}, true, 0, 1, 3},
+		{"lost, and an old task listed", []string{""}, []string{running(time.Now().Add(-time.Hour))}, zego.CreatedStreamTask{}, true, 0, 1, 3},
 		{"busy, then answered", []string{refused(zego.CodeSystemBusy), succeeded(`{"TaskId":"t"}`)}, nil, zego.CreatedStreamTask{TaskID: "t", RequestID: "r"}, false, 0, 2, 0},
 		{"refused", []string{refused(zego.CodeConcurrencyExceeded)}, nil, zego.CreatedStreamTask{}, false, zego.CodeConcurrencyExceeded, 1, 0},
 		{"system error, and listed", []string{refused(zego.CodeSystemError)}, []string{listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 1},
 		{"system error, and not listed", []string{refused(zego.CodeSystemError)}, []string{none}, zego.CreatedStreamTask{}, true, zego.CodeSystemError, 1, 3},
 		{"busy, but created", []string{refused(zego.CodeSystemBusy), refused(zego.CodeStreamIDExists)}, []string{listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 2, 1},
 		{"busy, then refused, and not listed", []string{refused(zego.CodeSystemBusy), refused(zego.CodeConcurrencyExceeded)}, []string{none}, zego.CreatedStreamTask{}, true, zego.CodeConcurrencyExceeded, 2, 3},
-		{"StreamId of another", []string{refused(zego.CodeStreamIDExists)}, []string{running("mine", time.Now().Add(-10*time.Second))}, zego.CreatedStreamTask{}, false, zego.CodeStreamIDExists, 1, 3},
+		{"StreamId of another", []string{refused(zego.CodeStreamIDExists)}, []string{running(time.Now().Add(-10 * time.Second))}, zego.CreatedStreamTask{}, false, zego.CodeStreamIDExists, 1, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -16,6 +16,8 @@ type ListTimbresRequest struct {
 	Limit          *int   `json:"Limit,omitempty"`          // How many entries to return at most, 1 to MaxLimit; default MaxLimit.
 }
 
+func (in ListTimbresRequest) maxEntries() int { return limitOf(in.Limit) }
+
 // Timbre is a voice for DriveByText.
 type Timbre struct {
 	ID        string `json:"TimbreId"`
@@ -79,12 +81,15 @@ func (d *timbreListData) check() error {
 		return errors.New("field Timbres is missing")
 	}
 	for i, timbre := range d.Timbres {
-		if timbre.ID == "" {
-			return fmt.Errorf("entry %d of Timbres: field TimbreId is missing", i)
+		if err := errors.Join(checkID("TimbreId", timbre.ID), checkLengths(maxName, field{"Name", timbre.Name}),
+			checkLengths(maxURL, field{"AvatarUrl", timbre.AvatarURL})); err != nil {
+			return fmt.Errorf("entry %d of Timbres: %w", i, err)
 		}
 	}
 	return nil
 }
+
+func (d *timbreListData) entries() int { return len(d.Timbres) }
 
 func (d *timbreListData) clone() timbreListData {
 	return timbreListData{Total: new(*d.Total), Timbres: append([]Timbre{}, d.Timbres...)}
