@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"zego-mcp/schema"
 	"zego-mcp/zego"
@@ -119,8 +120,18 @@ func (t tool[In, Out]) call(ctx context.Context, d deps, input *schema.Schema[In
 	if err != nil {
 		return nil, err
 	}
+	if len(text) > maxResult {
+		return nil, &toolError{
+			"the result is too large",
+			fmt.Sprintf("The result has %d bytes, more than the %d that this server passes on.\nWhat to do: ask for less, such as a smaller Limit.", len(text), maxResult),
+		}
+	}
 	return mcp.NewToolResultStructured(out, text), nil
 }
+
+// maxResult bounds the result of a tool, in bytes of JSON. The largest page of a list takes
+// about 10 kB. What is far larger fills a model's context and is no answer of ZEGO's.
+const maxResult = 1 << 20
 
 // compactJSON encodes a result for models: in one line, and without HTML escapes, because a
 // model would copy an escape such as \u0026 into a URL.

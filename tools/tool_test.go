@@ -141,6 +141,27 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
+// TestResultSize checks that a result which is too large is refused, and that the log does
+// not hold it.
+func TestResultSize(t *testing.T) {
+	t.Parallel()
+	a, log := testAdapter(t)
+	sized := func(bytes int) string {
+		return callNote(t, a, noteTool(func(context.Context, deps, noteInput) (noteOutput, error) {
+			return noteOutput{strings.Repeat("x", bytes-len(`{"Note":""}`))}, nil
+		}))
+	}
+	if text := sized(1 << 20); len(text) != 1<<20 {
+		t.Errorf("the largest result: got %.200s", text)
+	}
+	if text := sized(1<<20 + 1); text != "The result has 1048577 bytes, more than the 1048576 that this server passes on.\nWhat to do: ask for less, such as a smaller Limit." {
+		t.Errorf("got %.200s", text)
+	}
+	if got := log.String(); !strings.Contains(got, "the result is too large") || len(got) > 1000 {
+		t.Errorf("the log says %.500s", got)
+	}
+}
+
 // TestPermanentFailure checks that the model is told whether another try helps when no
 // connection can be made.
 func TestPermanentFailure(t *testing.T) {
