@@ -23,12 +23,13 @@
 package zego
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -134,9 +135,18 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 		memory:        memory,
 		cache:         opts.Cache,
 		cacheTTL:      opts.CacheTTL,
-		cachePrefix:   "zego-mcp:" + strconv.FormatUint(uint64(appID), 10) + ":",
+		cachePrefix:   cachePrefix(appID, serverSecret, strings.TrimSuffix(opts.Endpoint, "/")),
 		observer:      opts.Observer,
 	}, nil
+}
+
+// cachePrefix returns the beginning of a client's keys in a shared cache. It depends on the
+// secret and the endpoint as well, so that nobody reads the answers of a project without its
+// secret, or those of another endpoint. It does not tell the secret.
+func cachePrefix(appID uint32, serverSecret, endpoint string) string {
+	mac := hmac.New(sha256.New, []byte(serverSecret))
+	mac.Write([]byte("zego-mcp cache of " + endpoint))
+	return fmt.Sprintf("zego-mcp:%d:%x:", appID, mac.Sum(nil)[:8])
 }
 
 // setDefaults gives each option that is zero its default.
