@@ -2,6 +2,7 @@ package redisshare
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"fmt"
 	"time"
@@ -22,62 +23,88 @@ const (
 	maxTries = 3
 )
 
-//go:embed reserve.lua
-var reserveScript string
+var (
+	//go:embed reserve.lua
+	reserveScript string
+	//go:embed handback.lua
+	handBackScript string
 
-var reserveTurn = redis.NewScript(reserveScript)
+	reserveTurn  = redis.NewScript(reserveScript)
+	handBackTurn = redis.NewScript(handBackScript)
+)
 
 // Acquire implements zego.Limiter. It reserves a turn, the moment at which one call may
 // be sent, and waits for it. All processes get their turns in the order in which they
-// ask. If the caller gives up while it waits, its turn stays unused.
+// ask. If the caller gives up while it waits, the next one who asks gets its turn.
 func (c *Client) Acquire(ctx context.Context, action string) (zego.Permit, error) {
 	for try := 1; c.available(); try++ {
-		wait, reserved, err := c.reserve(ctx, action)
+		wait, turn, err := c.reserve(ctx, action)
 		if ctx.Err() != nil {
+			c.handBack(ctx, action, turn)
 			return nil, &zego.TransportError{Action: action, Err: context.Cause(ctx)}
 		}
 		c.record(err)
 		if err != nil {
 			continue
 		}
-		if !reserved {
+		if turn == 0 {
 			return nil, &zego.QueueError{Action: action, Ahead: int(wait * time.Duration(c.qps) / window), Wait: wait}
 		}
-		turn := time.Now().Add(wait)
+		due := time.Now().Add(wait)
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
+			c.handBack(ctx, action, turn)
 			return nil, &zego.TransportError{Action: action, Err: context.Cause(ctx)}
 		}
 		// On a busy machine the timer may fire late. The call would then be sent
 		// together with those of later turns, so it takes another turn.
-		if time.Since(turn) <= maxDelay || try == maxTries {
+		if time.Since(due) <= maxDelay || try == maxTries {
 			return permit{}, nil
 		}
 	}
 	return c.local.Acquire(ctx, action)
 }
 
-// reserve reserves the next turn for action and returns how long to wait for it. If
-// the turn comes after ctx's deadline, reserve only returns the wait and does not
-// reserve the turn.
-func (c *Client) reserve(ctx context.Context, action string) (wait time.Duration, reserved bool, err error) {
+// redisTime is a moment by Redis's clock, in microseconds since 1970.
+type redisTime int64
+
+// reserve reserves the next turn for action. It returns how long to wait for the turn, and
+// its moment. If the turn comes after ctx's deadline, reserve only returns the wait and
+// does not reserve the turn, and the moment is 0.
+func (c *Client) reserve(ctx context.Context, action string) (wait time.Duration, turn redisTime, err error) {
 	maxWait := int64(-1)
 	if deadline, ok := ctx.Deadline(); ok {
 		maxWait = max(0, time.Until(deadline).Microseconds())
 	}
-	keys := []string{c.prefix + "turns:" + action}
+	keys := []string{c.turnsKey(action), c.unusedKey(action)}
 	reply, err := reserveTurn.Run(ctx, c.redis, keys, c.qps, window.Microseconds(), maxWait).Int64Slice()
 	if err != nil {
-		return 0, false, err
+		return 0, 0, err
 	}
 	if len(reply) != 2 {
-		return 0, false, fmt.Errorf("%d values in a reply of 2", len(reply))
+		return 0, 0, fmt.Errorf("%d values in a reply of 2", len(reply))
 	}
-	return time.Duration(reply[0]) * time.Microsecond, reply[1] == 1, nil
+	return time.Duration(reply[0]) * time.Microsecond, redisTime(reply[1]), nil
 }
+
+// handBack lets others have a turn whose caller gave up; ctx is the caller's, which has
+// ended. It does nothing if turn is 0. A turn that cannot be handed back is lost, which only
+// costs its time.
+func (c *Client) handBack(ctx context.Context, action string, turn redisTime) {
+	if turn == 0 || !c.available() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	c.record(handBackTurn.Run(ctx, c.redis, []string{c.unusedKey(action)}, int64(turn), rand.Text()).Err())
+}
+
+func (c *Client) turnsKey(action string) string { return c.prefix + "turns:" + action }
+
+func (c *Client) unusedKey(action string) string { return c.prefix + "unused:" + action }
 
 // permit implements zego.Permit. Its methods do nothing: a turn in Redis is a moment
 // fixed in advance, whenever the call is really sent.
