@@ -41,3 +41,31 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+// TestScrubberLine scrubs texts that are longer than a scrubber reads. What is cut in the
+// middle of a secret does not show its first half.
+func TestScrubberLine(t *testing.T) {
+	t.Parallel()
+	const secret = "0123456789abcdef0123456789abcdef"
+	scrub := newScrubber(secret)(url.Values{"Signature": {"hunter2"}})
+	for at := 16<<10 - len(secret); at <= 16<<10; at++ {
+		text := scrub.line(strings.Repeat("\n", at)+secret+strings.Repeat("\n", 10), 500)
+		if strings.Contains(text, secret[:4]) {
+			t.Fatalf("at %d: got %q", at, text)
+		}
+	}
+	for text, want := range map[string]string{
+		"a\x1b[2J\u009bb\r\n\u0085c": "a [2J b c", "\xff": "\ufffd", "": "",
+		"HUNTER2":           "[signature]",
+		"SIGNATURE%253Dab&": "[signature]&", "a signature": "a signature",
+		strings.Repeat("é", 20):              strings.Repeat("é", 20),
+		strings.Repeat("é", 21):              strings.Repeat("é", 20) + "…",
+		secret:                               "[secret]",
+		"x " + strings.Repeat(" ", 17<<10):   "x" + strings.Repeat(" ", 19) + "…",
+		strings.Repeat("\n", 17<<10) + "end": "…",
+	} {
+		if got := scrub.line(text, 20); got != want {
+			t.Errorf("%.40q: got %q, want %q", text, got, want)
+		}
+	}
+}
