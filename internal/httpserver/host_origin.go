@@ -11,8 +11,9 @@ import (
 )
 
 // checkHostAndOrigin refuses requests that a web page in the user's browser could have
-// sent: those of a page of another site, which the Origin shows, and those of a page
-// that made its own name resolve to this machine (DNS rebinding), which the Host shows.
+// sent: those of a page of another site, which Origin or Sec-Fetch-Site shows, and those
+// of a page that made its own name resolve to this machine (DNS rebinding), which the Host
+// shows.
 //
 // http.CrossOriginProtection does not replace it: that lets each GET pass, and /sse is
 // one, wants the exact port of a trusted Origin, and does not look at Host.
@@ -23,12 +24,24 @@ func checkHostAndOrigin(next http.Handler, allowed []string) http.Handler {
 			http.Error(w, fmt.Sprintf("Forbidden: Host %q is not allowed; see --allow-host", host), http.StatusForbidden)
 			return
 		}
-		if origin := r.Header.Get("Origin"); origin != "" && !originAllowed(origin, host, allowed) {
+		origin := r.Header.Get("Origin")
+		if origin != "" && !originAllowed(origin, host, allowed) {
 			http.Error(w, "Forbidden: this Origin is not allowed; see --allow-host", http.StatusForbidden)
+			return
+		}
+		if origin == "" && !siteAllowed(r.Header.Get("Sec-Fetch-Site")) {
+			http.Error(w, "Forbidden: a page of another origin sent this request", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// siteAllowed reports whether a request without Origin may have the header Sec-Fetch-Site
+// with this value. Browsers send no Origin for what a page embeds, such as an image. They
+// send "none" for what the user opens.
+func siteAllowed(site string) bool {
+	return site == "" || site == "same-origin" || site == "none"
 }
 
 // hostAllowed reports whether clients may reach the server as host. IP addresses are

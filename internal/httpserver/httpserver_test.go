@@ -117,6 +117,39 @@ func TestHostAndOrigin(t *testing.T) {
 	}
 }
 
+// TestCrossSite sends what a browser sends for a page of another site. Without Origin, only
+// Sec-Fetch-Site tells it from what a client sends.
+func TestCrossSite(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t, httpserver.Options{})
+	for _, tt := range []struct {
+		site, origin string
+		allowed      bool
+	}{
+		{"cross-site", "", false},
+		{"same-site", "", false},
+		{"same-origin", "", true},
+		{"none", "", true},
+		{"same-site", "http://localhost:3000", true},
+		{"cross-site", "http://127.0.0.1:3000", true},
+		{"cross-site", "https://evil.example", false},
+	} {
+		for _, endpoint := range endpoints {
+			header := map[string]string{"Sec-Fetch-Site": tt.site}
+			if tt.origin != "" {
+				header["Origin"] = tt.origin
+			}
+			want := endpoint.want
+			if !tt.allowed {
+				want = http.StatusForbidden
+			}
+			if w := serve(h, endpoint.method, endpoint.path, strings.NewReader(hello), header); w.Code != want {
+				t.Errorf("%s, Origin %q: %s: got %d, want %d", tt.site, tt.origin, endpoint.path, w.Code, want)
+			}
+		}
+	}
+}
+
 // TestMiddleware refuses clients without a key in a middleware. It sees no request
 // whose Host or Origin is wrong, and no body is read before it has decided.
 func TestMiddleware(t *testing.T) {
