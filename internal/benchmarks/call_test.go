@@ -97,7 +97,7 @@ func connections(tb testing.TB) []connection {
 			}
 			ctx, stop := context.WithCancel(context.WithoutCancel(tb.Context()))
 			served := make(chan error, 1)
-			handler := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{Logger: log})
+			handler := httpserver.NewHandler(s, httpserver.Options{Logger: log})
 			go func() { served <- httpserver.Serve(ctx, listener, handler, log, 0) }()
 			tb.Cleanup(func() {
 				stop()

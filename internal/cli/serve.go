@@ -55,7 +55,7 @@ func (c *serveCommand) Run(e *env) error {
 		return stdio.Serve(e.ctx, mcpServer, e.stdin, e.stdout, log, grace)
 	}
 	c.logAddress(listener.Addr(), log)
-	handler := httpserver.NewHandler(mcpServer, httpserver.TrackCalls(mcpServer), httpserver.Options{
+	handler := httpserver.NewHandler(mcpServer, httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Logger: log,
 	})
 	return httpserver.Serve(e.ctx, listener, handler, log, grace)

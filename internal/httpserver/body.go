@@ -2,9 +2,9 @@ package httpserver
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 )
@@ -12,39 +12,37 @@ import (
 // MaxBody is the largest request body that is accepted, in bytes.
 const MaxBody = 4 << 20
 
-// bodyTimeout is how long a client may take to send a body.
-const bodyTimeout = 30 * time.Second
+const (
+	// bodyTimeout is how long a client may take to send a body.
+	bodyTimeout = 30 * time.Second
+)
 
-// limitBody reads the body of each POST before next gets the request. It refuses
-// bodies over MaxBody and those that take longer than bodyTimeout.
-func limitBody(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost {
-			next.ServeHTTP(w, r)
-			return
-		}
-		body, err := readBody(w, r)
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			w.Header().Set("Connection", "close")
-			http.Error(w, fmt.Sprintf("Request body is larger than %d MiB", MaxBody>>20), http.StatusRequestEntityTooLarge)
-			return
-		}
-		if err != nil {
-			http.Error(w, "Request body did not arrive", http.StatusBadRequest)
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		next.ServeHTTP(w, r)
-	})
-}
-
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > MaxBody {
-		return nil, &http.MaxBytesError{Limit: MaxBody}
-	}
+// readBody returns the body of r. It refuses a body over MaxBody and one that takes longer
+// than bodyTimeout: it answers the request then, and returns false. It stops reading when
+// ctx is done.
+func readBody(ctx context.Context, w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 	// http.Server.ReadTimeout would end long-lived streams too.
-	deadline := http.NewResponseController(w)
-	_ = deadline.SetReadDeadline(time.Now().Add(bodyTimeout))
-	defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout))
+	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })()
+
+	err := error(&http.MaxBytesError{Limit: MaxBody})
+	if r.ContentLength <= MaxBody {
+		var buf bytes.Buffer
+		// The length is only what the client says, so a large one gets no memory yet.
+		buf.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead)
+		_, err = buf.ReadFrom(http.MaxBytesReader(nil, r.Body, MaxBody))
+		body = buf.Bytes()
+	}
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		w.Header().Set("Connection", "close")
+		http.Error(w, fmt.Sprintf("Request body is larger than %d MiB", MaxBody>>20), http.StatusRequestEntityTooLarge)
+		return nil, false
+	}
+	if err != nil {
+		http.Error(w, "Request body did not arrive", http.StatusBadRequest)
+		return nil, false
+	}
+	return body, true
 }

@@ -1,6 +1,7 @@
 // Package httpserver serves MCP over HTTP: Streamable HTTP at /mcp and, for old
 // clients, SSE at /sse and /message. It refuses requests that a foreign web page could
-// have sent, limits the size of bodies, and lets running tool calls end at shutdown.
+// have sent, bounds what clients can take of the server, and lets running calls end at
+// shutdown.
 package httpserver
 
 import (
@@ -19,34 +20,48 @@ type Options struct {
 	// AllowedHosts are host names, in lower case and without port, under which clients
 	// may reach the server, besides localhost and IP addresses.
 	AllowedHosts []string
-	// SessionIdleTimeout is how long mcp-go keeps what it stores of a Streamable HTTP
-	// session that is not used. Default: 30 minutes.
+	// MaxSessions is how many Streamable HTTP sessions are kept, and how many streams
+	// may be open at once. Default: DefaultMaxSessions.
+	MaxSessions int
+	// MaxCalls is how many requests may be worked on at once. Default: 500.
+	MaxCalls int
+	// SessionIdleTimeout is how long a Streamable HTTP session must not have been used
+	// before it can be forgotten for the sake of a new one, when there are MaxSessions.
+	// Default: one minute.
 	SessionIdleTimeout time.Duration
 	// Middleware wraps the endpoints, for example to authenticate clients. It gets
 	// only requests whose Host and Origin are allowed. Their body is not read yet, and
 	// its size is not limited there. Default: none.
 	Middleware func(http.Handler) http.Handler
-	// Logger gets mcp-go's messages. Default: none.
+	// Logger gets the messages of mcp-go and of the transports. Default: none.
 	Logger *slog.Logger
 }
 
-// flushTime is how long the last answers may take to reach their SSE stream.
-const flushTime = 200 * time.Millisecond
+// DefaultMaxSessions is the default of Options.MaxSessions.
+const DefaultMaxSessions = 1000
 
-// Handler serves one MCP server over HTTP. It must be closed, and serves no streams
+// Handler serves one MCP server over HTTP. It must be closed, and refuses all requests
 // after Drain or Close.
 type Handler struct {
 	chain      http.Handler // The checks, the middleware and the endpoints.
-	calls      *Calls
+	work       *workload
+	streams    context.Context // Done when the streams are to end.
 	endStreams context.CancelFunc
+	sse        *sseServer
+	sessions   *sessions                    // Of Streamable HTTP.
 	streamable *server.StreamableHTTPServer // Nil with Options.SSEOnly.
 }
 
-// NewHandler returns a Handler for s, of which calls counts the tool calls. It does not
-// change s.
-func NewHandler(s *server.MCPServer, calls *Calls, opts Options) *Handler {
+// NewHandler returns a Handler for s. It does not change s.
+func NewHandler(s *server.MCPServer, opts Options) *Handler {
+	if opts.MaxSessions <= 0 {
+		opts.MaxSessions = DefaultMaxSessions
+	}
+	if opts.MaxCalls <= 0 {
+		opts.MaxCalls = 500
+	}
 	if opts.SessionIdleTimeout <= 0 {
-		opts.SessionIdleTimeout = 30 * time.Minute
+		opts.SessionIdleTimeout = time.Minute
 	}
 	if opts.Middleware == nil {
 		opts.Middleware = func(next http.Handler) http.Handler { return next }
@@ -54,38 +69,55 @@ func NewHandler(s *server.MCPServer, calls *Calls, opts Options) *Handler {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	streams, endStreams := context.WithCancel(context.Background())
-	h := &Handler{calls: calls, endStreams: endStreams}
-	mux := http.NewServeMux()
-	sse := newSSE(s)
-	mux.Handle("/sse", cancelWhenDone(streams, sse.SSEHandler()))
-	mux.Handle("/message", sse.MessageHandler())
-	if !opts.SSEOnly {
-		h.streamable = newStreamable(s, opts)
-		mux.Handle("/mcp", cancelWhenDone(streams, h.streamable))
+	h := &Handler{
+		work:     &workload{max: [kinds]int{bodies: opts.MaxCalls, calls: opts.MaxCalls, streams: opts.MaxSessions}},
+		sse:      &sseServer{mcp: s, log: opts.Logger, sessions: map[string]*sseSession{}},
+		sessions: newSessions(opts.MaxSessions, opts.SessionIdleTimeout),
 	}
-	h.chain = checkHostAndOrigin(opts.Middleware(limitBody(mux)), opts.AllowedHosts)
+	h.streams, h.endStreams = context.WithCancel(context.Background())
+	mux := http.NewServeMux()
+	mux.HandleFunc("/sse", h.serveSSE)
+	mux.HandleFunc("/message", h.serveMessage)
+	if !opts.SSEOnly {
+		h.streamable = server.NewStreamableHTTPServer(s,
+			server.WithSessionIdManager(h.sessions),
+			server.WithHTTPContextFunc(h.sessions.introduce),
+			server.WithHeartbeatInterval(30*time.Second),
+			server.WithStreamableHTTPLogger(opts.Logger),
+		)
+		mux.HandleFunc("/mcp", h.serveStreamable)
+	}
+	h.chain = checkHostAndOrigin(opts.Middleware(mux), opts.AllowedHosts)
 	return h
 }
 
-func newSSE(s *server.MCPServer) *server.SSEServer {
-	return server.NewSSEServer(s,
-		server.WithUseFullURLForMessageEndpoint(false),
-		server.WithKeepAlive(true),
-		// checkHostAndOrigin protects as well, and knows the allowed names.
-		server.WithSSEDisableLocalhostProtection(true),
-	)
+// serveSSE serves the stream of an SSE session.
+func (h *Handler) serveSSE(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		http.Error(w, "Method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	end, ok := h.work.begin(streams)
+	if !ok {
+		refuse(w, tooManyStreams, 0)
+		return
+	}
+	defer end()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(h.streams, cancel)()
+	h.sse.serveStream(w, r.WithContext(ctx))
 }
 
-func newStreamable(s *server.MCPServer, opts Options) *server.StreamableHTTPServer {
-	return server.NewStreamableHTTPServer(s,
-		server.WithSessionIdManagerResolver(newSessions(opts.SessionIdleTimeout)),
-		server.WithSessionIdleTTL(opts.SessionIdleTimeout),
-		server.WithHeartbeatInterval(30*time.Second),
-		// checkHostAndOrigin protects as well, and knows the allowed names.
-		server.WithDisableLocalhostProtection(true),
-		server.WithStreamableHTTPLogger(opts.Logger),
-	)
+// serveMessage serves one message of an SSE session.
+func (h *Handler) serveMessage(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		http.Error(w, "Method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	if body, m, end, ok := h.accept(w, r); ok {
+		h.sse.serveMessage(w, r, body, m, end)
+	}
 }
 
 // ServeHTTP implements http.Handler.
@@ -93,38 +125,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.chain.ServeHTTP(w, r)
 }
 
-// Drain waits until no tool call runs and the answers are sent, or until ctx is done.
-// Then it ends the streams, which would otherwise last as long as their clients, and
-// cancels the calls that still run at /mcp. The caller ensures that no new calls come.
+// Drain waits until all requests of MCP clients are answered, or until ctx is done. Then it
+// refuses further requests and ends the streams, which would otherwise last as long as
+// their clients, and with them the calls that still run.
 func (h *Handler) Drain(ctx context.Context) {
-	if h.calls.wait(ctx) {
-		// mcp-go writes an answer to its SSE stream after the call has ended, and
-		// does not report when.
-		flush := time.NewTimer(flushTime)
-		defer flush.Stop()
-		select {
-		case <-flush.C:
-		case <-ctx.Done():
-		}
-	}
+	h.work.drain(ctx)
 	h.endStreams()
 }
 
-// Close ends the streams and forgets all Streamable HTTP sessions. It waits for
-// nothing.
+// Close refuses further requests and ends the streams and the calls. It waits for nothing.
 func (h *Handler) Close() {
+	h.work.close()
 	h.endStreams()
-	if h.streamable != nil {
-		_ = h.streamable.Shutdown(context.Background()) // It can only fail with a server of its own.
-	}
-}
-
-// cancelWhenDone cancels the requests that next serves when ctx is done.
-func cancelWhenDone(ctx context.Context, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requestCtx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		defer context.AfterFunc(ctx, cancel)()
-		next.ServeHTTP(w, r.WithContext(requestCtx))
-	})
 }

@@ -39,7 +39,7 @@ func newServer(work func(ctx context.Context)) *server.MCPServer {
 func newHandler(t *testing.T, opts httpserver.Options) *httpserver.Handler {
 	t.Helper()
 	s := newServer(nil)
-	h := httpserver.NewHandler(s, httpserver.TrackCalls(s), opts)
+	h := httpserver.NewHandler(s, opts)
 	t.Cleanup(h.Close)
 	return h
 }
@@ -110,8 +110,13 @@ func TestHostAndOrigin(t *testing.T) {
 			if !tt.allowed {
 				want = http.StatusForbidden
 			}
-			if w := serve(h, endpoint.method, endpoint.path, strings.NewReader(hello), header); w.Code != want {
+			w := serve(h, endpoint.method, endpoint.path, strings.NewReader(hello), header)
+			if w.Code != want {
 				t.Errorf("%s: %s %s: got %d %s, want %d", tt.name, endpoint.method, endpoint.path, w.Code, w.Body, want)
+			}
+			// Only a page of an allowed origin may read the stream.
+			if got := w.Header().Get("Access-Control-Allow-Origin"); got != "" && (!tt.allowed || got != tt.origin) {
+				t.Errorf("%s: %s: got Access-Control-Allow-Origin %q", tt.name, endpoint.path, got)
 			}
 		}
 	}
@@ -246,7 +251,7 @@ func TestDrain(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer(func(context.Context) { time.Sleep(tt.took) })
-			h := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{})
+			h := httpserver.NewHandler(s, httpserver.Options{})
 			defer h.Close()
 			answered := make(chan string, 1)
 			go func() {

@@ -11,7 +11,7 @@ import (
 )
 
 // Serve serves h on listener until ctx is done. Then it takes no new connections, and
-// running tool calls have grace to end. It closes h and listener. It returns nil if it
+// running calls have grace to end. It closes h and listener. It returns nil if it
 // ended because of ctx, even when calls were cut off, and otherwise the listener's error.
 func Serve(ctx context.Context, listener net.Listener, h *Handler, log *slog.Logger, grace time.Duration) error {
 	defer h.Close()

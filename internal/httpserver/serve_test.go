@@ -30,7 +30,7 @@ func start(t *testing.T, work func(ctx context.Context), opts httpserver.Options
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := newServer(work)
-	handler := httpserver.NewHandler(s, httpserver.TrackCalls(s), opts)
+	handler := httpserver.NewHandler(s, opts)
 	ctx, stop := context.WithCancel(context.Background())
 	done = make(chan struct{})
 	go func() {
@@ -195,20 +195,6 @@ func (l logWatcher) Handle(_ context.Context, r slog.Record) error {
 
 func (l logWatcher) Enabled(context.Context, slog.Level) bool { return true }
 
-// TestIdleSession waits until the sweeper has freed what mcp-go stores for an idle
-// session. Its client can still use the session.
-func TestIdleSession(t *testing.T) {
-	t.Parallel()
-	sweeper := watchLog("Sweeping")
-	base, _, _ := start(t, nil, httpserver.Options{SessionIdleTimeout: time.Millisecond, Logger: slog.New(sweeper)}, time.Minute)
-	resp, _ := post(t, base+"/mcp", "", hello)
-	session := resp.Header.Get("Mcp-Session-Id")
-	<-sweeper.seen
-	if resp, text := post(t, base+"/mcp", session, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`); resp.StatusCode != http.StatusOK {
-		t.Errorf("got %d %s", resp.StatusCode, text)
-	}
-}
-
 // TestShutdown stops the server while a call runs. The call is answered.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
@@ -362,7 +348,6 @@ func TestServeTwice(t *testing.T) {
 			t.Error("the call was cancelled")
 		}
 	})
-	calls := httpserver.TrackCalls(s)
 	for range 2 {
 		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -370,7 +355,7 @@ func TestServeTwice(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		served := make(chan error, 1)
-		handler := httpserver.NewHandler(s, calls, httpserver.Options{})
+		handler := httpserver.NewHandler(s, httpserver.Options{})
 		go func() { served <- httpserver.Serve(ctx, listener, handler, slog.New(slog.DiscardHandler), time.Minute) }()
 		answered := make(chan error, 1)
 		go func() {

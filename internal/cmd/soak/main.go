@@ -72,7 +72,7 @@ func soak(ctx context.Context, out io.Writer, opts options) error {
 	go func() {
 		log := slog.New(slog.DiscardHandler)
 		s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: zegoClient}), Simulated: true, Timeout: opts.timeout, Logger: log})
-		handler := httpserver.NewHandler(s, httpserver.TrackCalls(s), httpserver.Options{SessionIdleTimeout: opts.idleSession, Logger: log})
+		handler := httpserver.NewHandler(s, httpserver.Options{SessionIdleTimeout: opts.idleSession, Logger: log})
 		served <- httpserver.Serve(ctx, listener, handler, log, opts.timeout)
 	}()
 
