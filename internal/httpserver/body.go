@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
@@ -15,6 +16,8 @@ const MaxBody = 4 << 20
 const (
 	// bodyTimeout is how long a client may take to send a body.
 	bodyTimeout = 30 * time.Second
+	// maxDiscarded is how many bytes of a body over MaxBody are read and thrown away.
+	maxDiscarded = 64 << 20
 )
 
 // readBody returns the body of r. It refuses a body over MaxBody and one that takes longer
@@ -36,8 +39,7 @@ func readBody(ctx context.Context, w http.ResponseWriter, r *http.Request) (body
 		body = buf.Bytes()
 	}
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		w.Header().Set("Connection", "close")
-		http.Error(w, fmt.Sprintf("Request body is larger than %d MiB", MaxBody>>20), http.StatusRequestEntityTooLarge)
+		refuseBody(conn, w, r)
 		return nil, false
 	}
 	if err != nil {
@@ -45,4 +47,18 @@ func readBody(ctx context.Context, w http.ResponseWriter, r *http.Request) (body
 		return nil, false
 	}
 	return body, true
+}
+
+// refuseBody answers that the body of r is too large. Then it reads on for a while: if the
+// connection were closed while the client still sends, the client would get an error in
+// place of the answer.
+func refuseBody(conn *http.ResponseController, w http.ResponseWriter, r *http.Request) {
+	// Otherwise the server reads a part of the body itself before it sends the answer.
+	_ = conn.EnableFullDuplex()
+	w.Header().Set("Connection", "close")
+	http.Error(w, fmt.Sprintf("Request body is larger than %d MiB", MaxBody>>20), http.StatusRequestEntityTooLarge)
+	_ = conn.Flush()
+	if r.Header.Get("Expect") == "" { // With Expect: 100-continue, the client waits with the body.
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded)
+	}
 }

@@ -113,8 +113,8 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// TestBodyLimit sends bodies that are too large in chunks, so that no length warns the
-// server. The client must get the answer although it still sends.
+// TestBodyLimit sends bodies that are too large. A client that reads while it sends gets
+// the answer, and so does one that reads only after it has sent everything.
 func TestBodyLimit(t *testing.T) {
 	t.Parallel()
 	base, _, _ := start(t, nil, httpserver.Options{}, time.Minute)
@@ -132,6 +132,25 @@ func TestBodyLimit(t *testing.T) {
 		_ = resp.Body.Close()
 		if resp.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: got %s, want 413", path, resp.Status)
+		}
+	}
+	const size = 8 * httpserver.MaxBody
+	for name, body := range map[string]struct{ header, before, after string }{
+		"with a length": {fmt.Sprintf("Content-Length: %d", size), "", ""},
+		"in one chunk":  {"Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n", size), "\r\n0\r\n\r\n"},
+	} {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		request := "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + body.header + "\r\n\r\n" +
+			body.before + strings.Repeat(" ", size) + body.after
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Errorf("%s: sending the body: %v", name, err)
+		}
+		if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 413 ") {
+			t.Errorf("%s: got %q, %v", name, answer, err)
 		}
 	}
 }
