@@ -87,7 +87,7 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 		)
 		mux.HandleFunc("/mcp", h.serveStreamable)
 	}
-	h.chain = checkHostAndOrigin(opts.Middleware(mux), opts.AllowedHosts)
+	h.chain = limitWrites(checkHostAndOrigin(opts.Middleware(mux), opts.AllowedHosts))
 	return h
 }
 

@@ -20,6 +20,7 @@ func Serve(ctx context.Context, listener net.Listener, h *Handler, log *slog.Log
 		ConnState:         unused.track,
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      writeTimeout, // Handler extends it with each write.
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),

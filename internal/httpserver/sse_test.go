@@ -3,7 +3,10 @@ package httpserver_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -226,6 +229,93 @@ func TestSSEPanic(t *testing.T) {
 		synctest.Wait()
 		if text := stream.String(); !strings.Contains(text, `"id":2,"error"`) || strings.Contains(text, "a bug") {
 			t.Errorf("got %q", text)
+		}
+	})
+}
+
+// pipeListener is a net.Listener whose connections are pipes, so that it works in a
+// synctest bubble.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (l pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (l pipeListener) Close() error {
+	select {
+	case <-l.closed:
+	default:
+		close(l.closed)
+	}
+	return nil
+}
+
+// TestDeadClient has clients that stop reading while a call of theirs runs, one over SSE
+// and one that gets its answer over Streamable HTTP. The server gives each of them up.
+func TestDeadClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var cancelledAfter time.Duration
+		asked := time.Now()
+		s := newServer(func(ctx context.Context) {
+			<-ctx.Done()
+			cancelledAfter = time.Since(asked)
+		})
+		s.AddTool(mcp.NewTool("large"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			return mcp.NewToolResultText(strings.Repeat("x", 1<<20)), nil
+		})
+		listener := pipeListener{make(chan net.Conn), make(chan struct{})}
+		h := httpserver.NewHandler(s, httpserver.Options{})
+		ctx, stop := context.WithCancel(context.Background())
+		served := make(chan error, 1)
+		go func() {
+			served <- httpserver.Serve(ctx, listener, h, slog.New(slog.DiscardHandler), time.Hour)
+		}()
+		dial := func(request string) net.Conn {
+			client, conn := net.Pipe()
+			listener.conns <- conn
+			_, _ = io.WriteString(client, request)
+			return client
+		}
+		stream := dial("GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		defer func() { _ = stream.Close() }()
+		var head string
+		for !strings.Contains(head, "sessionId=") {
+			buf := make([]byte, 4096)
+			n, err := stream.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head += string(buf[:n])
+		}
+		_, messages, _ := strings.Cut(head, "data: ")
+		messages, _, _ = strings.Cut(messages, "\n")
+		serve(h, http.MethodPost, messages, strings.NewReader(callSlow), nil)
+		const callLarge = `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"large"}}`
+		call := dial(fmt.Sprintf("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(callLarge), callLarge))
+		defer func() { _ = call.Close() }()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if cancelledAfter == 0 || cancelledAfter > time.Minute {
+			t.Errorf("the call was cancelled after %v", cancelledAfter)
+		}
+		begin := time.Now()
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("the end took %v: a client that does not read was waited for", took)
 		}
 	})
 }
