@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -375,5 +376,64 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 				t.Errorf("got %+v, %v", list, err)
 			}
 		})
+	}
+}
+
+// TestSSEClientLeaves lets a client over SSE leave while its stream task starts. The task
+// must be stopped, as nobody knows of it.
+func TestSSEClientLeaves(t *testing.T) {
+	t.Parallel()
+	actions := make(chan string, 1000)
+	sim := httptest.NewServer(&zegosim.Server{QPS: -1, StartDelay: time.Hour, Observe: func(call zegosim.Call) { actions <- call.Action }})
+	t.Cleanup(sim.Close)
+	waitFor := func(action string) {
+		t.Helper()
+		for {
+			select {
+			case got := <-actions:
+				if got == action {
+					return
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("no %s", action)
+			}
+		}
+	}
+	p := start(t, "serve", "--transport", "sse", "--listen", "127.0.0.1:0", "--toolsets", "all", "--endpoint", sim.URL, "--app-id", fmt.Sprint(zegosim.DefaultAppID))
+	url := loggedURL(t, p)
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stream.Body.Close() }()
+	var messages string
+	for lines := bufio.NewReader(stream.Body); messages == ""; {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "data: "); ok {
+			messages = strings.TrimSuffix(url, "/sse") + path
+		}
+	}
+	call := fmt.Sprintf(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"create_stream_task","arguments":{"DigitalHumanId":%q,"RoomId":"r"}}}`, zegosim.DefaultHumans()[0].ID)
+	resp, err := http.Post(messages, "application/json", strings.NewReader(call))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	waitFor("GetDigitalHumanStreamTaskStatus") // The task was created.
+	leave()
+	waitFor("StopDigitalHumanStreamTask")
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("got %v, want exit code 0", err)
 	}
 }

@@ -40,7 +40,11 @@ func isEmptyOrPlaceholder(value string) bool {
 // nameVariable puts the name of the environment variable before an error that a value
 // from the environment caused. Kong's errors begin with the name of the flag.
 func nameVariable(err error, parser *kong.Kong, args []string, getenv func(string) string) error {
-	for _, flag := range parser.Model.Flags {
+	flags := slices.Clone(parser.Model.Flags)
+	for _, command := range parser.Model.Children {
+		flags = append(flags, command.Flags...)
+	}
+	for _, flag := range flags {
 		name, variable := "--"+flag.Name, flag.Tag.Get("variable")
 		if !strings.HasPrefix(err.Error(), name+":") || isEmptyOrPlaceholder(getenv(variable)) {
 			continue

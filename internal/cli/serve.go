@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -18,6 +19,16 @@ type serveCommand struct {
 	Transport string   `enum:"stdio,http,sse" default:"stdio" help:"stdio; http: Streamable HTTP at /mcp and SSE at /sse; sse: SSE alone. Default: stdio."`
 	Listen    string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where http and sse listen; port 0 picks a free port. Default: 127.0.0.1:8080."`
 	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
+
+	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
+}
+
+// Validate refuses values with which serve cannot work.
+func (c *serveCommand) Validate() error {
+	if c.MaxSessions < 1 {
+		return fmt.Errorf("--max-sessions must be 1 or more, got %d", c.MaxSessions)
+	}
+	return nil
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -56,7 +67,7 @@ func (c *serveCommand) Run(e *env) error {
 	}
 	c.logAddress(listener.Addr(), log)
 	handler := httpserver.NewHandler(mcpServer, httpserver.Options{
-		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, Logger: log,
+		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, MaxSessions: c.MaxSessions, Logger: log,
 	})
 	return httpserver.Serve(e.ctx, listener, handler, log, grace)
 }
