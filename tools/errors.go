@@ -79,12 +79,12 @@ func explain(err error, advice advice) string {
 	}
 	if speech, ok := errors.AsType[*zego.SpeechError](err); ok {
 		return lines(
-			fmt.Sprintf("The speech broke off after %v of audio, which may have been spoken: %v", speech.Sent.Round(time.Millisecond), speech.Err),
+			fmt.Sprintf("The speech broke off after %v of audio, which may have been spoken: %v", speech.Sent.Round(time.Millisecond), inWords(speech.Err)),
 			"What to do: look at the stream with get_stream_task; if it streams, call again with what is missing, or with all of it.", tryAgain(true))
 	}
 	if lost, ok := errors.AsType[*zego.LostAnswerError](err); ok {
 		return lines(
-			fmt.Sprintf("%s was sent, but ZEGO's answer was lost: %v", lost.Action, lost.Err),
+			fmt.Sprintf("%s was sent, but ZEGO's answer was lost: %v", lost.Action, inWords(lost.Err)),
 			"It may have been carried out, so it was not repeated. What to do: do not repeat it blindly; ask somebody who watches the stream whether it happened.")
 	}
 	if refusal, ok := errors.AsType[*zego.Error](err); ok {
@@ -113,6 +113,21 @@ func explain(err error, advice advice) string {
 		return lines(
 			fmt.Sprintf("%s got no answer: %v", transport.Action, transport.Err),
 			"What to do: check the network and the endpoint with `zego-mcp doctor`.", tryAgain(transport.Retryable()))
+	}
+	if errors.Is(err, context.Canceled) {
+		return "The call was cancelled."
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "The call took longer than its time limit. " + tryAgain(true)
+	}
+	return err.Error()
+}
+
+// inWords returns the text of err, in words that a model understands if the caller has
+// cancelled the call.
+func inWords(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "the call was cancelled"
 	}
 	return err.Error()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -207,5 +208,24 @@ func TestPanicInClient(t *testing.T) {
 	}
 	if got := log.String(); !strings.Contains(got, "level=ERROR") || !strings.Contains(got, "coalesce.go") || strings.Contains(got, "private") {
 		t.Errorf("the log says %s", got)
+	}
+}
+
+// TestCancelledInWords explains errors of calls that their client has cancelled, or that
+// ran out of time. The model must not read Go's own words for it.
+func TestCancelledInWords(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		context.Canceled,
+		context.DeadlineExceeded,
+		fmt.Errorf("waiting: %w", context.Canceled),
+		&zego.TransportError{Action: "A", Err: context.Canceled},
+		&zego.LostAnswerError{Action: "A", Err: context.Canceled},
+		&zego.SpeechError{Err: context.Canceled},
+	} {
+		text := explain(err, nil)
+		if strings.Contains(text, "context") || !strings.Contains(text, "cancelled") && !strings.Contains(text, "time limit") {
+			t.Errorf("%T: got %q", err, text)
+		}
 	}
 }
