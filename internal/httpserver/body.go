@@ -2,7 +2,6 @@ package httpserver
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,14 +20,12 @@ const (
 )
 
 // readBody returns the body of r. It refuses a body over MaxBody and one that takes longer
-// than bodyTimeout: it answers the request then, and returns false. It stops reading when
-// ctx is done.
-func readBody(ctx context.Context, w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+// than bodyTimeout: it answers the request then, and returns false.
+func readBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 	// http.Server.ReadTimeout would end long-lived streams too.
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout))
 	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })()
 
 	err := error(&http.MaxBytesError{Limit: MaxBody})
 	if r.ContentLength <= MaxBody {
@@ -53,9 +50,7 @@ func readBody(ctx context.Context, w http.ResponseWriter, r *http.Request) (body
 // connection were closed while the client still sends, the client would get an error in
 // place of the answer.
 func refuseBody(conn *http.ResponseController, w http.ResponseWriter, r *http.Request) {
-	// Otherwise the server reads a part of the body itself before it sends the answer.
-	_ = conn.EnableFullDuplex()
-	w.Header().Set("Connection", "close")
+	w.Header().Set("Connection", "close") // It also keeps net/http from reading on before it sends the answer.
 	http.Error(w, fmt.Sprintf("Request body is larger than %d MiB", MaxBody>>20), http.StatusRequestEntityTooLarge)
 	_ = conn.Flush()
 	if r.Header.Get("Expect") == "" { // With Expect: 100-continue, the client waits with the body.

@@ -51,7 +51,7 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request) (body []byte, m
 		return nil, m, nil, false
 	}
 	defer bodyRead() // After the call is counted: drain must see one or the other.
-	if body, ok = readBody(h.streams, w, r); !ok {
+	if body, ok = readBody(w, r); !ok {
 		return nil, m, nil, false
 	}
 	m = parseMessage(body)

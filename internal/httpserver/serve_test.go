@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"zego-mcp/internal/httpserver"
 
@@ -135,24 +136,43 @@ func TestBodyLimit(t *testing.T) {
 		}
 	}
 	const size = 8 * httpserver.MaxBody
-	for name, body := range map[string]struct{ header, before, after string }{
-		"with a length": {fmt.Sprintf("Content-Length: %d", size), "", ""},
-		"in one chunk":  {"Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n", size), "\r\n0\r\n\r\n"},
+	const head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+	for name, request := range map[string]string{
+		"with a length": head + fmt.Sprintf("Content-Length: %d\r\n\r\n", size) + strings.Repeat(" ", size),
+		"in one chunk":  head + fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n", size) + strings.Repeat(" ", size) + "\r\n0\r\n\r\n",
 	} {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(base, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = conn.Close() }()
-		request := "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + body.header + "\r\n\r\n" +
-			body.before + strings.Repeat(" ", size) + body.after
 		if _, err := io.WriteString(conn, request); err != nil {
 			t.Errorf("%s: sending the body: %v", name, err)
 		}
-		if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 413 ") {
-			t.Errorf("%s: got %q, %v", name, answer, err)
+		if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 413 ") {
+			t.Errorf("%s: got %q, %v", name, line, err)
 		}
 	}
+}
+
+// TestBodyLimitAtOnce has a client that stops in the middle of a body that is too large. It
+// gets the answer at once, not when its time to send the body is over.
+func TestBodyLimitAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dial, stop := servePipes(t, newServer(nil))
+		defer stop()
+		begin := time.Now()
+		conn := dial(fmt.Sprintf("POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", 2*httpserver.MaxBody) + strings.Repeat(" ", httpserver.MaxBody+1))
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, "HTTP/1.1 413 ") {
+			t.Errorf("got %q, %v", line, err)
+		}
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("the answer took %v", took)
+		}
+		_ = conn.Close()
+	})
 }
 
 // TestSessions sends requests with session ids of each kind, and ends a session.

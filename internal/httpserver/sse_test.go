@@ -260,6 +260,30 @@ func (l pipeListener) Close() error {
 	return nil
 }
 
+// servePipes serves s in a synctest bubble. dial sends a request on a new connection. stop
+// ends the server, which has an hour for it.
+func servePipes(t *testing.T, s *server.MCPServer) (dial func(request string) net.Conn, stop func()) {
+	t.Helper()
+	listener := pipeListener{make(chan net.Conn), make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() {
+		served <- httpserver.Serve(ctx, listener, httpserver.NewHandler(s, httpserver.Options{}), slog.New(slog.DiscardHandler), time.Hour)
+	}()
+	dial = func(request string) net.Conn {
+		client, conn := net.Pipe()
+		listener.conns <- conn
+		_, _ = io.WriteString(client, request)
+		return client
+	}
+	return dial, func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestDeadClient has clients that stop reading while a call of theirs runs, one over SSE
 // and one that gets its answer over Streamable HTTP. The server gives each of them up.
 func TestDeadClient(t *testing.T) {
@@ -274,19 +298,7 @@ func TestDeadClient(t *testing.T) {
 		s.AddTool(mcp.NewTool("large"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			return mcp.NewToolResultText(strings.Repeat("x", 1<<20)), nil
 		})
-		listener := pipeListener{make(chan net.Conn), make(chan struct{})}
-		h := httpserver.NewHandler(s, httpserver.Options{})
-		ctx, stop := context.WithCancel(context.Background())
-		served := make(chan error, 1)
-		go func() {
-			served <- httpserver.Serve(ctx, listener, h, slog.New(slog.DiscardHandler), time.Hour)
-		}()
-		dial := func(request string) net.Conn {
-			client, conn := net.Pipe()
-			listener.conns <- conn
-			_, _ = io.WriteString(client, request)
-			return client
-		}
+		dial, stop := servePipes(t, s)
 		stream := dial("GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		defer func() { _ = stream.Close() }()
 		var head string
@@ -300,9 +312,13 @@ func TestDeadClient(t *testing.T) {
 		}
 		_, messages, _ := strings.Cut(head, "data: ")
 		messages, _, _ = strings.Cut(messages, "\n")
-		serve(h, http.MethodPost, messages, strings.NewReader(callSlow), nil)
+		post := func(path, call string) net.Conn {
+			return dial(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(call), call))
+		}
+		accepted := post(messages, callSlow)
+		defer func() { _ = accepted.Close() }()
 		const callLarge = `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"large"}}`
-		call := dial(fmt.Sprintf("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(callLarge), callLarge))
+		call := post("/mcp", callLarge)
 		defer func() { _ = call.Close() }()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
@@ -311,9 +327,6 @@ func TestDeadClient(t *testing.T) {
 		}
 		begin := time.Now()
 		stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
 		if took := time.Since(begin); took > time.Second {
 			t.Errorf("the end took %v: a client that does not read was waited for", took)
 		}
