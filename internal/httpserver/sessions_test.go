@@ -237,10 +237,10 @@ func TestMaxCalls(t *testing.T) {
 // TestSessionMemory abandons sessions of a client that says much of itself. Each may leave
 // 2 KiB. It does not run in parallel, because it measures the heap.
 func TestSessionMemory(t *testing.T) { //nolint:paralleltest // See above.
-	const sessions = 500
+	const sessions = 200
 	h := newHandler(t, httpserver.Options{})
-	greeting := strings.Replace(hello, `"name":"x"`, `"name":"`+strings.Repeat("x", 50_000)+`"`, 1)
-	greeting = strings.Replace(greeting, `"capabilities":{}`, `"capabilities":{"elicitation":{},"roots":{},"experimental":{"x":{"`+strings.Repeat("y", 50_000)+`":1}}}`, 1)
+	greeting := strings.Replace(hello, `"name":"x"`, `"name":"`+strings.Repeat("x", 5_000)+`"`, 1)
+	greeting = strings.Replace(greeting, `"capabilities":{}`, `"capabilities":{"elicitation":{},"roots":{},"experimental":{"x":{"`+strings.Repeat("y", 5_000)+`":1}}}`, 1)
 	heap := func() int {
 		runtime.GC()
 		runtime.GC()
