@@ -180,8 +180,7 @@ func (o *Options) setDefaults() {
 }
 
 // checkEndpoint returns an error if requests to endpoint would be unencrypted or would not
-// reach ZEGO's API. The error does not repeat the user or the query of endpoint, which may
-// hold secrets.
+// reach ZEGO's API. The error repeats nothing of endpoint, which may hold secrets.
 func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	switch {
@@ -190,7 +189,7 @@ func checkEndpoint(endpoint string) error {
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Hostname() == "":
 		return errors.New("zego: endpoint must look like " + DefaultEndpoint + ", without user, query or fragment")
 	case u.Path != "" && u.Path != "/":
-		return errors.New("zego: endpoint must have no path, got " + u.Path)
+		return errors.New("zego: endpoint must have no path")
 	case u.Scheme == "https":
 		return nil
 	case u.Scheme == "http" && isLoopback(u.Hostname()):
@@ -198,7 +197,7 @@ func checkEndpoint(endpoint string) error {
 	case u.Scheme == "http":
 		return errors.New("zego: endpoint must use https; http is allowed for loopback addresses only")
 	}
-	return fmt.Errorf("zego: endpoint must use https, got %q", u.Scheme)
+	return errors.New("zego: endpoint must use https")
 }
 
 func isLoopback(host string) bool {

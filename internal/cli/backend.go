@@ -38,9 +38,7 @@ func (e *env) connect(log *slog.Logger) (backend, error) {
 		b.simulated, b.endpoint, b.stopSimulator = true, url, stop
 		appID, secret = zegosim.DefaultAppID, zegosim.DefaultSecret
 	} else {
-		var problems []error
-		if appID, secret, problems = e.credentials(); len(problems) > 0 {
-			b.unavailable = fmt.Errorf("this server is not configured: %s.\n%s", joinErrors(problems), whatToSet)
+		if appID, secret, b.unavailable = e.configuration(); b.unavailable != nil {
 			return b, nil
 		}
 	}
@@ -60,10 +58,28 @@ func (e *env) connect(log *slog.Logger) (backend, error) {
 	}
 	client, err := zego.New(appID, secret, opts)
 	if err != nil {
-		b.unavailable = fmt.Errorf("this server is not configured: %s. Check ZEGO_ENDPOINT", strings.TrimPrefix(err.Error(), "zego: "))
+		return b, fmt.Errorf("configuration: %s", strings.TrimPrefix(err.Error(), "zego: "))
 	}
 	b.client = client
 	return b, nil
+}
+
+// configuration returns the AppID and the ServerSecret. Its error names everything that is
+// wrong with them and with the endpoint, and says what to do.
+func (e *env) configuration() (appID uint32, secret string, err error) {
+	appID, secret, problems := e.credentials()
+	var advice []string
+	if len(problems) > 0 {
+		advice = append(advice, whatToSet)
+	}
+	if err := checkEndpoint(e.settings.Endpoint); err != nil {
+		problems = append(problems, err)
+		advice = append(advice, "Check ZEGO_ENDPOINT.")
+	}
+	if len(problems) > 0 {
+		return 0, "", fmt.Errorf("this server is not configured: %s.\n%s", joinErrors(problems), strings.Join(advice, "\n"))
+	}
+	return appID, secret, nil
 }
 
 // close ends what connect started.

@@ -89,7 +89,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	case helpShown:
 		return exitOK
 	case err != nil:
-		return reportError(stderr, usageError{nameVariable(err, parser, args, getenv)})
+		return reportError(stderr, usageError{nameVariable(withoutValue(err), parser, args, getenv)})
 	}
 	return reportError(stderr, command.Run(&env{
 		ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings,
@@ -115,7 +115,7 @@ func reportError(stderr io.Writer, err error) (exitCode int) {
 	case errors.As(err, &reported):
 		return exitError
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintf(stderr, "zego-mcp: %v\nFor help: zego-mcp --help\n", err)
+		_, _ = fmt.Fprintf(stderr, "zego-mcp: %s\nFor help: zego-mcp --help\n", withoutSecrets(err.Error()))
 		return exitUsage
 	}
 	_, _ = fmt.Fprintf(stderr, "zego-mcp: %s\n", strings.TrimPrefix(err.Error(), "zego: "))

@@ -3,10 +3,17 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+	"zego-mcp/zego"
 )
+
+// The errors of this file never repeat the value of a variable: it may be a secret that
+// was put into the wrong one, and the errors go to the log and to models. They say what
+// the value looks like instead.
 
 // whatToSet ends every error about credentials.
 const whatToSet = "Set ZEGO_APP_ID and ZEGO_SERVER_SECRET in the server's environment (in a desktop client: the \"env\" of its configuration) " +
@@ -33,12 +40,33 @@ func (e *env) appID() (uint32, error) {
 		}
 		return 0, errors.New("ZEGO_APP_ID is not set")
 	}
-	id, err := strconv.ParseUint(strings.TrimSpace(e.settings.AppID), 10, 32)
+	value := strings.TrimSpace(e.settings.AppID)
+	id, err := strconv.ParseUint(value, 10, 32)
 	if err != nil || id == 0 {
-		return 0, fmt.Errorf("ZEGO_APP_ID must be a number from 1 to 4294967295, got %q", e.settings.AppID)
+		return 0, errors.New("ZEGO_APP_ID must be a number from 1 to 4294967295, got " + describeAppID(value))
 	}
 	return uint32(id), nil
 }
+
+// describeAppID says what a malformed AppID looks like.
+func describeAppID(value string) string {
+	switch {
+	case len(value) == secretLength:
+		return fmt.Sprintf("%d characters that are not a number%s", secretLength, swapped)
+	case isDigits(value):
+		return "a number outside of that"
+	}
+	return fmt.Sprintf("%d characters that are not a number", utf8.RuneCountInString(value))
+}
+
+// isDigits reports whether value consists of decimal digits.
+func isDigits(value string) bool { return value != "" && strings.Trim(value, "0123456789") == "" }
+
+// swapped ends an error about a value that would fit the other of two variables.
+const swapped = "; are ZEGO_APP_ID and " + secretVariable + " swapped?"
+
+// secretLength is the number of characters of every ServerSecret.
+const secretLength = 32
 
 // The ServerSecret has no flag: other users of a machine can see its command lines.
 const (
@@ -73,14 +101,23 @@ func (e *env) serverSecret() (secret string, problems []error) {
 	return secret, problems
 }
 
+// readSecretFile reads the ServerSecret from a file. Its errors do not name the file,
+// because a user may have given the secret itself in place of its file.
 func readSecretFile(file string) (string, error) {
 	text, err := os.ReadFile(file) //nolint:gosec // The operator names the file.
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", secretFileVariable, err)
+		problem := "the file of " + secretFileVariable + " cannot be read"
+		if cause, ok := errors.AsType[*fs.PathError](err); ok { // Its own text names the file.
+			problem += ": " + cause.Err.Error()
+		}
+		if len(file) == secretLength {
+			problem += "; its name has 32 characters: if it is the secret itself, set " + secretVariable + " instead"
+		}
+		return "", errors.New(problem)
 	}
 	secret := strings.TrimSpace(string(text))
 	if secret == "" {
-		return "", errors.New(secretFileVariable + " is empty")
+		return "", errors.New("the file of " + secretFileVariable + " is empty")
 	}
 	return secret, checkSecret(secret, secretFileVariable)
 }
@@ -88,20 +125,36 @@ func readSecretFile(file string) (string, error) {
 // checkSecret checks the secret's length. Its error names the variable that the secret
 // came from.
 func checkSecret(secret, variable string) error {
-	if len(secret) != 32 {
-		return fmt.Errorf("%s must have 32 characters, got %d", variable, len(secret))
+	if len(secret) == secretLength {
+		return nil
 	}
-	return nil
+	problem := fmt.Sprintf("%s must have %d characters, got %d", variable, secretLength, len(secret))
+	if isDigits(secret) && len(secret) <= 10 { // As long as an AppID.
+		problem += ", all digits" + swapped
+	}
+	return errors.New(problem)
 }
 
 // variable returns an environment variable without the blanks around it. It is an
 // error if the variable holds a placeholder.
 func (e *env) variable(name string) (string, error) {
 	value := strings.TrimSpace(e.getenv(name))
-	if value != "" && isEmptyOrPlaceholder(value) {
-		return "", fmt.Errorf("%s still holds the placeholder %s", name, value)
+	switch {
+	case value == "" || !isEmptyOrPlaceholder(value):
+		return value, nil
+	case value[0] == '<':
+		return "", errors.New(name + " still holds a placeholder in <…>; write the value without the brackets")
 	}
-	return value, nil
+	return "", errors.New(name + " still holds a placeholder in ${…}; write the value in its place")
+}
+
+// checkEndpoint returns an error if package zego refuses the endpoint. It sends nothing.
+func checkEndpoint(endpoint string) error {
+	// AppID and secret only have to look right.
+	if _, err := zego.New(1, strings.Repeat("x", secretLength), zego.Options{Endpoint: endpoint}); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "zego: "))
+	}
+	return nil
 }
 
 // joinErrors returns the texts of all problems in one line.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -55,4 +56,25 @@ func nameVariable(err error, parser *kong.Kong, args []string, getenv func(strin
 		}
 	}
 	return err
+}
+
+// withoutValue returns an error of kong without the value of a flag that may hold a secret.
+func withoutValue(err error) error {
+	for _, flag := range []string{"--app-id", "--endpoint", "--redis-url"} {
+		if strings.HasPrefix(err.Error(), flag+": ") {
+			return fmt.Errorf("%s: a value must follow; one that begins with - is written %[1]s=VALUE", flag)
+		}
+	}
+	return err
+}
+
+// secretLike matches what looks like a ServerSecret.
+var secretLike = regexp.MustCompile(`[0-9A-Za-z]{32,}`)
+
+// withoutSecrets removes from an error about the command line what looks like a
+// ServerSecret: a user may have put it into the wrong place.
+func withoutSecrets(text string) string {
+	return secretLike.ReplaceAllStringFunc(text, func(value string) string {
+		return fmt.Sprintf("[%d characters that may be a secret]", len(value))
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"zego-mcp/zego"
@@ -49,7 +50,9 @@ const (
 // rediss:// for TLS. Its error does not repeat the URL, which may hold a password.
 func ParseURL(url string) (*redis.Options, error) {
 	opts, err := redis.ParseURL(url)
-	if err != nil {
+	// A password with a # that is not escaped would make go-redis take its beginning for
+	// the host, which the log shows.
+	if err != nil || strings.Contains(url, "#") {
 		return nil, errors.New("must look like redis://[user:password@]host:port[/db], or rediss://… for TLS")
 	}
 	return opts, nil
