@@ -14,7 +14,7 @@ func (n *node) suggestion(unknown string) string {
 		return " (known: none)"
 	}
 	text := ""
-	if near := nearestName(unknown, n.names); near != "" {
+	if near := Nearest(unknown, n.names); near != "" {
 		text = "; did you mean " + quote(near) + "?"
 	}
 	return text + " (known: " + strings.Join(n.names, ", ") + ")"
@@ -22,11 +22,11 @@ func (n *node) suggestion(unknown string) string {
 
 var removeSeparators = strings.NewReplacer("_", "", "-", "")
 
-// nearestName returns the name that takes the fewest edits to get from misspelt, or "" if
+// Nearest returns the name that takes the fewest edits to get from misspelt, or "" if
 // no name is near. An edit inserts, deletes or replaces a letter. A name is near if it
 // takes at most 2 edits, and fewer than half as many as it has letters. Upper and lower
 // case, "_" and "-" make no difference.
-func nearestName(misspelt string, names []string) string {
+func Nearest(misspelt string, names []string) string {
 	normalize := func(s string) string { return removeSeparators.Replace(strings.ToLower(s)) }
 	from := normalize(misspelt)
 	nearest, minEdits := "", 3

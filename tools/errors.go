@@ -137,6 +137,15 @@ func whatToDo(code zego.Code, advice advice) string {
 	if text, ok := advice[code]; ok {
 		return text
 	}
+	return Advice(code)
+}
+
+// Advice says in a sentence what the user can do about a code of ZEGO's. Unlike zego's
+// advice it knows where zego-mcp has its settings from.
+func Advice(code zego.Code) string {
+	if code == zego.CodeSignatureWrong {
+		return "Check ZEGO_SERVER_SECRET: it must be the ServerSecret of the AppID in ZEGO_APP_ID (ZEGOCLOUD console, project configuration)."
+	}
 	return sentence(code.Advice())
 }
 

@@ -17,7 +17,7 @@ var choosePresenter = prompt{
 	write: func(arguments map[string]string) string {
 		text := "Choose a presenter from our ZEGOCLOUD digital humans, for this role: " + arguments["Role"] + "\n\n"
 		if name := arguments["DigitalHuman"]; name != "" {
-			text += fmt.Sprintf("1. The digital human shall be %q: get its DigitalHumanId with find_digital_humans.\n", name)
+			text += fmt.Sprintf("1. The digital human shall be %s: get its DigitalHumanId with find_digital_humans.\n", quoteForeign(name))
 		} else {
 			text += "1. Call find_digital_humans, or list_digital_humans page by page, and pick the one whose name, picture and gestures fit best. Prefer our own (IsPublic false) if one fits.\n"
 		}

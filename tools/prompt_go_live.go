@@ -19,12 +19,12 @@ var goLive = prompt{
 	write: func(arguments map[string]string) string {
 		who, voice := "a digital human that fits the script (find_digital_humans)", "a voice that fits (list_timbres with its DigitalHumanId)"
 		if name := arguments["DigitalHuman"]; name != "" {
-			who = fmt.Sprintf("the digital human %q (its id: find_digital_humans)", name)
+			who = fmt.Sprintf("the digital human %s (its id: find_digital_humans)", quoteForeign(name))
 		}
 		if name := arguments["Timbre"]; name != "" {
-			voice = fmt.Sprintf("the voice %q (its id: list_timbres with the DigitalHumanId)", name)
+			voice = fmt.Sprintf("the voice %s (its id: list_timbres with the DigitalHumanId)", quoteForeign(name))
 		}
-		return fmt.Sprintf("Go live in the ZEGO room %q, with %s and %s.\n\n", arguments["RoomId"], who, voice) +
+		return fmt.Sprintf("Go live in the ZEGO room %s, with %s and %s.\n\n", quoteForeign(arguments["RoomId"]), who, voice) +
 			"1. Say what you are about to do: a stream costs money while it runs.\n" +
 			"2. Call create_stream_task and wait until it streams.\n" +
 			"3. Call drive_by_text with the script; cut it at its sentences if it has more than 1800 characters. Use do_action for a gesture where it fits, if this digital human has any.\n" +

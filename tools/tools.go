@@ -135,6 +135,7 @@ func NewServer(cfg Config) *server.MCPServer {
 			s.AddTools(t.serverTool(a))
 		}
 	}
+	s.AddTools(filter.notOffered(a))
 	for _, p := range allPrompts {
 		filter.add(kindPrompt, p.Name, p.toolset)
 		s.AddPrompt(p.Prompt, p.handler(a))
@@ -163,7 +164,7 @@ func instructions(cfg Config) string {
 
 // toolsetFilter hides from a client the tools, prompts and resources whose toolset its
 // project does not allow. For tools and prompts, mcp-go applies the filter to lists and to
-// calls.
+// calls; a call of a tool that is not allowed is answered by notOfferedTool.
 type toolsetFilter struct {
 	cfg      Config
 	toolsets map[string]Toolset // By kind and name, as in "tool get_stream_task".
@@ -184,7 +185,7 @@ func (f toolsetFilter) allows(ctx context.Context, kind requestKind, name string
 }
 
 func (f toolsetFilter) tools(ctx context.Context, all []mcp.Tool) []mcp.Tool {
-	return keep(all, func(t mcp.Tool) bool { return f.allows(ctx, kindTool, t.Name) })
+	return keep(all, func(t mcp.Tool) bool { return t.Name == notOfferedTool || f.allows(ctx, kindTool, t.Name) })
 }
 
 func (f toolsetFilter) prompts(ctx context.Context, all []mcp.Prompt) []mcp.Prompt {
@@ -192,8 +193,14 @@ func (f toolsetFilter) prompts(ctx context.Context, all []mcp.Prompt) []mcp.Prom
 }
 
 // addTo filters the lists of resources by hooks, because mcp-go has no filters for them.
-// The handler of a resource checks the toolset when the resource is read.
+// The handler of a resource checks the toolset when the resource is read. The hooks also
+// hide notOfferedTool from the list of tools, and let it answer the calls of tools that are
+// not offered.
 func (f toolsetFilter) addTo(hooks *server.Hooks) {
+	hooks.AddBeforeCallTool(f.redirectCall)
+	hooks.AddAfterListTools(func(_ context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {
+		result.Tools = keep(result.Tools, func(t mcp.Tool) bool { return t.Name != notOfferedTool })
+	})
 	hooks.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
 		result.Resources = keep(result.Resources, func(r mcp.Resource) bool { return f.allows(ctx, kindResource, r.URI) })
 	})

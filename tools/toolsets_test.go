@@ -1,8 +1,10 @@
 package tools_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"zego-mcp/zego/zegosim"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 func TestParseToolsets(t *testing.T) {
@@ -30,7 +33,7 @@ func TestParseToolsets(t *testing.T) {
 }
 
 // TestHiddenTools checks that tools of a toolset that the project does not allow are not
-// listed and cannot be called.
+// listed, and that a call of one says how to turn it on.
 func TestHiddenTools(t *testing.T) {
 	t.Parallel()
 	calledZEGO := false
@@ -45,9 +48,9 @@ func TestHiddenTools(t *testing.T) {
 		if strings.Contains(string(listed), `"`+tool.Name+`"`) {
 			t.Errorf("%s is listed", tool.Name)
 		}
-		answer := s.HandleMessage(t.Context(), json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"`+tool.Name+`","arguments":{"TaskId":"x"}}}`))
-		if refused, ok := answer.(mcp.JSONRPCError); !ok || refused.Error.Code != mcp.INVALID_PARAMS {
-			t.Errorf("%s: got %+v", tool.Name, answer)
+		text := refusalOf(t, s, tool.Name)
+		if !strings.HasPrefix(text, tool.Name+" belongs to the toolset streaming") || !strings.Contains(text, "--toolsets all (or ZEGO_TOOLSETS=all)") {
+			t.Errorf("%s: got %s", tool.Name, text)
 		}
 	}
 	if hidden < 8 || calledZEGO {
@@ -57,5 +60,57 @@ func TestHiddenTools(t *testing.T) {
 	remote := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: allToolsets})})
 	if strings.Contains(string(listTools(t, remote)), "drive_by_audio_file") {
 		t.Error("a tool that reads files of this machine is offered to other machines")
+	}
+	if text := refusalOf(t, remote, "drive_by_audio_file"); !strings.Contains(text, "only over stdio") {
+		t.Errorf("got %s", text)
+	}
+}
+
+// refusalOf calls a tool that the server does not offer, and returns the text of its refusal.
+func refusalOf(t *testing.T, s *server.MCPServer, tool string) string {
+	t.Helper()
+	message, err := json.Marshal(map[string]any{
+		"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+		"params": map[string]any{"name": tool, "arguments": map[string]any{"TaskId": "x"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, ok := s.HandleMessage(t.Context(), message).(mcp.JSONRPCResponse)
+	if !ok {
+		t.Fatalf("%.100s: got %+v, want a result", tool, answer)
+	}
+	result, ok := answer.Result.(*mcp.CallToolResult)
+	if !ok || !result.IsError {
+		t.Fatalf("%.100s: got %+v, want a tool error", tool, answer.Result)
+	}
+	return textOf(t, result)
+}
+
+// TestUnknownTool calls tools that do not exist, one of them by the name of the tool that
+// answers such calls.
+func TestUnknownTool(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s, _ := newAssetsServer(t, &zegosim.Server{}, tools.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	const known = " (known: find_digital_humans, get_digital_human, get_stream_task, list_digital_humans, list_stream_tasks, list_timbres)"
+	for name, want := range map[string]string{
+		"list_digital_human":       `unknown tool "list_digital_human"; did you mean "list_digital_humans"?` + known,
+		"CreateStreamTask":         `unknown tool "CreateStreamTask"; did you mean "create_stream_task"?` + known,
+		"fly":                      `unknown tool "fly"` + known,
+		"":                         `unknown tool ""` + known,
+		"tool_not_offered":         `unknown tool "tool_not_offered"` + known,
+		"x\x1b[2J\n":               `unknown tool "x\x1b[2J\n"` + known,
+		strings.Repeat("x", 3<<20): `unknown tool "` + strings.Repeat("x", 128) + `…"` + known,
+	} {
+		if got := refusalOf(t, s, name); got != want {
+			t.Errorf("%.100q: got %.1000s, want %s", name, got, want)
+		}
+	}
+	if strings.Contains(string(listTools(t, s)), "tool_not_offered") {
+		t.Error("the tool that answers such calls is listed")
+	}
+	if log.Len() > 2000 || strings.Contains(log.String(), "fly") || !strings.Contains(log.String(), "tool=unknown") {
+		t.Errorf("logged %.2000s", log.String())
 	}
 }

@@ -110,12 +110,7 @@ func findTool(ctx context.Context, session *client.Client, name string) (mcp.Too
 		}
 		offered = append(offered, tool.Name)
 	}
-	// The tool exists, but in a toolset that is not turned on.
-	if set, ok := tools.ToolsetOf(name); ok {
-		return mcp.Tool{}, usageError{fmt.Errorf("%s belongs to the toolset %s (%s); to use it, add --toolsets %s (or ZEGO_TOOLSETS=%[4]s)",
-			name, set.Name, set.Description, tools.AllToolsets)}
-	}
-	return mcp.Tool{}, usageError{fmt.Errorf("unknown tool %q (known: %s)", name, strings.Join(offered, ", "))}
+	return mcp.Tool{}, usageError{errors.New(tools.NotOffered(name, offered))}
 }
 
 // callTool calls the tool. Until the result is there, a terminal on stderr shows how far

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"zego-mcp/internal/redisshare"
+	"zego-mcp/tools"
 	"zego-mcp/zego"
 )
 
@@ -172,8 +173,7 @@ func checkAccount(ctx context.Context, client *zego.Client) []finding {
 	if !ok {
 		return []finding{{"call", strings.TrimPrefix(err.Error(), "zego: "), networkAdvice}}
 	}
-	result, advice := refusal.Code.Error(), refusal.Code.Advice()
-	advice = strings.ToUpper(advice[:1]) + advice[1:]
+	result, advice := refusal.Code.Error(), strings.TrimSuffix(tools.Advice(refusal.Code), ".")
 	if refusal.RequestID != "" {
 		advice += " (RequestId " + refusal.RequestID + ")"
 	}
