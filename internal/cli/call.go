@@ -118,8 +118,8 @@ func findTool(ctx context.Context, session *client.Client, name string) (mcp.Too
 func (c *callCommand) callTool(e *env, session *client.Client, arguments map[string]any) (*mcp.CallToolResult, error) {
 	var req mcp.CallToolRequest
 	req.Params.Name, req.Params.Arguments = c.Tool, arguments
-	if isTerminal(e.stderr) {
-		progress := &progressLine{out: e.stderr}
+	if t, ok := e.stderr.(*terminal); ok {
+		progress := &progressLine{out: t}
 		defer progress.clear()
 		session.OnNotification(progress.show)
 		req.Params.Meta = &mcp.Meta{ProgressToken: c.Tool} // Without a token, servers send no progress.

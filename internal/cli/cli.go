@@ -67,6 +67,8 @@ func Main() int {
 // Run runs one command until it ends or ctx is done, and returns the exit code. args do
 // not hold the program's name.
 func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	helpOut := stdout // Kong takes the width of its help from the terminal itself.
+	stdout, stderr = forTerminal(stdout), forTerminal(stderr)
 	var line commandLine
 	helpShown := false
 	parser := kong.Must(&line,
@@ -77,7 +79,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 			"toolsets":         describeToolsets(),
 			"default_toolsets": tools.DefaultToolsets(),
 		},
-		kong.Writers(stdout, stderr),
+		kong.Writers(helpOut, stderr),
 		// Kong calls this after it has shown the help, and parses on if it returns.
 		kong.Exit(func(int) { helpShown = true }),
 		kong.Resolvers(fromEnvironment(getenv)),

@@ -70,7 +70,7 @@ func (r *report) add(findings ...finding) {
 			f.result += ". " + f.advice
 			r.faults++
 		}
-		_, _ = fmt.Fprintf(r.out, "%-4s  %-11s  %s\n", verdict, f.name, f.result)
+		_, _ = fmt.Fprintf(r.out, "%-4s  %-11s  %s\n", verdict, f.name, oneLine(f.result))
 	}
 }
 

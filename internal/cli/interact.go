@@ -15,12 +15,9 @@ import (
 // replaces.
 type progressLine struct {
 	mu      sync.Mutex // guards what follows
-	out     io.Writer
+	out     *terminal
 	cleared bool
 }
-
-// clearLine moves the cursor to the beginning of the line and erases the line.
-const clearLine = "\r\x1b[K"
 
 // show shows the message of a progress notification and ignores other notifications.
 func (l *progressLine) show(n mcp.JSONRPCNotification) {
@@ -28,7 +25,8 @@ func (l *progressLine) show(n mcp.JSONRPCNotification) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if ok && n.Method == "notifications/progress" && !l.cleared {
-		_, _ = fmt.Fprint(l.out, clearLine, printable(message))
+		l.out.clearLine()
+		_, _ = io.WriteString(l.out, oneLine(message))
 	}
 }
 
@@ -37,7 +35,7 @@ func (l *progressLine) show(n mcp.JSONRPCNotification) {
 func (l *progressLine) clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, _ = fmt.Fprint(l.out, clearLine)
+	l.out.clearLine()
 	l.cleared = true
 }
 

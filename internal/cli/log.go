@@ -15,7 +15,21 @@ func (e *env) logger(level slog.Level) *slog.Logger {
 	if e.settings.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewTextHandler(e.stderr, &tint.Options{
-		Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(e.stderr) || e.getenv("NO_COLOR") != "",
+	out, noColor := e.stderr, true
+	if t, ok := e.stderr.(*terminal); ok && e.getenv("NO_COLOR") == "" {
+		out, noColor = t.colored(), false
+	}
+	return slog.New(tint.NewTextHandler(out, &tint.Options{
+		Level: level, TimeFormat: time.TimeOnly, NoColor: noColor, ReplaceAttr: escapeAttr,
 	}))
+}
+
+// escapeAttr escapes what is not safe for a terminal in the message and the attributes of a
+// line, before the handler puts its colors around them.
+func escapeAttr(_ []string, attr slog.Attr) slog.Attr {
+	text := attr.Value.String()
+	if safe := escape(text, isSafe); safe != text {
+		attr.Value = slog.StringValue(safe)
+	}
+	return attr
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/mattn/go-runewidth"
 )
@@ -157,7 +156,7 @@ func cell(value any) string {
 		}
 		return "no"
 	case string:
-		return printable(value)
+		return oneLine(value)
 	case []any:
 		texts := make([]string, len(value))
 		for i, item := range value {
@@ -167,21 +166,10 @@ func cell(value any) string {
 	case object:
 		for _, m := range value {
 			if text, ok := m.value.(string); ok {
-				return printable(text)
+				return oneLine(text)
 			}
 		}
 		return ""
 	}
 	return fmt.Sprint(value)
-}
-
-// printable replaces control characters: in a text from the network, they could be
-// commands to the terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, text)
 }
