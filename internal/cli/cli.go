@@ -27,6 +27,14 @@ type commandLine struct {
 	Simulate simulateCommand `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
 	Doctor   doctorCommand   `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
 	Version  versionCommand  `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
+	Help     helpCommand     `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
+
+	ShowVersion bool `name:"version" help:"Show the version, like the command version."`
+}
+
+// helpCommand is carried out by Run.
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"A command, such as serve."`
 }
 
 // env is what a command gets from the process that it runs in.
@@ -71,6 +79,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	stdout, stderr = forTerminal(stdout), forTerminal(stderr)
 	var line commandLine
 	helpShown := false
+	var helpErr error
 	parser := kong.Must(&line,
 		kong.Name("zego-mcp"),
 		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET or $ZEGO_SERVER_SECRET_FILE only."),
@@ -80,6 +89,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 			"default_toolsets": tools.DefaultToolsets(),
 		},
 		kong.Writers(helpOut, stderr),
+		kong.Help(helpPrinter(ctx, stdout, &helpErr)),
 		// Kong calls this after it has shown the help, and parses on if it returns.
 		kong.Exit(func(int) { helpShown = true }),
 		kong.Resolvers(fromEnvironment(getenv)),
@@ -89,13 +99,18 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	command, err := parser.Parse(args)
 	switch {
 	case helpShown:
-		return exitOK
+		return reportError(stderr, helpErr)
 	case err != nil:
 		return reportError(stderr, usageError{nameVariable(withoutValue(err), parser, args, getenv)})
 	}
-	return reportError(stderr, command.Run(&env{
-		ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings,
-	}))
+	e := &env{ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings}
+	switch {
+	case line.ShowVersion:
+		return reportError(stderr, line.Version.Run(e))
+	case command.Selected().Name == "help":
+		return Run(ctx, append(line.Help.Command, "--help"), getenv, stdin, helpOut, stderr)
+	}
+	return reportError(stderr, command.Run(e))
 }
 
 // describeToolsets says what each toolset holds, for the help.

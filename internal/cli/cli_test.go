@@ -129,7 +129,11 @@ func TestSignals(t *testing.T) {
 		for _, transport := range []string{"stdio", "http", "sse"} {
 			t.Run(fmt.Sprint(transport, " ", signal), func(t *testing.T) {
 				t.Parallel()
-				p := start(t, "serve", "--simulate", "--transport", transport, "--listen", "127.0.0.1:0")
+				args := []string{"serve", "--simulate", "--transport", transport}
+				if transport != "stdio" {
+					args = append(args, "--listen", "127.0.0.1:0")
+				}
+				p := start(t, args...)
 				if transport == "stdio" {
 					_, _ = io.WriteString(p.stdin, `{"jsonrpc":"2.0","id":1,"method":"ping"}`+"\n")
 					if line, err := p.stdout.ReadString('\n'); err != nil {
@@ -291,7 +295,7 @@ func TestReadme(t *testing.T) {
 		return out.String()
 	}
 	var wanted []string
-	for _, command := range []string{"serve", "call", "tools", "simulate", "doctor", "version"} {
+	for _, command := range []string{"serve", "call", "tools", "simulate", "doctor", "version", "help"} {
 		wanted = append(wanted, "`zego-mcp "+command)
 		help := run(command, "--help")
 		for _, flag := range regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(help, -1) {
@@ -435,5 +439,57 @@ func TestSSEClientLeaves(t *testing.T) {
 	}
 	if err := p.Wait(); err != nil {
 		t.Errorf("got %v, want exit code 0", err)
+	}
+}
+
+// TestListenEverywhere listens on all addresses. The URL that is printed must work from this
+// machine, and --allow-host must not depend on upper and lower case.
+func TestListenEverywhere(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
+		t.Run(address, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "serve", "--simulate", "--transport", "http", "--listen", address, "--allow-host", "Zego.Example.COM, other.example")
+			url := loggedURL(t, p)
+			if !regexp.MustCompile(`^http://(127\.0\.0\.1|localhost):[0-9]+/mcp$`).MatchString(url) {
+				t.Errorf("logged %s", url)
+			}
+			for host, want := range map[string]int{"": http.StatusOK, "zego.example.com": http.StatusOK, "ZEGO.example.com": http.StatusOK, "other.example": http.StatusOK, "evil.example": http.StatusForbidden} {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Host = host
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Accept", "application/json, text/event-stream")
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = resp.Body.Close()
+				if resp.StatusCode != want {
+					t.Errorf("Host %q: got %s, want %d", host, resp.Status, want)
+				}
+			}
+			if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	p := start(t, "simulate", "--listen", "0.0.0.0:0")
+	for {
+		line, err := p.stdout.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if url, ok := strings.CutPrefix(line, "export ZEGO_ENDPOINT="); ok {
+			if !regexp.MustCompile(`^http://(127\.0\.0\.1|localhost):[0-9]+\s$`).MatchString(url) {
+				t.Errorf("got %q", url)
+			}
+			break
+		}
 	}
 }

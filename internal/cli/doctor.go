@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"zego-mcp/internal/redisshare"
@@ -133,9 +134,24 @@ func askEndpoint(ctx context.Context, endpoint string) (endpointAnswer, error) {
 // endpointFinding reports the outcome of askEndpoint.
 func endpointFinding(endpoint string, answer endpointAnswer, err error) finding {
 	if err != nil {
-		return finding{"endpoint", fmt.Sprintf("%s: %v", endpoint, err), networkAdvice}
+		advice := networkAdvice
+		if usesProxy(endpoint) {
+			advice = "The request goes through the proxy that HTTPS_PROXY names. Check HTTPS_PROXY (and NO_PROXY), ZEGO_ENDPOINT and the network"
+		}
+		return finding{"endpoint", fmt.Sprintf("%s: %v", endpoint, err), advice}
 	}
 	return finding{"endpoint", fmt.Sprintf("%s answers (%v)", endpoint, answer.took.Round(time.Millisecond)), ""}
+}
+
+// usesProxy reports whether the environment sends requests to endpoint through a proxy. For
+// http, which is allowed for loopback alone, there is never one.
+func usesProxy(endpoint string) bool {
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: target})
+	return err != nil || proxy != nil
 }
 
 // checkClock compares this machine's clock with the server's, of which the answer told

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 )
 
 // listen listens on the address that --listen gives.
@@ -22,4 +23,18 @@ func trimListenError(err error) error {
 		return fmt.Errorf("%s: %w", op.Addr, op.Err)
 	}
 	return err
+}
+
+// localURL returns a URL by which programs of this machine reach a listener. everywhere
+// reports whether the listener listens on all addresses of the machine.
+func localURL(address net.Addr) (url string, everywhere bool) {
+	parsed, err := netip.ParseAddrPort(address.String())
+	if err != nil || !parsed.Addr().IsUnspecified() {
+		return "http://" + address.String(), false
+	}
+	host := "127.0.0.1"
+	if parsed.Addr().Is6() {
+		host = "localhost" // It stands for 127.0.0.1 and ::1, whichever the listener takes.
+	}
+	return fmt.Sprintf("http://%s:%d", host, parsed.Port()), true
 }

@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"zego-mcp/internal/httpserver"
@@ -17,16 +20,23 @@ import (
 
 type serveCommand struct {
 	Transport string   `enum:"stdio,http,sse" default:"stdio" help:"stdio; http: Streamable HTTP at /mcp and SSE at /sse; sse: SSE alone. Default: stdio."`
-	Listen    string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where http and sse listen; port 0 picks a free port. Default: 127.0.0.1:8080."`
+	Listen    string   `placeholder:"HOST:PORT" help:"Where http and sse listen; port 0 picks a free port. Default: 127.0.0.1:8080."`
 	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
 
 	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
 }
 
-// Validate refuses values with which serve cannot work.
+// defaultListen is where http and sse listen without --listen.
+const defaultListen = "127.0.0.1:8080"
+
+// Validate refuses values with which serve cannot work, and --listen for a transport that
+// does not listen: its user would wait for a server that is not there.
 func (c *serveCommand) Validate() error {
 	if c.MaxSessions < 1 {
 		return fmt.Errorf("--max-sessions must be 1 or more, got %d", c.MaxSessions)
+	}
+	if c.Listen != "" && c.Transport == "stdio" {
+		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
 	return nil
 }
@@ -49,7 +59,7 @@ func (c *serveCommand) Run(e *env) error {
 	cfg.Local = overStdio
 	var listener net.Listener
 	if !overStdio {
-		if listener, err = listen(e.ctx, c.Listen); err != nil {
+		if listener, err = listen(e.ctx, cmp.Or(c.Listen, defaultListen)); err != nil {
 			return err
 		}
 	}
@@ -67,7 +77,7 @@ func (c *serveCommand) Run(e *env) error {
 	}
 	c.logAddress(listener.Addr(), log)
 	handler := httpserver.NewHandler(mcpServer, httpserver.Options{
-		SSEOnly: c.Transport == "sse", AllowedHosts: c.AllowHost, MaxSessions: c.MaxSessions, Logger: log,
+		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
 	})
 	return httpserver.Serve(e.ctx, listener, handler, log, grace)
 }
@@ -85,10 +95,24 @@ func logBackend(ctx context.Context, b backend, log *slog.Logger) {
 	}
 }
 
+// lowerCase returns the names in lower case and without blanks around them.
+func lowerCase(names []string) []string {
+	lower := make([]string, len(names))
+	for i, name := range names {
+		lower[i] = strings.ToLower(strings.TrimSpace(name))
+	}
+	return lower
+}
+
 // logAddress logs the URL that clients need, and warns if other machines reach it.
 func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 	path := map[string]string{"http": "/mcp", "sse": "/sse"}[c.Transport]
-	log.Info("serving MCP", "transport", c.Transport, "url", "http://"+address.String()+path)
+	url, everywhere := localURL(address)
+	attrs := []any{"transport", c.Transport, "url", url + path}
+	if everywhere {
+		attrs = append(attrs, "listens_on", "all addresses of this machine")
+	}
+	log.Info("serving MCP", attrs...)
 	if parsed, err := netip.ParseAddrPort(address.String()); err == nil && !parsed.Addr().IsLoopback() {
 		log.Warn("reachable from other machines: whoever reaches this address uses your ZEGO account; put a proxy with authentication in front")
 	}

@@ -45,14 +45,15 @@ func (c *simulateCommand) Run(e *env) error {
 
 // printSettings prints what a client must be told to use the simulator.
 func (c *simulateCommand) printSettings(stdout io.Writer, address net.Addr) error {
+	url, _ := localURL(address)
 	_, err := fmt.Fprintf(stdout, `ZEGO simulator: a test double, nothing reaches ZEGOCLOUD. In another shell:
 
-export ZEGO_ENDPOINT=http://%s
+export ZEGO_ENDPOINT=%s
 export ZEGO_APP_ID=%d
 export ZEGO_SERVER_SECRET=%s
 
-The pictures of its digital humans: http://%[1]s/
-`, address, zegosim.DefaultAppID, zegosim.DefaultSecret)
+The pictures of its digital humans: %[1]s/
+`, url, zegosim.DefaultAppID, zegosim.DefaultSecret)
 	if err == nil && c.CallbackURL != "" {
 		_, err = fmt.Fprintf(stdout, "Callbacks go to %s, signed with the callback secret %s\n", c.CallbackURL, zegosim.DefaultCallbackSecret)
 	}

@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"zego-mcp/tools"
 	"zego-mcp/tools/streams"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -15,29 +12,26 @@ import (
 )
 
 type toolsCommand struct {
-	JSON bool `name:"json" help:"Print exactly what tools/list answers."`
+	Name string `arg:"" optional:"" help:"A tool to describe, with its arguments and its result. Default: list all tools that are offered."`
+	JSON bool   `name:"json" help:"Print exactly what tools/list answers."`
 }
 
-// Run lists the tools of the chosen toolsets. It needs no account.
+// Run lists the tools of the chosen toolsets, or describes one tool. It needs no account.
 func (c *toolsCommand) Run(e *env) error {
-	log := slog.New(slog.DiscardHandler)
-	s := tools.NewServer(e.toolsConfig(e.project(backend{}, streams.Mark{}, true, log), false, log))
-	answer, ok := s.HandleMessage(e.ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)).(mcp.JSONRPCResponse)
-	if !ok {
-		return errors.New("tools/list was refused")
+	if c.Name != "" {
+		return c.describe(e)
 	}
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(answer.Result); err != nil {
+	log := slog.New(slog.DiscardHandler)
+	text, err := listTools(e.ctx, e.toolsConfig(e.project(backend{}, streams.Mark{}, true, log), false, log))
+	if err != nil {
 		return err
 	}
 	if c.JSON {
-		_, err := e.stdout.Write(text.Bytes())
+		_, err := e.stdout.Write(text)
 		return err
 	}
 	var list mcp.ListToolsResult
-	if err := json.Unmarshal(text.Bytes(), &list); err != nil {
+	if err := json.Unmarshal(text, &list); err != nil {
 		return err
 	}
 	nameWidth := 0
@@ -56,4 +50,17 @@ func (c *toolsCommand) Run(e *env) error {
 		}
 	}
 	return nil
+}
+
+// describe prints one tool, whatever its toolset.
+func (c *toolsCommand) describe(e *env) error {
+	tool, definition, err := findAnyTool(e.ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err := fmt.Fprintf(e.stdout, "%s\n", definition)
+		return err
+	}
+	return printTool(e.stdout, tool)
 }
