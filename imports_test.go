@@ -29,10 +29,10 @@ var importRules = []importRule{
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
-	{folder: "tools", imports: "tools/... schema zego", tests: "zego/zegosim", mcp: true},
-	{folder: "tools/streams", imports: "zego", tests: "zego/zegosim"},
+	{folder: "tools", imports: "tools/... schema zego", tests: "internal/leaktest zego/zegosim", mcp: true},
+	{folder: "tools/streams", imports: "zego", tests: "internal/leaktest zego/zegosim"},
 	{folder: "schema"},
-	{folder: "zego", tests: "zego/zegosim"},
+	{folder: "zego", tests: "internal/leaktest zego/zegosim"},
 	{folder: "zego/zegosim", imports: "zego zego/zegosim/..."},
 	{folder: "zego/zegosim/..."},
 }

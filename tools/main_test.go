@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"zego-mcp/internal/leaktest"
+	"zego-mcp/zego/zegosim"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -37,7 +39,7 @@ func recordOutcome(tool string, result *mcp.CallToolResult) {
 // TestMain fails if no test called a tool with success, or if no test saw it refuse a call.
 // It does so only if all tests of the package were run.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := leaktest.Tests{M: m, Secrets: []string{zegosim.DefaultSecret}}.Run()
 	if run := flag.Lookup("test.run").Value.String(); code == 0 && run == "" {
 		for name := range effects {
 			if !outcomes.succeeded[name] || !outcomes.refused[name] {

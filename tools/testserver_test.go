@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"zego-mcp/internal/leaktest"
 	"zego-mcp/tools"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
@@ -38,6 +40,9 @@ func newAssetsServer(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*serv
 		t.Fatal(err)
 	}
 	cfg.Project, cfg.Version = tools.OneProject(tools.Project{Client: client}), "test"
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.NewTextHandler(leaktest.Writer("the log of tools", io.Discard), nil))
+	}
 	return tools.NewServer(cfg), srv.URL
 }
 
@@ -122,7 +127,7 @@ func newTestServer(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts str
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.Logger = slog.New(slog.NewTextHandler(s, nil))
+	opts.Logger = slog.New(slog.NewTextHandler(leaktest.Writer("the log of tools", s), nil))
 	if opts.StopTimeout == 0 {
 		opts.StopTimeout = time.Second
 	}
@@ -228,6 +233,7 @@ func callTool(ctx context.Context, t *testing.T, s *server.MCPServer, tool, argu
 		params = fmt.Sprintf(`{"name":%q,"arguments":%s}`, tool, arguments)
 	}
 	answer := s.HandleMessage(ctx, json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":`+params+`}`))
+	seeAnswer(t, answer)
 	response, ok := answer.(mcp.JSONRPCResponse)
 	if !ok {
 		t.Fatalf("%s %s: got %+v, want a result", tool, arguments, answer)
@@ -243,6 +249,16 @@ func callTool(ctx context.Context, t *testing.T, s *server.MCPServer, tool, argu
 	}
 	recordOutcome(tool, result)
 	return result
+}
+
+// seeAnswer lets leaktest look through an answer of the server.
+func seeAnswer(t *testing.T, answer any) {
+	t.Helper()
+	text, err := json.Marshal(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaktest.See("an answer of tools", string(text))
 }
 
 // textOf returns the text of a result, which must be its only content.
@@ -261,6 +277,7 @@ func (s *testServer) rpc(t *testing.T, method, params string) (result map[string
 	if err != nil {
 		t.Fatal(err)
 	}
+	leaktest.See("an answer of tools", string(text))
 	var answer struct {
 		Result map[string]any
 		Error  struct{ Code int }

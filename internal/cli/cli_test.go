@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 	"zego-mcp/internal/cli"
+	"zego-mcp/internal/leaktest"
 	"zego-mcp/internal/redisshare/redistest"
 	"zego-mcp/tools"
 	"zego-mcp/zego"
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(cli.Main())
 	}
-	testscript.Main(m, map[string]func(){"zego-mcp": func() { os.Exit(cli.Main()) }})
+	testscript.Main(leaktest.Tests{M: m, Secrets: []string{zegosim.DefaultSecret}}, map[string]func(){"zego-mcp": func() { os.Exit(cli.Main()) }})
 }
 
 // TestScripts runs the scripts of testdata/script, which use the command line as a user
@@ -64,11 +65,11 @@ func TestScripts(t *testing.T) {
 	gone.Close()
 	env := []string{"GONE=" + gone.URL, "APP_ID=" + fmt.Sprint(zegosim.DefaultAppID), "SECRET=" + zegosim.DefaultSecret}
 	for name, handler := range upstreams {
-		srv := httptest.NewServer(handler)
+		srv := httptest.NewServer(leaktest.Handler(handler))
 		t.Cleanup(srv.Close)
 		env = append(env, name+"="+srv.URL)
 	}
-	testscript.Run(t, testscript.Params{
+	testscript.RunT(scriptTest{t}, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, env...)
@@ -99,6 +100,36 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// scriptTest is a test that runs scripts. It lets leaktest look through what the commands of
+// a script printed.
+type scriptTest struct{ *testing.T }
+
+// Run implements testscript.T.
+func (t scriptTest) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { f(scriptTest{t}) })
+}
+
+// Verbose makes testscript log the output of every command.
+func (scriptTest) Verbose() bool { return true }
+
+// Log gets the whole log of a script. The environment at its beginning and the commands hold
+// the secret on purpose, so leaktest gets only the output of the commands.
+func (t scriptTest) Log(args ...any) {
+	t.Helper()
+	log, output := fmt.Sprint(args...), false
+	for line := range strings.Lines(log) {
+		switch {
+		case line == "[stdout]\n" || line == "[stderr]\n":
+			output = true
+		case strings.HasPrefix(line, "> ") || strings.HasPrefix(line, "# "):
+			output = false
+		case output:
+			leaktest.See("the output of "+t.Name(), line)
+		}
+	}
+	t.T.Log(log)
+}
+
 // program is a running zego-mcp and the other ends of its streams.
 type program struct {
 	*exec.Cmd
@@ -116,6 +147,10 @@ func start(t *testing.T, args ...string) *program {
 	stdout, _ := p.StdoutPipe()
 	stderr, _ := p.StderrPipe()
 	p.stdout, p.stderr = bufio.NewReader(stdout), bufio.NewReader(stderr)
+	if args[0] != "simulate" { // It prints its own made-up secret, for the user to copy.
+		p.stdout = bufio.NewReader(io.TeeReader(stdout, leaktest.Writer(fmt.Sprint("the output of ", args), io.Discard)))
+		p.stderr = bufio.NewReader(io.TeeReader(stderr, leaktest.Writer(fmt.Sprint("the log of ", args), io.Discard)))
+	}
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -174,11 +209,11 @@ func TestThreeServers(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	var refused atomic.Int64
-	sim := httptest.NewServer(&zegosim.Server{Observe: func(call zegosim.Call) {
+	sim := httptest.NewServer(leaktest.Handler(&zegosim.Server{Observe: func(call zegosim.Call) {
 		if call.Code != 0 {
 			refused.Add(1)
 		}
-	}})
+	}}))
 	t.Cleanup(sim.Close)
 	const calls = 8
 	var servers []*program
@@ -349,7 +384,7 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sim := httptest.NewServer(&zegosim.Server{QPS: -1, StartDelay: -1})
+			sim := httptest.NewServer(leaktest.Handler(&zegosim.Server{QPS: -1, StartDelay: -1}))
 			defer sim.Close()
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "--toolsets", "all", "--timeout", "1s")
 			cmd.Env = append(os.Environ(), asProgram+"=1", "ZEGO_ENDPOINT="+sim.URL, fmt.Sprint("ZEGO_APP_ID=", zegosim.DefaultAppID), "ZEGO_SERVER_SECRET="+zegosim.DefaultSecret)
@@ -359,7 +394,7 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			answers := bufio.NewReader(stdout)
+			answers := bufio.NewReader(io.TeeReader(stdout, leaktest.Writer("the answers of a server that ends", io.Discard)))
 			for _, message := range []string{hello, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"create_stream_task","arguments":{"RoomId":"r","DigitalHumanId":"` +
 				zegosim.DefaultHumans()[0].ID + `"}}}` + "\n"} {
 				_, _ = io.WriteString(stdin, message)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"zego-mcp/internal/cli"
+	"zego-mcp/internal/leaktest"
 	"zego-mcp/zego/zegosim"
 )
 
@@ -84,6 +85,7 @@ func TestValuesNeverShow(t *testing.T) {
 				var out bytes.Buffer
 				code := cli.Run(t.Context(), append(command, tt.flags...), func(name string) string { return env[name] }, strings.NewReader(request), &out, &out)
 				text := out.String()
+				leaktest.See("the output of "+strings.Join(command, " "), text)
 				if tt.exitCode != 0 && code != tt.exitCode {
 					t.Errorf("%v: exit code %d", command, code)
 				}

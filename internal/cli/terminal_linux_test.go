@@ -13,6 +13,7 @@ import (
 	"testing"
 	"unicode"
 	"zego-mcp/internal/cli"
+	"zego-mcp/internal/leaktest"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 
@@ -95,7 +96,9 @@ func onTerminal(t *testing.T, endpoint, input string, args ...string) string {
 	}()
 	cli.Run(t.Context(), args, func(name string) string { return env[name] }, tty, tty, tty)
 	_ = tty.Close()
-	return <-got
+	out := <-got
+	leaktest.See("a terminal", out)
+	return out
 }
 
 var (

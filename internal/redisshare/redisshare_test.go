@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"zego-mcp/internal/leaktest"
 	"zego-mcp/internal/redisshare"
 	"zego-mcp/internal/redisshare/redistest"
 	"zego-mcp/zego"
@@ -40,7 +41,7 @@ func (s *safeBuffer) String() string {
 func open(t *testing.T, url string) (*redisshare.Client, *safeBuffer) {
 	t.Helper()
 	log := &safeBuffer{}
-	share, err := redisshare.Open(url, redisshare.Options{AppID: 1, QPS: 10, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	share, err := redisshare.Open(url, redisshare.Options{AppID: 1, QPS: 10, Logger: slog.New(slog.NewTextHandler(leaktest.Writer("the log of redisshare", log), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
