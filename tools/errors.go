@@ -112,7 +112,7 @@ func explain(err error, advice advice) string {
 		}
 		return lines(
 			fmt.Sprintf("%s got no answer: %v", transport.Action, transport.Err),
-			"What to do: "+networkAdvice(transport)+" with `zego-mcp doctor`.", tryAgain(transport.Retryable()))
+			"What to do: check the network and the endpoint with `zego-mcp doctor`.", tryAgain(transport.Retryable()))
 	}
 	if errors.Is(err, context.Canceled) {
 		return "The call was cancelled."
@@ -130,15 +130,6 @@ func inWords(err error) string {
 		return "the call was cancelled"
 	}
 	return err.Error()
-}
-
-// networkAdvice says what to check after a call that got no answer. Of a proxy that fails,
-// net/http says no more than that it is one.
-func networkAdvice(err *zego.TransportError) string {
-	if strings.Contains(strings.ToLower(err.Err.Error()), "proxy") {
-		return "check the proxy that HTTPS_PROXY names, the network and the endpoint"
-	}
-	return "check the network and the endpoint"
 }
 
 // whatToDo returns the entry of advice for code, or the general advice if there is none.
