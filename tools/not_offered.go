@@ -12,16 +12,27 @@ import (
 )
 
 // notOfferedTool is the name of a tool that no list shows. It answers the calls of tools
-// that the caller cannot use: mcp-go would answer them with a protocol error in words of
-// its own, which models do not get to read.
+// that exist and that the caller cannot use: mcp-go would answer them with a protocol error
+// in words of its own, which models do not get to read.
 const notOfferedTool = "tool_not_offered"
 
 // redirectCall is a hook of mcp-go. It turns a call of a tool that the caller cannot use
-// into a call of notOfferedTool, with the tool's name as its only argument.
+// into a call of notOfferedTool, with the tool's name as its only argument. A call of a tool
+// that does not exist stays a protocol error, as MCP demands; in the error mcp-go repeats
+// the name, to which redirectCall adds what was perhaps meant.
 func (f toolsetFilter) redirectCall(ctx context.Context, _ any, req *mcp.CallToolRequest) {
-	if name := req.Params.Name; !f.allows(ctx, kindTool, name) {
+	name := req.Params.Name
+	switch _, exists := ToolsetOf(name); {
+	case !exists:
+		req.Params.Name = quoteForeign(name) + suggestTool(name, f.offered(ctx))
+	case !f.allows(ctx, kindTool, name):
 		req.Params.Name, req.Params.Arguments = notOfferedTool, map[string]any{"name": name}
 	}
+}
+
+// offered returns the names of the tools that the caller can use, sorted.
+func (f toolsetFilter) offered(ctx context.Context) []string {
+	return keep(toolNames(), func(name string) bool { return f.allows(ctx, kindTool, name) })
 }
 
 // notOffered returns notOfferedTool. Its answer says why the caller cannot use the tool that
@@ -31,13 +42,8 @@ func (f toolsetFilter) notOffered(a adapter) server.ServerTool {
 		Tool: mcp.NewTool(notOfferedTool),
 		Handler: func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			name := req.GetString("name", "")
-			r := request{kind: kindTool, name: "unknown"}
-			if slices.Contains(toolNames(), name) {
-				r.name = name // Another name may be anything, which the log must not repeat.
-			}
-			err := a.do(ctx, r, func(ctx context.Context, _ deps) error {
-				text := NotOffered(name, keep(toolNames(), func(known string) bool { return f.allows(ctx, kindTool, known) }))
-				return &toolError{reason: "the tool is not offered", text: text}
+			err := a.do(ctx, request{kind: kindTool, name: name}, func(ctx context.Context, _ deps) error {
+				return &toolError{reason: "the tool is not offered", text: NotOffered(name, f.offered(ctx))}
 			})
 			return mcp.NewToolResultError(explain(err, nil)), nil
 		},
@@ -57,9 +63,15 @@ func NotOffered(name string, offered []string) string {
 		return name + " reads files of this machine, so it is offered only over stdio.\n" +
 			"What to do: ask the user to start zego-mcp with --transport stdio on the machine that has the file."
 	}
-	text := "unknown tool " + quoteForeign(name)
-	if near := schema.Nearest(name, toolNames()); near != "" {
-		text += fmt.Sprintf("; did you mean %q?", near)
+	return "unknown tool " + quoteForeign(name) + suggestTool(name, offered)
+}
+
+// suggestTool returns the end of a line about an unknown tool: the tool that was perhaps
+// meant, offered or not, and the tools that are offered.
+func suggestTool(unknown string, offered []string) string {
+	text := ""
+	if near := schema.Nearest(unknown, toolNames()); near != "" {
+		text = fmt.Sprintf("; did you mean %q?", near)
 	}
 	return text + " (known: " + strings.Join(offered, ", ") + ")"
 }
