@@ -41,7 +41,7 @@ type request struct {
 // deps is what a handler works with besides the arguments of the request.
 type deps struct {
 	project      *Project
-	client       *zego.Client // Nil in prompts and completions, never in tools and resources.
+	client       *zego.Client // Set from project by tools and resources; nil in prompts and completions.
 	streams      *streams.Ledger
 	confirmation confirmation
 	audioDirs    []string

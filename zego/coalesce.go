@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// upstreamCall gets an answer from ZEGO and fills in how it came.
-type upstreamCall func(ctx context.Context, info *CallInfo) (answer, error)
+// upstreamFunc gets an answer from ZEGO and fills in info.
+type upstreamFunc func(ctx context.Context, info *CallInfo) (answer, error)
 
 // callGroup lets equal calls that run at the same time share one upstream call. It is like
 // golang.org/x/sync/singleflight, with one difference: it cancels the upstream call when
@@ -36,7 +36,7 @@ type sharedCall struct {
 // The context of fn has the values and the deadline of the first caller's. A caller whose
 // own ctx ends gets an error, and the call goes on for the others. When the last caller
 // has left, the context of fn ends.
-func (g *callGroup) do(ctx context.Context, key string, fn upstreamCall) (answer, CallInfo, error) {
+func (g *callGroup) do(ctx context.Context, key string, fn upstreamFunc) (answer, CallInfo, error) {
 	for {
 		call, joined := g.join(ctx, key, fn)
 		select {
@@ -47,8 +47,8 @@ func (g *callGroup) do(ctx context.Context, key string, fn upstreamCall) (answer
 			return answer{}, CallInfo{Shared: joined}, context.Cause(ctx)
 		}
 		if !joined && call.ctxEnded && call.err != nil {
-			// This caller started the call with the deadline of ctx, so ctx ends at
-			// this moment too. Its cause says more than call.err.
+			// This caller has not left, so the context of fn ended by its deadline, which
+			// is that of ctx: ctx ends at this moment too. Its cause says more than call.err.
 			<-ctx.Done()
 			return answer{}, call.info, context.Cause(ctx)
 		}
@@ -65,13 +65,13 @@ func (g *callGroup) do(ctx context.Context, key string, fn upstreamCall) (answer
 // time. A caller that joined it and has more time calls again. It must not be called
 // before c.done is closed.
 func (c *sharedCall) endedTooEarly() bool {
-	queue := new(QueueError)
-	return c.err != nil && c.ctxEnded || errors.As(c.err, &queue)
+	_, refused := errors.AsType[*QueueError](c.err)
+	return c.err != nil && c.ctxEnded || refused
 }
 
 // join returns the running call for key and true, or starts one and returns it and false.
-// The caller must leave it.
-func (g *callGroup) join(ctx context.Context, key string, fn upstreamCall) (*sharedCall, bool) {
+// The caller must call leave for it once.
+func (g *callGroup) join(ctx context.Context, key string, fn upstreamFunc) (*sharedCall, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	call, running := g.calls[key]
@@ -83,7 +83,7 @@ func (g *callGroup) join(ctx context.Context, key string, fn upstreamCall) (*sha
 }
 
 // start runs fn in a goroutine, which ends when fn returns. g.mu must be held.
-func (g *callGroup) start(ctx context.Context, key string, fn upstreamCall) *sharedCall {
+func (g *callGroup) start(ctx context.Context, key string, fn upstreamFunc) *sharedCall {
 	call := &sharedCall{done: make(chan struct{})}
 	callCtx := context.WithoutCancel(ctx) // The first caller may leave before the others.
 	if deadline, ok := ctx.Deadline(); ok {

@@ -16,8 +16,9 @@ const DefaultQPS = 10
 // [NewLimiter] returns one for a single process. Implement it to share one limit between
 // processes. It must be safe for concurrent use.
 type Limiter interface {
-	// Acquire waits until action may be called. It fails with a *TransportError when
-	// ctx ends, and at once with a *QueueError if the wait would outlast ctx's deadline.
+	// Acquire waits until action may be called. When ctx ends it fails with a
+	// *TransportError that holds ctx's cause, although nothing was sent. If the wait
+	// would outlast ctx's deadline it fails at once, with a *QueueError.
 	Acquire(ctx context.Context, action string) (Permit, error)
 }
 
@@ -45,9 +46,9 @@ func (e *QueueError) Error() string {
 		e.Action, e.Ahead, e.Wait.Round(100*time.Millisecond))
 }
 
-// NewLimiter returns a Limiter for one process. It allows qps calls of each action at
-// once, and never lets more than qps of them reach ZEGO within one second. Calls wait in
-// the order in which they came. qps must be at least 1.
+// NewLimiter returns a Limiter for one process. It lets the first qps calls of each action
+// go without a wait, and never lets more than qps of them reach ZEGO within one second.
+// Calls wait in the order in which they came. qps must be at least 1.
 func NewLimiter(qps int) Limiter {
 	return &limiter{qps: qps, actions: map[string]*actionLimiter{}}
 }
@@ -127,6 +128,7 @@ func (l *actionLimiter) acquire(ctx context.Context, action string) (Permit, err
 	w := &waiter{granted: make(chan *permit, 1)}
 	l.mu.Lock()
 	wait := l.estimateWait(time.Now())
+	// A call that need not wait is let through, even if its deadline has just passed.
 	if deadline, ok := ctx.Deadline(); ok && wait > 0 && wait > time.Until(deadline) {
 		ahead := len(l.queue)
 		l.mu.Unlock()
@@ -179,7 +181,7 @@ func (l *actionLimiter) grant() {
 	for len(l.queue) > 0 {
 		next := l.nextSlot()
 		if next == nil {
-			return // All are held. Their Sent or Done calls grant.
+			return // All are held. grant runs again when one of them is sent or done.
 		}
 		if wait := time.Until(next.freeAt); wait > 0 {
 			l.grantAfter(wait)

@@ -42,10 +42,11 @@ func (c *callCommand) Run(e *env) error {
 	defer b.close()
 	mark := e.readMark(streams.CallProcess, log)
 	if c.Tool == "create_stream_task" && !b.simulated {
-		mark = e.createMark(streams.CallProcess, log)
+		mark = e.createMark(streams.CallProcess, log) // The new StreamId says that call made it.
 	}
 	// A stream task that call has created outlives it, unless the create failed half-way.
-	project := e.project(b, mark, true, log)
+	const keepTasks = true
+	project := e.project(b, mark, keepTasks, log)
 	defer project.Streams.Close(e.ctx)
 	session, err := c.startSession(e, e.toolsConfig(project, b.simulated, log))
 	if err != nil {
@@ -73,8 +74,8 @@ func (c *callCommand) Run(e *env) error {
 // startSession connects an MCP client to a server with the tools of cfg.
 func (c *callCommand) startSession(e *env, cfg tools.Config) (*client.Client, error) {
 	var options []client.ClientOption
-	// The user cannot be asked without a terminal, and need not be asked after
-	// Confirm=true on the command line.
+	// The user cannot be asked without a terminal, and need not be asked who has typed
+	// Confirm=true. A client that could ask would be asked in spite of it.
 	confirmed := slices.ContainsFunc(c.Arguments, func(argument string) bool { return strings.EqualFold(argument, "Confirm=true") })
 	if isTerminal(e.stdin) && isTerminal(e.stderr) && !confirmed {
 		options = append(options, client.WithElicitationHandler(asker{e.stdin, e.stderr}))
@@ -84,7 +85,7 @@ func (c *callCommand) startSession(e *env, cfg tools.Config) (*client.Client, er
 		return nil, err
 	}
 	var initialize mcp.InitializeRequest
-	initialize.Params.ProtocolVersion = mcp.LATEST_LEGACY_PROTOCOL_VERSION
+	initialize.Params.ProtocolVersion = mcp.LATEST_LEGACY_PROTOCOL_VERSION // The newest one that has initialize.
 	initialize.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp call", Version: version()}
 	if err = session.Start(e.ctx); err == nil {
 		_, err = session.Initialize(e.ctx, initialize)

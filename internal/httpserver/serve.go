@@ -43,8 +43,8 @@ func Serve(ctx context.Context, listener net.Listener, h *Handler, log *slog.Log
 
 // shutDown ends srv. Requests that still run when ctx is done get no answer.
 func shutDown(ctx context.Context, srv *http.Server, h *Handler, unused *unusedConns, log *slog.Logger) {
-	// Shutdown returns when all requests have ended, and streams end only after
-	// Drain, so both must run at once.
+	// Shutdown returns when all requests have ended, and the clients' event streams end
+	// only after Drain, so both must run at the same time.
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Shutdown(ctx) }()
 	h.Drain(ctx)

@@ -35,7 +35,8 @@ var (
 
 // Acquire implements zego.Limiter. It reserves a turn, the moment at which one call may
 // be sent, and waits for it. All processes get their turns in the order in which they
-// ask. If the caller gives up while it waits, the next one who asks gets its turn.
+// ask. If the caller gives up while it waits, the next one who asks gets its turn. While
+// Redis does not answer, the limiter of this process alone is used.
 func (c *Client) Acquire(ctx context.Context, action string) (zego.Permit, error) {
 	for try := 1; c.available(); try++ {
 		wait, turn, err := c.reserve(ctx, action)
@@ -45,7 +46,7 @@ func (c *Client) Acquire(ctx context.Context, action string) (zego.Permit, error
 		}
 		c.record(err)
 		if err != nil {
-			continue
+			continue // Redis now counts as down, so available ends the loop.
 		}
 		if turn == 0 {
 			return nil, &zego.QueueError{Action: action, Ahead: int(wait * time.Duration(c.qps) / window), Wait: wait}
@@ -61,7 +62,7 @@ func (c *Client) Acquire(ctx context.Context, action string) (zego.Permit, error
 		}
 		// On a busy machine the timer may fire late. The call would then be sent
 		// together with those of later turns, so it takes another turn.
-		if time.Since(due) <= maxDelay || try == maxTries {
+		if time.Since(due) <= maxDelay || try >= maxTries {
 			return permit{}, nil
 		}
 	}
@@ -85,7 +86,7 @@ func (c *Client) reserve(ctx context.Context, action string) (wait time.Duration
 		return 0, 0, err
 	}
 	if len(reply) != 2 {
-		return 0, 0, fmt.Errorf("%d values in a reply of 2", len(reply))
+		return 0, 0, fmt.Errorf("reserve.lua returned %d values, want 2", len(reply))
 	}
 	return time.Duration(reply[0]) * time.Microsecond, redisTime(reply[1]), nil
 }
