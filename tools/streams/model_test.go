@@ -13,8 +13,10 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,32 +28,42 @@ import (
 
 // The model test runs random histories in virtual time: agents create, stop and leave, ZEGO
 // loses, delays and garbles answers, its list lags behind, other programs use the same
-// StreamIds, and the process ends. After each history it asks the rule of package streams:
-// does a task run that no caller has and no ERROR line names, and was a task of another
-// program stopped?
+// StreamIds, and the process ends. It checks the rule of package streams:
+//   - At the end no task runs that no ERROR line names. With KeepTasks those may run whose
+//     TaskId a caller has.
+//   - While the process lives, a task that no caller has is stopped soon after the faults are
+//     over, and its place under MaxTasks becomes free.
+//   - A task is not stopped while its caller has it and did not ask for that.
+//   - No task of another program is stopped.
+//   - No more than MaxTasks tasks run at once.
+//   - Close takes no longer than StopTimeout.
 
 // fault is what goes wrong with one call to the model of ZEGO.
 type fault int
 
 const (
-	noFault       fault = iota
-	dropBefore          // The connection breaks after the request was sent, and ZEGO does nothing.
-	dropAfter           // ZEGO carries the call out, and the answer is lost.
-	neverSent           // The connection cannot be made.
-	errorAfter          // ZEGO carries the call out, and answers 400010000.
-	errorBefore         // ZEGO does nothing, and answers 400010000.
-	busyAfter           // ZEGO carries the call out, and answers 400010002.
-	busyBefore          // ZEGO does nothing, and answers 400010002.
-	gatewayAfter        // ZEGO carries the call out, and its gateway answers HTTP 502.
-	gatewayBefore       // ZEGO does nothing, and its gateway answers HTTP 502.
-	wrongTaskID         // The answer to a create names a task that does not exist.
-	emptyList           // The list is empty.
-	nullList            // The list is null.
-	unknownTask         // The task is said not to exist.
-	late                // ZEGO takes 20 s before it carries the call out; the client has given up by then.
-	slowAfter           // ZEGO takes 8 s after it carried the call out.
-	hangAfter           // ZEGO carries the call out, and never answers.
-	panicsInside        // The client panics after ZEGO carried the call out.
+	noFault        fault = iota
+	dropBefore           // The connection breaks after the request was sent, and ZEGO does nothing.
+	dropAfter            // ZEGO carries the call out, and the answer is lost.
+	neverSent            // The connection cannot be made.
+	errorAfter           // ZEGO carries the call out, and answers 400010000.
+	errorBefore          // ZEGO does nothing, and answers 400010000.
+	internalAfter        // ZEGO carries the call out, and its gateway answers 100000015.
+	internalBefore       // ZEGO does nothing, and its gateway answers 100000015.
+	busyAfter            // ZEGO carries the call out, and answers 400010002.
+	busyBefore           // ZEGO does nothing, and answers 400010002.
+	gatewayAfter         // ZEGO carries the call out, and its gateway answers HTTP 502.
+	gatewayBefore        // ZEGO does nothing, and its gateway answers HTTP 502.
+	twice                // A proxy sends the call twice, and passes the second answer on.
+	refused              // ZEGO refuses a create for want of resources, and other calls for their rate.
+	wrongTaskID          // The answer to a create names a task that does not exist.
+	emptyList            // The list is empty.
+	nullList             // The list is null.
+	unknownTask          // The task is said not to exist.
+	late                 // ZEGO takes 20 s before it carries the call out; the client has given up by then.
+	slowAfter            // ZEGO takes 8 s after it carried the call out.
+	hangAfter            // ZEGO carries the call out, and never answers.
+	panicsInside         // The client panics after ZEGO carried the call out.
 	numberOfFaults
 )
 
@@ -61,6 +73,8 @@ type modelTask struct {
 	foreign          bool // Another program created it.
 	created, ends    time.Time
 	stopped          bool
+	hasCaller        bool      // A caller has the TaskId, and did not ask to stop the task.
+	delisted         time.Time // Until then the list shows the task, although it was stopped.
 }
 
 // model is a ZEGO in memory, used as the transport of a client.
@@ -68,11 +82,49 @@ type model struct {
 	mu          sync.Mutex // guards what follows
 	tasks       []*modelTask
 	faults      map[string][]fault // By action, for its next calls; then none.
-	listLag     time.Duration      // A task is not listed before this age.
-	clockOffset time.Duration      // How far ZEGO's clock is ahead of ours.
-	contested   time.Time          // Until then a new task "chosen" in the room could as well be ours.
+	outages     []outage
+	born        time.Time
+	listLag     time.Duration // A task is not listed before this age.
+	listStale   time.Duration // A task is listed for so long after it was stopped.
+	clockOffset time.Duration // How far ZEGO's clock is ahead of ours.
+	contested   time.Time     // Until then a new task "chosen" in the room could as well be ours.
+	closing     bool          // The ledger may stop every task.
 	violations  []string
 	maxRunning  int // The most own tasks that ran at once.
+}
+
+// outage is a time in which every call of an action has the same fault.
+type outage struct {
+	Action   string
+	From, To time.Duration // Since the beginning of the history.
+	Fault    fault
+}
+
+// setCaller records whether a caller has our last task with a StreamId, and did not ask to
+// stop it.
+func (m *model) setCaller(stream string, has bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range slices.Backward(m.tasks) {
+		if t.stream == stream && !t.foreign {
+			t.hasCaller = has
+			return
+		}
+	}
+}
+
+// endFaults lets every call succeed from now on.
+func (m *model) endFaults() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.faults, m.outages = nil, nil
+}
+
+// allowStops lets the ledger stop all tasks.
+func (m *model) allowStops() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closing = true
 }
 
 func (m *model) violate(format string, args ...any) {
@@ -81,17 +133,17 @@ func (m *model) violate(format string, args ...any) {
 
 func (t *modelTask) runs() bool { return !t.stopped && time.Now().Before(t.ends) }
 
-// running returns the tasks of this program, or of others, that run.
-func (m *model) running(foreign bool) []*modelTask {
+// running returns the tasks of this program that run.
+func (m *model) running() []*modelTask {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.runningLocked(foreign)
+	return m.runningLocked()
 }
 
-func (m *model) runningLocked(foreign bool) []*modelTask {
+func (m *model) runningLocked() []*modelTask {
 	var all []*modelTask
 	for _, t := range m.tasks {
-		if t.foreign == foreign && t.runs() {
+		if !t.foreign && t.runs() {
 			all = append(all, t)
 		}
 	}
@@ -112,7 +164,7 @@ func (m *model) create(room, stream string, ttl time.Duration, foreign bool) (*m
 		created: time.Now(), ends: time.Now().Add(ttl),
 	}
 	m.tasks = append(m.tasks, t)
-	if n := len(m.runningLocked(false)); n > m.maxRunning {
+	if n := len(m.runningLocked()); n > m.maxRunning {
 		m.maxRunning = n
 	}
 	return t, 0
@@ -135,6 +187,11 @@ func (m *model) isContested() bool {
 func (m *model) nextFault(action string) fault {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for _, o := range m.outages {
+		if age := time.Since(m.born); o.Action == action && age >= o.From && age < o.To {
+			return o.Fault
+		}
+	}
 	rest := m.faults[action]
 	if len(rest) == 0 {
 		return noFault
@@ -182,8 +239,15 @@ func (m *model) RoundTrip(r *http.Request) (*http.Response, error) {
 		return m.answer(200, zego.CodeSystemError, nil), nil
 	case busyBefore:
 		return m.answer(200, zego.CodeSystemBusy, nil), nil
+	case internalBefore:
+		return m.answer(200, zego.CodeGatewayInternal, nil), nil
 	case gatewayBefore:
 		return m.answer(502, 0, nil), nil
+	case refused:
+		if action == "CreateDigitalHumanStreamTask" {
+			return m.answer(200, zego.CodeInsufficientResources, nil), nil
+		}
+		return m.answer(200, zego.CodeRateLimited, nil), nil
 	case late:
 		go func() {
 			time.Sleep(20 * time.Second)
@@ -193,8 +257,15 @@ func (m *model) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, r.Context().Err()
 	}
 	_ = latency(20 * time.Millisecond)
+	if m.isExpired(r) {
+		return m.answer(200, zego.CodeSignatureExpired, nil), nil
+	}
 	code, data := m.carryOut(action, body, f)
 	switch f {
+	case twice:
+		code, data = m.carryOut(action, body, f)
+	case internalAfter:
+		return m.answer(200, zego.CodeGatewayInternal, nil), nil
 	case dropAfter:
 		return nil, io.ErrUnexpectedEOF
 	case errorAfter:
@@ -221,16 +292,25 @@ func (m *model) RoundTrip(r *http.Request) (*http.Response, error) {
 	return m.answer(200, code, data), nil
 }
 
+// isExpired reports whether the signature of a request is more than 10 minutes old or ahead.
+func (m *model) isExpired(r *http.Request) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	signed, err := strconv.ParseInt(r.URL.Query().Get("Timestamp"), 10, 64)
+	return err != nil || time.Now().Add(m.clockOffset).Sub(time.Unix(signed, 0)).Abs() > 10*time.Minute
+}
+
 // carryOut does what an action does, and returns ZEGO's code and data.
 func (m *model) carryOut(action string, body []byte, f fault) (zego.Code, any) {
 	var in struct {
 		TaskID    string         `json:"TaskId"`
 		RTCConfig zego.RTCConfig `json:"RTCConfig"`
 		TTL       int            `json:"TTL"`
+		Idle      int            `json:"MaxIdleTime"` // Nobody drives a task.
 	}
 	_ = json.Unmarshal(body, &in) // The client wrote it.
 	if action == "CreateDigitalHumanStreamTask" {
-		t, code := m.create(in.RTCConfig.RoomID, in.RTCConfig.StreamID, time.Duration(in.TTL)*time.Second, false)
+		t, code := m.create(in.RTCConfig.RoomID, in.RTCConfig.StreamID, time.Duration(min(in.TTL, in.Idle))*time.Second, false)
 		if code != 0 {
 			return code, nil
 		}
@@ -247,7 +327,7 @@ func (m *model) carryOut(action string, body []byte, f fault) (zego.Code, any) {
 		}
 		list := []any{}
 		for _, t := range m.tasks {
-			if t.runs() && time.Since(t.created) >= m.listLag {
+			if (t.runs() || time.Now().Before(t.delisted)) && time.Since(t.created) >= m.listLag {
 				list = append(list, m.describe(t))
 			}
 		}
@@ -262,8 +342,12 @@ func (m *model) carryOut(action string, body []byte, f fault) (zego.Code, any) {
 		return zego.CodeStreamStopped, nil
 	}
 	if action == "StopDigitalHumanStreamTask" {
-		if t.stopped = true; t.foreign {
+		t.stopped, t.delisted = true, time.Now().Add(m.listStale)
+		switch {
+		case t.foreign:
 			m.violate("the task %s of another program was stopped (StreamId %s)", t.id, t.stream)
+		case t.hasCaller && !m.closing:
+			m.violate("the task %s was stopped while its caller had it (StreamId %s)", t.id, t.stream)
 		}
 		return 0, nil
 	}
@@ -296,10 +380,15 @@ func (m *model) answer(status int, code zego.Code, data any) *http.Response {
 type history struct {
 	ClockOffset time.Duration
 	ListLag     time.Duration
+	ListStale   time.Duration
 	Faults      map[string][]fault
+	Outages     []outage
 	Foreign     []foreignTask
 	Agents      []agent
 	Runs        time.Duration // How long the process runs before it is closed.
+	Quiet       bool          // The faults are over some time before the process is closed.
+	KeepTasks   bool
+	ClosesTwice bool // Close is called a second time, when all agents have left.
 	StopTimeout time.Duration
 }
 
@@ -313,8 +402,11 @@ type foreignTask struct {
 type agent struct {
 	At        time.Duration
 	Stream    string        // Empty: made up.
+	Idle      time.Duration // MaxIdleTime of its task, which nobody drives.
 	Waits     bool          // It waits until the task streams.
+	Panics    bool          // It panics after it has waited.
 	Leaves    time.Duration // After the beginning of its call; 0: never.
+	Lists     bool          // It lists the tasks three seconds after it got its own.
 	StopsHeld bool          // It stops its task five seconds after it got it.
 }
 
@@ -322,34 +414,53 @@ var faultyActions = []string{
 	"CreateDigitalHumanStreamTask", "QueryDigitalHumanStreamTasks", "StopDigitalHumanStreamTask", "GetDigitalHumanStreamTaskStatus",
 }
 
+// drawSeconds draws a time from 0 to longest seconds.
+func drawSeconds(t *rapid.T, name string, longest int) time.Duration {
+	return time.Duration(rapid.IntRange(0, longest*10).Draw(t, name)) * 100 * time.Millisecond
+}
+
+func drawFault(t *rapid.T) fault {
+	return fault(rapid.IntRange(0, int(numberOfFaults)-1).Draw(t, "fault"))
+}
+
 // drawHistory draws a history.
 func drawHistory(t *rapid.T) history {
-	seconds := func(name string, longest int) time.Duration {
-		return time.Duration(rapid.IntRange(0, longest*10).Draw(t, name)) * 100 * time.Millisecond
-	}
 	h := history{
-		ClockOffset: rapid.SampledFrom([]time.Duration{0, -9 * time.Minute, -time.Minute, 5 * time.Minute}).Draw(t, "clock offset"),
+		ClockOffset: rapid.SampledFrom([]time.Duration{0, -9 * time.Minute, -time.Minute, 5 * time.Minute, 20 * time.Minute}).Draw(t, "clock offset"),
 		ListLag:     rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Second, 8 * time.Second, 20 * time.Second}).Draw(t, "list lag"),
+		ListStale:   rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Second}).Draw(t, "list stale"),
 		Faults:      map[string][]fault{},
-		Runs:        seconds("runs", 120),
+		Runs:        drawSeconds(t, "runs", 120),
+		Quiet:       rapid.Bool().Draw(t, "quiet"),
+		KeepTasks:   rapid.Bool().Draw(t, "keep tasks"),
+		ClosesTwice: rapid.Bool().Draw(t, "closes twice"),
 		StopTimeout: rapid.SampledFrom([]time.Duration{5 * time.Second, 30 * time.Second, 60 * time.Second}).Draw(t, "stop timeout"),
 	}
 	for _, action := range faultyActions {
 		for range rapid.IntRange(0, 6).Draw(t, "faults of "+action) {
-			h.Faults[action] = append(h.Faults[action], fault(rapid.IntRange(0, int(numberOfFaults)-1).Draw(t, "fault")))
+			h.Faults[action] = append(h.Faults[action], drawFault(t))
 		}
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "outages") {
+		from := drawSeconds(t, "outage from", 100)
+		h.Outages = append(h.Outages, outage{
+			Action: rapid.SampledFrom(faultyActions).Draw(t, "outage of"), Fault: drawFault(t),
+			From: from, To: from + drawSeconds(t, "outage lasts", 60),
+		})
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "foreign tasks") {
 		h.Foreign = append(h.Foreign, foreignTask{
-			At: seconds("foreign at", 60), Room: rapid.SampledFrom([]string{"room", "other"}).Draw(t, "foreign room"),
+			At: drawSeconds(t, "foreign at", 60), Room: rapid.SampledFrom([]string{"room", "other"}).Draw(t, "foreign room"),
 			Stream: rapid.SampledFrom([]string{"chosen", "theirs"}).Draw(t, "foreign stream"),
 		})
 	}
 	for range rapid.IntRange(1, 6).Draw(t, "agents") {
 		h.Agents = append(h.Agents, agent{
-			At: seconds("agent at", 60), Stream: rapid.SampledFrom([]string{"", "", "chosen"}).Draw(t, "stream"),
-			Waits: rapid.Bool().Draw(t, "waits"), Leaves: rapid.SampledFrom([]time.Duration{0, 0, 10 * time.Millisecond, 3 * time.Second}).Draw(t, "leaves"),
-			StopsHeld: rapid.Bool().Draw(t, "stops"),
+			At: drawSeconds(t, "agent at", 60), Stream: rapid.SampledFrom([]string{"", "", "chosen"}).Draw(t, "stream"),
+			Idle:  rapid.SampledFrom([]time.Duration{30 * time.Second, 10 * time.Minute}).Draw(t, "idle time"),
+			Waits: rapid.Bool().Draw(t, "waits"), Panics: rapid.IntRange(0, 9).Draw(t, "panics") == 9,
+			Leaves: rapid.SampledFrom([]time.Duration{0, 0, 10 * time.Millisecond, 3 * time.Second}).Draw(t, "leaves"),
+			Lists:  rapid.Bool().Draw(t, "lists"), StopsHeld: rapid.Bool().Draw(t, "stops"),
 		})
 	}
 	return h
@@ -357,55 +468,65 @@ func drawHistory(t *rapid.T) history {
 
 const modelMaxTasks = 3
 
+// process is a process of this program in a history.
+type process struct {
+	history
+	m      *model
+	client *zego.Client
+	ledger *streams.Ledger
+	log    safeBuffer
+	acting sync.WaitGroup // The agents, and other programs.
+
+	hasEnded atomic.Bool // After the last Close.
+}
+
 // play plays a history, and returns how the rule was broken, or "".
 func play(h history) string {
-	m := &model{faults: maps.Clone(h.Faults), listLag: h.ListLag, clockOffset: h.ClockOffset}
+	m := &model{
+		faults: maps.Clone(h.Faults), outages: h.Outages, born: time.Now(),
+		listLag: h.ListLag, listStale: h.ListStale, clockOffset: h.ClockOffset,
+	}
 	client, err := zego.New(1, strings.Repeat("x", 32), zego.Options{HTTPClient: &http.Client{Transport: m}, QPS: -1})
 	if err != nil {
 		return err.Error()
 	}
-	var log safeBuffer
-	l := streams.New(client, streams.Options{
-		MaxTasks: modelMaxTasks, StopTimeout: h.StopTimeout, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	p := &process{history: h, m: m, client: client}
+	p.ledger = streams.New(client, streams.Options{
+		MaxTasks: modelMaxTasks, StopTimeout: h.StopTimeout, KeepTasks: h.KeepTasks, Logger: slog.New(slog.NewTextHandler(&p.log, nil)),
 	})
-	var mu sync.Mutex
-	withCaller := map[string]bool{} // TaskIds that callers have.
-	var acting sync.WaitGroup
 	for _, f := range h.Foreign {
-		acting.Go(func() {
-			time.Sleep(f.At)
-			// Nothing tells a task of another program from ours if it gets the same StreamId and
-			// room while the answer to our create is missing, or in the seconds before, which
-			// CreateTime and the clocks do not resolve.
-			soon := slices.ContainsFunc(h.Agents, func(a agent) bool { return a.At >= f.At && a.At <= f.At+5*time.Second })
-			if f.Stream == "chosen" && f.Room == "room" && (soon || m.isContested()) {
-				return
-			}
-			_, _ = m.create(f.Room, f.Stream, time.Hour, true)
-		})
+		p.acting.Go(func() { p.createForeign(f) })
 	}
 	for _, a := range h.Agents {
-		acting.Go(func() {
+		p.acting.Go(func() {
 			time.Sleep(a.At)
 			if a.Stream == "chosen" {
 				m.contest(time.Hour)
 				defer m.contest(35 * time.Second)
 			}
-			if id := act(l, client, a); id != "" {
-				mu.Lock()
-				withCaller[id] = true
-				mu.Unlock()
-			}
+			p.act(a)
 		})
 	}
 	time.Sleep(h.Runs)
-	l.Close(context.Background())
-	left := m.running(false)
-	acting.Wait()
+	if h.Quiet {
+		p.checkOwners()
+	}
+	if !h.KeepTasks {
+		m.allowStops()
+	}
+	p.close()
+	p.hasEnded.Store(!h.ClosesTwice)
+	left := m.running()
+	p.acting.Wait()
+	if h.ClosesTwice {
+		p.close()
+		left = m.running()
+	}
 	time.Sleep(time.Minute) // What ZEGO carries out late has happened by then.
-	for _, t := range append(left, m.running(false)...) {
-		if !strings.Contains(log.errorLines(), t.stream) {
-			m.violate("the task %s (StreamId %s) runs after the end, and no ERROR line names it; with a caller: %t", t.id, t.stream, withCaller[t.id])
+	for _, t := range append(left, m.running()...) {
+		kept := h.KeepTasks && t.hasCaller
+		if !kept && !strings.Contains(p.log.errorLines(), t.stream) {
+			m.violate("the task %s (StreamId %s) runs after the end, and no ERROR line names it; with a caller: %t", t.id, t.stream, t.hasCaller)
 		}
 	}
 	if m.maxRunning > modelMaxTasks {
@@ -414,11 +535,55 @@ func play(h history) string {
 	if len(m.violations) == 0 {
 		return ""
 	}
-	return strings.Join(m.violations, "\n") + "\nlog:\n" + log.String()
+	return strings.Join(m.violations, "\n") + "\nlog:\n" + p.log.String()
 }
 
-// act is what one agent does. It returns the TaskId that it got.
-func act(l *streams.Ledger, client *zego.Client, a agent) string {
+// createForeign creates a task of another program.
+func (p *process) createForeign(f foreignTask) {
+	time.Sleep(f.At)
+	// Nothing tells a task of another program from ours if it gets the same StreamId and
+	// room while the answer to our create is missing, or in the seconds before, which
+	// CreateTime and the clocks do not resolve.
+	soon := slices.ContainsFunc(p.Agents, func(a agent) bool { return a.At >= f.At && a.At <= f.At+5*time.Second })
+	if f.Stream == "chosen" && f.Room == "room" && (soon || p.m.isContested()) {
+		return
+	}
+	_, _ = p.m.create(f.Room, f.Stream, time.Hour, true)
+}
+
+// close closes the ledger, and checks how long that takes.
+func (p *process) close() {
+	start := time.Now()
+	p.ledger.Close(context.Background())
+	if took := time.Since(start); took > p.StopTimeout {
+		p.m.violate("Close took %v with a StopTimeout of %v", took, p.StopTimeout)
+	}
+}
+
+// checkOwners ends the faults and lets time pass. Then no task may run that no caller has,
+// and when all have ended by themselves there must be place for new ones.
+func (p *process) checkOwners() {
+	p.m.endFaults()
+	p.acting.Wait()
+	time.Sleep(2 * time.Minute) // Longer than the lags, and the longest pause between two attempts to stop a task.
+	for _, t := range p.m.running() {
+		if !t.hasCaller {
+			p.m.violate("the task %s (StreamId %s) runs, and neither has a caller its TaskId, nor is it stopped", t.id, t.stream)
+		}
+	}
+	time.Sleep(15 * time.Minute) // Longer than each TTL.
+	for range modelMaxTasks {
+		started, err := p.ledger.Start(context.Background(), request())
+		if err != nil {
+			p.m.violate("no task runs, and none can be created: %v", err)
+			continue
+		}
+		p.m.setCaller(started.StreamID, true)
+	}
+}
+
+// act is what one agent does.
+func (p *process) act(a agent) {
 	defer func() { _ = recover() }() // As the server does for each call.
 	ctx, leave := context.WithTimeout(context.Background(), 30*time.Second)
 	defer leave()
@@ -430,22 +595,40 @@ func act(l *streams.Ledger, client *zego.Client, a agent) string {
 	}
 	req := streams.StartRequest{
 		DigitalHumanID: "human", RoomID: "room", StreamID: a.Stream,
-		TTL: 10 * time.Minute, MaxIdleTime: 2 * time.Minute, Timeout: 30 * time.Second,
+		TTL: 10 * time.Minute, MaxIdleTime: a.Idle, Timeout: 30 * time.Second,
 	}
 	if a.Waits {
 		req.Wait = func(ctx context.Context, id string) (zego.StreamTask, error) {
-			return client.WaitStreamTask(ctx, id, nil)
+			task, err := p.client.WaitStreamTask(ctx, id, nil)
+			if a.Panics {
+				panic("agent")
+			}
+			return task, err
 		}
 	}
-	started, err := l.Start(ctx, req)
+	started, err := p.ledger.Start(ctx, req)
 	if err != nil {
-		return ""
+		return
+	}
+	p.m.setCaller(started.StreamID, true)
+	if a.Lists {
+		time.Sleep(3 * time.Second)
+		_, _ = p.ledger.List(ctx)
 	}
 	if a.StopsHeld {
 		time.Sleep(5 * time.Second)
-		_, _ = l.Stop(context.Background(), started.TaskID)
+		if p.KeepTasks && !p.ClosesTwice || p.hasEnded.Load() {
+			return // Close does not wait for a Stop of a task that it keeps.
+		}
+		p.m.setCaller(started.StreamID, false)
+		own := p.ledger.Owns(started.TaskID)
+		_, err := p.ledger.Stop(context.Background(), started.TaskID)
+		if errors.Is(err, zego.CodeTaskNotFound) && !own {
+			// ZEGO's answer to the create named a wrong TaskId. The caller is told that there is no
+			// such task, and finds the right one with List.
+			p.m.setCaller(started.StreamID, true)
+		}
 	}
-	return started.TaskID
 }
 
 // safeBuffer is a log that several goroutines write.
