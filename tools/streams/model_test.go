@@ -315,7 +315,7 @@ func (m *model) carryOut(action string, body []byte, f fault) (zego.Code, any) {
 			return code, nil
 		}
 		if f == wrongTaskID {
-			return 0, map[string]any{"TaskId": "no-such-task"}
+			return 0, map[string]any{"TaskId": "not-" + t.id}
 		}
 		return 0, map[string]any{"TaskId": t.id}
 	}

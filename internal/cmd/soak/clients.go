@@ -26,8 +26,11 @@ type clients struct {
 	url     string
 	timeout time.Duration // The server's time limit for one call.
 	humans  []zego.DigitalHuman
+	streams bool // Every second session creates a stream task.
+	orderly bool // No session is abandoned.
 
 	mu                        sync.Mutex // guards what follows
+	begun                     int        // Sessions.
 	sessions, abandoned       int
 	calls, results, cancelled int
 	errorCounts               map[string]int // Clear errors, by their entry of clearErrors.
@@ -65,13 +68,17 @@ func (c *clients) session(ctx context.Context, end time.Time) {
 		c.addProblem("a session did not begin: %v", err)
 		return
 	}
-	for range 1 + rand.IntN(6) {
-		c.randomCall(ctx, session)
-		if !time.Now().Before(end) {
-			break
+	if c.createsStream() {
+		c.stream(ctx, session, disconnect)
+	} else {
+		for range 1 + rand.IntN(6) {
+			c.randomCall(ctx, session)
+			if !time.Now().Before(end) {
+				break
+			}
 		}
 	}
-	abandon := rand.IntN(3) == 0
+	abandon := !c.orderly && rand.IntN(3) == 0
 	if !abandon {
 		_ = session.Close()
 	}
@@ -81,6 +88,14 @@ func (c *clients) session(ctx context.Context, end time.Time) {
 	if abandon {
 		c.abandoned++
 	}
+}
+
+// createsStream reports whether the session that begins creates a stream task.
+func (c *clients) createsStream() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begun++
+	return c.streams && c.begun%2 == 1
 }
 
 // connect opens a session. One session in four also keeps a stream open on which the
@@ -115,6 +130,8 @@ type toolCall struct {
 
 // answer has the fields of all tools' results that the checks read.
 type answer struct {
+	TaskID         string `json:"TaskId"`
+	DriveID        string `json:"DriveId"`
 	DigitalHumanID string `json:"DigitalHumanId"`
 	Total          int
 	Complete       bool
@@ -178,8 +195,9 @@ func (c *clients) randomCall(ctx context.Context, session *client.Client) {
 }
 
 // call makes a call, waits up to limit for the answer, and checks it. No answer within
-// limit is a problem, unless the client cancels the call at that time on purpose.
-func (c *clients) call(ctx context.Context, session *client.Client, call toolCall, limit time.Duration, cancels bool) {
+// limit is a problem, unless the client cancels the call by then on purpose. It reports
+// whether the call succeeded.
+func (c *clients) call(ctx context.Context, session *client.Client, call toolCall, limit time.Duration, cancels bool) (got answer, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start := time.Now()
@@ -192,11 +210,11 @@ func (c *clients) call(ctx context.Context, session *client.Client, call toolCal
 	c.mu.Unlock()
 	if err != nil && cancels && ctx.Err() != nil {
 		c.increment(&c.cancelled)
-		return
+		return got, false
 	}
 	if err != nil {
 		c.addProblem("%s %v ended after %v without an answer: %v", call.tool, call.arguments, took, err)
-		return
+		return got, false
 	}
 	text := ""
 	if len(result.Content) == 1 {
@@ -205,10 +223,9 @@ func (c *clients) call(ctx context.Context, session *client.Client, call toolCal
 	}
 	if result.IsError {
 		c.checkError(call, text)
-		return
+		return got, false
 	}
 	c.increment(&c.results)
-	var got answer
 	err = json.Unmarshal([]byte(text), &got)
 	if err == nil {
 		err = call.check(got)
@@ -216,16 +233,20 @@ func (c *clients) call(ctx context.Context, session *client.Client, call toolCal
 	if err != nil {
 		c.addProblem("%s: %v", call.tool, err)
 	}
+	return got, err == nil
 }
 
 // clearErrors are texts of errors that tell what happened.
-var clearErrors = []string{"got no answer", "got no usable answer", "was not sent: ZEGO's rate limit is used up", "is busy", "system error"}
+var clearErrors = []string{
+	"got no answer", "got no usable answer", "was not sent: ZEGO's rate limit is used up", "is busy", "system error", "rate limit exceeded",
+	"ZEGO's answer was lost", "Nothing was created: this server may run", "stream not started", "stream already stopped",
+}
 
-// checkError counts the error of a call. One that is not clear, or does not say whether
-// trying again helps, is a problem.
+// checkError counts the error of a call. One that is not clear, or does not say what to do,
+// is a problem.
 func (c *clients) checkError(call toolCall, text string) {
 	for _, kind := range clearErrors {
-		if strings.Contains(text, kind) && strings.Contains(text, "Trying again") {
+		if strings.Contains(text, kind) && (strings.Contains(text, "Trying again") || strings.Contains(text, "What to do")) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if c.errorCounts == nil {

@@ -23,18 +23,22 @@ type usage struct {
 type meter struct {
 	connections atomic.Int64    // Connections of its listeners that are open.
 	pool        *http.Transport // Its idle connections are closed before measuring.
-	settleTime  time.Duration   // Longer than any timer of the server that frees something.
+	releaseTime time.Duration   // Longer than any timer of the server that frees something.
 }
 
 // maxHeapGrowth is how many bytes the heap may grow by chance.
 const maxHeapGrowth = 2 << 20
 
-// settledUsage waits until the counts have not changed for m.settleTime, but no longer
-// than five times that, and returns the usage then.
+// settleTime is how long the counts must not change before they are the usage of a server
+// whose clients have closed their sessions.
+const settleTime = 500 * time.Millisecond
+
+// settledUsage waits until the counts have not changed for settleTime, but no longer than
+// five times that, and returns the usage then.
 func (m *meter) settledUsage(ctx context.Context) usage {
 	m.pool.CloseIdleConnections()
 	last, since, start := m.counts(), time.Now(), time.Now()
-	for ctx.Err() == nil && time.Since(since) < m.settleTime && time.Since(start) < 5*m.settleTime {
+	for ctx.Err() == nil && time.Since(since) < settleTime && time.Since(start) < 5*settleTime {
 		time.Sleep(50 * time.Millisecond)
 		if now := m.counts(); now != last {
 			last, since = now, time.Now()
@@ -45,9 +49,9 @@ func (m *meter) settledUsage(ctx context.Context) usage {
 }
 
 // releasedUsage waits until the usage is no more than before, but no longer than five
-// times m.settleTime or 10 seconds, whichever is more, and returns the usage then.
+// times m.releaseTime or 10 seconds, whichever is more, and returns the usage then.
 func (m *meter) releasedUsage(ctx context.Context, before usage) usage {
-	maxWait := max(5*m.settleTime, 10*time.Second)
+	maxWait := max(5*m.releaseTime, 10*time.Second)
 	m.pool.CloseIdleConnections()
 	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		now := m.counts()

@@ -27,8 +27,10 @@ func TestSoak(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if !strings.Contains(out.String(), "slowest") || !strings.Contains(out.String(), "goroutines, before and after") {
-		t.Errorf("incomplete table:\n%s", out.String())
+	for _, name := range []string{"slowest", "goroutines, before and after", "stream tasks created", "named in ERROR lines                    0\n", "  still running                         0\n"} {
+		if !strings.Contains(out.String(), name) {
+			t.Errorf("no %q in the table:\n%s", name, out.String())
+		}
 	}
 }
 
@@ -37,6 +39,39 @@ func TestSoakFails(t *testing.T) {
 	err := soak(t.Context(), io.Discard, options{sessions: 5, faultPercent: 100, timeout: 100 * time.Millisecond, idleSession: 100 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), "no call succeeded") {
 		t.Errorf("got %v, want an error because no call succeeded", err)
+	}
+	if strings.Contains(err.Error(), "no ERROR line") {
+		t.Errorf("got %v, although all tasks that run must be named", err)
+	}
+}
+
+// TestTaskLeft checks that the soak fails if a stream task runs at its end.
+func TestTaskLeft(t *testing.T) {
+	r := &run{out: io.Discard, options: options{timeout: time.Minute}}
+	stop, err := r.startSimulator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	if err := r.checkTasks(t.Context(), &errorLog{}); err == nil || !strings.Contains(err.Error(), "no stream task was created") {
+		t.Errorf("without a task: got %v", err)
+	}
+	_, err = r.client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{
+		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: zegosim.DefaultHumans()[0].ID},
+		RTCConfig:          zego.RTCConfig{RoomID: "room", StreamID: "left"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"stream=left2 room=room\n": "no ERROR line names it",
+		"stream=left room=room\n":  "an ERROR line says so",
+	} {
+		var log errorLog
+		_, _ = io.WriteString(&log, line)
+		if err := r.checkTasks(t.Context(), &log); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with the line %q: got %v", line, err)
+		}
 	}
 }
 
@@ -52,6 +87,8 @@ func TestAnswers(t *testing.T) {
 		}
 		return text(t, a)
 	}
+	create := func(c *clients, _ int) toolCall { return c.create() }
+	speak := func(*clients, int) toolCall { return drive("task") }
 	find, get, list := (*clients).find, (*clients).get, func(c *clients, offset int) toolCall { return c.list(offset, 2) }
 	for _, tt := range []struct {
 		name    string
@@ -68,6 +105,11 @@ func TestAnswers(t *testing.T) {
 		{"list: another page", list, page(len(humans), humans[4:6]...), "asked for 2 from 3 on"},
 		{"list: half a page", list, page(len(humans), humans[3]), "asked for 2 from 3 on"},
 		{"list: wrong total", list, page(1, humans[3:5]...), "asked for 2 from 3 on"},
+		{"create: a task", create, text(t, answer{TaskID: "task"}), ""},
+		{"create: no task", create, text(t, answer{}), "create_stream_task: no TaskId"},
+		{"drive: the task", speak, text(t, answer{TaskID: "task", DriveID: "drive"}), ""},
+		{"drive: another task", speak, text(t, answer{TaskID: "other", DriveID: "drive"}), "drive_by_text: asked for task, got other"},
+		{"drive: no drive", speak, text(t, answer{TaskID: "task"}), "drive_by_text: no DriveId"},
 		{"no JSON", get, mcp.NewToolResultText("<html>"), "invalid character"},
 		{"empty result", get, &mcp.CallToolResult{}, "unexpected end of JSON input"},
 		{"clear error", get, mcp.NewToolResultError("ZEGO refused it: is busy. Trying again may help."), "no call succeeded"},
@@ -161,6 +203,7 @@ func TestFaultVerdict(t *testing.T) {
 		{"faults happened", &faultInjector{percent: 20, counts: map[string]int{"stall": 1}}, false},
 		{"no fault happened", &faultInjector{percent: 20}, true},
 		{"called too often", &faultInjector{calls: 9, rateLimited: 1}, true},
+		{"on a busy machine", &faultInjector{calls: 100, rateLimited: 2}, false},
 	} {
 		if err := tt.faults.verdict(); (err != nil) != tt.wantErr {
 			t.Errorf("%s: got %v", tt.name, err)
