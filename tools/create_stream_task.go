@@ -114,6 +114,14 @@ func explainStart(err error) error {
 			fmt.Sprintf("StreamId %s is in use by %s. Nothing was created.", used.StreamID, owner),
 			"What to do: leave StreamId out, or choose another.")}
 	}
+	if gone, ok := errors.AsType[*streams.StoreError](err); ok {
+		effect := "nothing was created"
+		if gone.TaskID != "" {
+			effect = "the stream task " + gone.TaskID + " was created and is being stopped"
+		}
+		return &toolError{reason: "the list of streams does not answer", text: lines(
+			"This server's list of streams is in Redis, which does not answer; "+effect+".", tryAgain(true))}
+	}
 	if lost, ok := errors.AsType[*streams.LostCreateError](err); ok {
 		return &toolError{reason: "ZEGO's answer was lost", text: lines(
 			fmt.Sprintf("ZEGO's answer was lost, and the stream task is not listed by its StreamId %s: it may be there, or not. %v", lost.StreamID, errors.Unwrap(lost.Err)),

@@ -28,7 +28,7 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 	advice:      taskAdvice,
 	run: func(ctx context.Context, d deps, in stopStreamTaskInput) (stopStreamTaskOutput, error) {
 		// A task that this server created is stopped without asking the user.
-		if !d.streams.Owns(in.TaskID) {
+		if !d.streams.Owns(ctx, in.TaskID) {
 			task, err := d.streams.Get(ctx, in.TaskID)
 			switch {
 			case errors.Is(err, zego.CodeStreamStopped) || err == nil && (task.Status == zego.TaskStopping || task.Status == zego.TaskStopped):

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"zego-mcp/internal/redisshare"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 )
@@ -21,6 +22,7 @@ type backend struct {
 	simulated     bool               // The built-in simulator answers.
 	stopSimulator func()             // Nil if simulated is false.
 	redis         *redisshare.Client // Nil without --redis-url.
+	store         streams.Store      // The stream tasks of all servers; nil if this process keeps its own.
 }
 
 // connect makes the backend that the settings describe; the caller must close it.

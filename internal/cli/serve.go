@@ -54,15 +54,20 @@ func (c *serveCommand) Run(e *env) error {
 	streaming := slices.Contains(e.toolsets(), tools.Streaming) && b.client != nil
 	mark, unmark := e.processMark(streaming && !b.simulated, log)
 	defer unmark()
-	project := e.project(b, mark, e.settings.KeepTasks, log)
-	cfg := e.toolsConfig(project, b.simulated, log)
-	cfg.Local = overStdio
 	var listener net.Listener
 	if !overStdio {
 		if listener, err = listen(e.ctx, cmp.Or(c.Listen, defaultListen)); err != nil {
 			return err
 		}
 	}
+	// The streams of a simulator are its own process's. A server that creates none has no part
+	// in those of the others either.
+	if streaming && !b.simulated && b.redis != nil {
+		b.store = b.redis.Ledger()
+	}
+	project := e.project(b, mark, e.settings.KeepTasks, log)
+	cfg := e.toolsConfig(project, b.simulated, log)
+	cfg.Local = overStdio
 	if streaming {
 		defer e.manageStreams(project.Streams)()
 	}

@@ -24,7 +24,7 @@ type settings struct {
 	Timeout     time.Duration `variable:"ZEGO_TIMEOUT" default:"30s" help:"Time limit of one tool call, waits and retries included. Default: 30s."`
 	QPS         int           `name:"qps" variable:"ZEGO_QPS" default:"10" help:"Calls per second and action that ZEGO allows the project; 0 for no limit. Default: 10."`
 	CacheTTL    time.Duration `name:"cache-ttl" variable:"ZEGO_CACHE_TTL" default:"5s" help:"How long pages of the asset lists are cached; 0 turns the cache off. Default: 5s."`
-	RedisURL    string        `name:"redis-url" variable:"ZEGO_REDIS_URL" placeholder:"URL" help:"Redis or Valkey through which several servers share one rate limit and page cache: redis://[user:password@]host:port[/db]."`
+	RedisURL    string        `name:"redis-url" variable:"ZEGO_REDIS_URL" placeholder:"URL" help:"Redis or Valkey through which several servers share one rate limit, page cache and list of streams: redis://[user:password@]host:port[/db]."`
 	MaxTTL      time.Duration `name:"max-ttl" variable:"ZEGO_MAX_TTL" default:"1h" help:"Longest life and idle time that agents may give a stream task, 10s to 24h. Default: 1h."`
 	MaxTasks    int           `variable:"ZEGO_MAX_TASKS" default:"3" help:"Stream tasks that one server may run at once; the command call is not limited. Default: 3."`
 	StopTimeout time.Duration `variable:"ZEGO_STOP_TIMEOUT" default:"30s" help:"How long the end of this server may take to stop its stream tasks. Default: 30s."`
@@ -71,7 +71,7 @@ func (e *env) project(b backend, mark streams.Mark, keepTasks bool, log *slog.Lo
 		Client: b.client, Unavailable: b.unavailable, Toolsets: e.toolsets(),
 		Streams: streams.New(b.client, streams.Options{
 			MaxTTL: e.settings.MaxTTL, MaxTasks: e.settings.MaxTasks, KeepTasks: keepTasks,
-			StopTimeout: e.settings.StopTimeout, Mark: mark, Logger: log,
+			StopTimeout: e.settings.StopTimeout, Mark: mark, Store: b.store, Logger: log,
 		}),
 	}
 }

@@ -45,6 +45,9 @@ func (l *Ledger) end(t *task) {
 			if !l.wait(pause) {
 				return // Close reports the task.
 			}
+			if !l.has(t) {
+				return // Stop has stopped the task, or another replica has taken it over.
+			}
 			pause = min(2*pause, maxPause)
 		}
 	}()
@@ -137,7 +140,7 @@ func (l *Ledger) find(ctx context.Context, t *task) (taskID string, err error) {
 	defer l.mu.Unlock()
 	for _, listed := range list.Tasks {
 		if t.matches(listed, offset) {
-			t.taskID, t.confirmed = listed.ID, true
+			l.identify(t, listed.ID)
 			return listed.ID, nil
 		}
 	}
@@ -145,36 +148,49 @@ func (l *Ledger) find(ctx context.Context, t *task) (taskID string, err error) {
 }
 
 // Stop ends a stream task, whoever started it. That the task had already stopped is no
-// error. If ZEGO does not stop an own task, the ledger goes on trying after Stop has
-// returned the error.
+// error. If ZEGO does not stop a task of this ledger, the ledger goes on trying after Stop
+// has returned the error.
 func (l *Ledger) Stop(ctx context.Context, taskID string) (zego.Stopped, error) {
-	own := l.taskWithID(taskID)
+	own, others := l.taskWithID(taskID)
 	stopped, err := l.client.StopStreamTask(ctx, taskID)
 	switch {
-	case own == nil:
-	case err == nil && l.hasStopped(own):
+	case own != nil && err == nil && l.hasStopped(own):
 		l.forget(own)
-	default:
+	case own != nil:
 		l.end(own)
+	case others != nil && err == nil:
+		l.othersStopped(others)
+	}
+	if own != nil || others != nil {
+		l.refresh(ctx) // The place becomes free for all replicas.
 	}
 	return stopped, err
 }
 
-func (l *Ledger) taskWithID(taskID string) *task {
+// taskWithID returns the task of this ledger or, if it has none, of another replica.
+func (l *Ledger) taskWithID(taskID string) (own, others *task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, t := range l.tasks {
 		if t.taskID == taskID {
-			return t
+			return t, nil
 		}
 	}
-	return nil
+	for _, t := range l.replica.others {
+		if t.taskID == taskID {
+			return nil, t
+		}
+	}
+	return nil, nil
 }
 
 // Close lets no more tasks be created, and stops all tasks side by side: also those that
 // are being created, but with Options.KeepTasks not those whose TaskId a caller has. It
 // returns when no task may run any more, or after Options.StopTimeout; then it logs an
 // error for each task that may still run. Close may be called more than once.
+//
+// If the Store is shared with a process that lives, Close leaves the tasks whose TaskId a
+// caller has to that one.
 func (l *Ledger) Close(ctx context.Context) {
 	l.mu.Lock()
 	if !l.closed {
@@ -182,19 +198,35 @@ func (l *Ledger) Close(ctx context.Context) {
 		close(l.closing)
 	}
 	l.mu.Unlock()
+	ctx = context.WithoutCancel(ctx)
+	stopCtx, cancel := context.WithTimeout(ctx, l.opts.StopTimeout)
+	defer cancel()
 	if !l.opts.KeepTasks {
+		if l.store != nil {
+			l.handOver(stopCtx)
+		}
 		for _, t := range l.inState(held) {
 			l.end(t)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.opts.StopTimeout)
-	defer cancel()
-	l.waitForTheEnd(ctx)
+	l.waitForTheEnd(stopCtx)
 	l.giveUp()
+	l.reportLeft()
+	if l.store != nil {
+		l.leave(ctx)
+		<-l.replica.done
+	}
+}
+
+// reportLeft logs an error for each task that may still run and that nobody is responsible
+// for any more.
+func (l *Ledger) reportLeft() {
 	for _, t := range l.inState(creating, stopping, missing) {
 		l.log.Error("a stream task may run, and costs until it ends by itself",
 			"stream", t.streamID, "room", t.roomID, "task", l.taskID(t), "ends_by", t.expiresAt.UTC().Format(time.RFC3339))
-		l.forget(t)
+		l.mu.Lock()
+		l.drop(t) // A replica that starts later finds the task's record, and stops the task.
+		l.mu.Unlock()
 	}
 }
 

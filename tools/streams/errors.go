@@ -24,7 +24,7 @@ func (e *LimitError) Error() string {
 // StreamIDInUseError says that another task has the requested StreamId. Nothing was created.
 type StreamIDInUseError struct {
 	StreamID string
-	TaskID   string // Of the task at ZEGO; empty if it is a task of this process.
+	TaskID   string // Of the task at ZEGO; empty if it is a task of this server.
 }
 
 // Error returns one line with the StreamId.
@@ -44,6 +44,23 @@ func (e *LostCreateError) Error() string {
 
 // Unwrap returns the cause.
 func (e *LostCreateError) Unwrap() error { return e.Err }
+
+// StoreError says that the Store did not answer, so that no task may be created.
+type StoreError struct {
+	TaskID string // Of a task that was created, and is being stopped; empty: nothing was created.
+	Err    error
+}
+
+// Error returns one line with the cause.
+func (e *StoreError) Error() string {
+	if e.TaskID == "" {
+		return fmt.Sprintf("the shared list of streams does not answer; nothing was created: %v", e.Err)
+	}
+	return fmt.Sprintf("the shared list of streams does not answer; the stream task %s is being stopped: %v", e.TaskID, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *StoreError) Unwrap() error { return e.Err }
 
 // EndedEarlyError says that a task was gone before it streamed.
 type EndedEarlyError struct {

@@ -12,10 +12,10 @@ type Origin string
 
 // The origins, as tools tell them to agents.
 const (
-	ThisServer Origin = "this_server"
-	Call       Origin = "call"   // "zego-mcp call" on this machine; it leaves its tasks running.
-	Orphan     Origin = "orphan" // Another zego-mcp, which may be gone.
-	Other      Origin = "other"  // Another program.
+	ThisServer Origin = "this_server" // This process, or one that shares its Store.
+	Call       Origin = "call"        // "zego-mcp call" on this machine; it leaves its tasks running.
+	Orphan     Origin = "orphan"      // Another zego-mcp, which may be gone.
+	Other      Origin = "other"       // Another program.
 )
 
 // StartedBy says who started a task that ZEGO described. Of a task that has ended ZEGO tells
@@ -27,8 +27,10 @@ func (l *Ledger) StartedBy(described zego.StreamTask) Origin {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t := l.tasks[described.StreamID]; t != nil && (t.taskID == described.ID || t.matches(described, offset)) {
-		return ThisServer
+	for _, tasks := range []map[string]*task{l.tasks, l.replica.others} {
+		if t := tasks[described.StreamID]; t != nil && (t.taskID == described.ID || t.matches(described, offset)) {
+			return ThisServer
+		}
 	}
 	if slices.Contains(l.ended, described.ID) {
 		return ThisServer
@@ -36,8 +38,16 @@ func (l *Ledger) StartedBy(described zego.StreamTask) Origin {
 	return l.opts.Mark.origin(described.StreamID)
 }
 
-// Owns reports whether this process created the task with a TaskId.
-func (l *Ledger) Owns(taskID string) bool { return l.taskWithID(taskID) != nil }
+// Owns reports whether this process, or one that shares its Store, created the task with a
+// TaskId.
+func (l *Ledger) Owns(ctx context.Context, taskID string) bool {
+	own, others := l.taskWithID(taskID)
+	if own == nil && others == nil {
+		l.refresh(ctx)
+		own, others = l.taskWithID(taskID)
+	}
+	return own != nil || others != nil
+}
 
 // List returns every running stream task of the ZEGO project, those of other programs
 // included. It calls ZEGO, and records the TaskIds of own tasks that were not known yet.
@@ -45,6 +55,7 @@ func (l *Ledger) List(ctx context.Context) (zego.StreamTaskList, error) {
 	list, err := l.client.ListStreamTasks(ctx)
 	if err == nil {
 		l.learn(list.Tasks...)
+		l.refresh(ctx)
 	}
 	return list, err
 }
@@ -52,7 +63,7 @@ func (l *Ledger) List(ctx context.Context) (zego.StreamTaskList, error) {
 // Get returns one stream task as zego.Client.GetStreamTask does.
 func (l *Ledger) Get(ctx context.Context, taskID string) (zego.StreamTask, error) {
 	task, err := l.client.GetStreamTask(ctx, taskID)
-	if err == nil {
+	if err == nil && l.Owns(ctx, taskID) {
 		l.confirm(taskID)
 	}
 	return task, err
@@ -66,6 +77,9 @@ func (l *Ledger) Recover(ctx context.Context) {
 		return
 	}
 	list, err := l.List(ctx)
+	if err == nil {
+		err = l.sync(ctx) // It must be known which of the tasks belong to other replicas.
+	}
 	if err != nil {
 		l.log.Warn("could not look for stream tasks that an earlier process left behind", "err", logText(err))
 		return
@@ -87,7 +101,7 @@ func (l *Ledger) Recover(ctx context.Context) {
 // adopt makes the ledger stop a task that a dead process left behind.
 func (l *Ledger) adopt(listed zego.StreamTask) {
 	t := &task{
-		roomID: listed.RoomID, streamID: listed.StreamID, taskID: listed.ID, generatedID: true,
+		id: newTaskID(), roomID: listed.RoomID, streamID: listed.StreamID, taskID: listed.ID, generatedID: true,
 		confirmed: true, state: held,
 		createdBefore: l.now(), expiresAt: l.now().Add(maxTTLAtZEGO),
 	}

@@ -46,7 +46,7 @@ const (
 // ledger holds the task until Stop or Close. When it returns an error, nothing was created,
 // or the ledger stops the task, now or as soon as ZEGO shows it.
 //
-// Besides ZEGO's errors it returns *LimitError, *StreamIDInUseError, ErrClosed,
+// Besides ZEGO's errors it returns *LimitError, *StreamIDInUseError, ErrClosed, *StoreError,
 // *LostCreateError, *EndedEarlyError and *StartFailedError. When ctx was cancelled the
 // error is its cause.
 func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
@@ -99,8 +99,8 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 	if isCancelled(ctx) {
 		return Started{}, context.Cause(ctx)
 	}
-	if !l.hold(t) {
-		return Started{}, ErrClosed
+	if err := l.hold(ctx, t); err != nil {
+		return Started{}, err
 	}
 	result = handedOver
 	return started, nil
@@ -111,17 +111,24 @@ func isCancelled(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), context.Canceled)
 }
 
-// hold makes the caller of Start responsible for a task. It reports false if the ledger was
-// closed meanwhile: then the caller must not get the task.
-func (l *Ledger) hold(t *task) bool {
+// hold makes the caller of Start responsible for a task. It fails with ErrClosed if the
+// ledger was closed meanwhile, and with *StoreError if other replicas could not be told:
+// then the caller must not get the task.
+func (l *Ledger) hold(ctx context.Context, t *task) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed && !l.opts.KeepTasks {
-		return false
+	closed := l.closed && !l.opts.KeepTasks
+	if !closed {
+		t.state = held
+		l.notify()
 	}
-	t.state = held
-	l.notify()
-	return true
+	l.mu.Unlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case l.store != nil:
+		return l.holdShared(ctx, t)
+	}
+	return nil
 }
 
 // create asks ZEGO to create the task t. The create is not cut off when ctx ends, because
@@ -142,22 +149,26 @@ func (l *Ledger) create(ctx context.Context, t *task, req StartRequest) (zego.Cr
 // which tasks have ended by themselves, and tries once more. A StreamId that the caller
 // chose is refused if a task at ZEGO has it.
 func (l *Ledger) reserve(ctx context.Context, req StartRequest) (*task, error) {
-	t := &task{roomID: req.RoomID, streamID: req.StreamID}
+	t := &task{id: newTaskID(), roomID: req.RoomID, streamID: req.StreamID}
 	if t.streamID == "" {
 		t.streamID, t.generatedID = l.opts.Mark.newStreamID(), true
 	} else if err := l.checkUnused(ctx, t.streamID); err != nil {
 		return nil, err
 	}
 	t.reservedAt = l.now()
+	t.answeredBy = t.reservedAt.Add(req.Timeout + settlingTime)
 	t.expiresAt = t.reservedAt.Add(req.TTL + req.Timeout + time.Minute)
-	switch err := l.add(t); {
-	case err == nil:
-		return t, nil
-	case errors.Is(err, ErrClosed):
-		return nil, err
+	err := l.add(ctx, t)
+	_, full := errors.AsType[*LimitError](err)
+	_, used := errors.AsType[*StreamIDInUseError](err)
+	if full || used {
+		l.forgetEnded(ctx)
+		err = l.add(ctx, t)
 	}
-	l.forgetEnded(ctx)
-	if err := l.add(t); err != nil {
+	switch {
+	case err != nil && isCancelled(ctx):
+		return nil, context.Cause(ctx)
+	case err != nil:
 		return nil, err
 	}
 	return t, nil
@@ -177,9 +188,10 @@ func (l *Ledger) checkUnused(ctx context.Context, streamID string) error {
 	return nil
 }
 
-// forgetEnded forgets the held tasks that ZEGO has ended. It asks about all of them side by
-// side.
+// forgetEnded forgets the held tasks that ZEGO has ended, those of other replicas included.
+// It asks about all of them side by side.
 func (l *Ledger) forgetEnded(ctx context.Context) {
+	l.refresh(ctx)
 	var asking sync.WaitGroup
 	for _, t := range l.inState(held) {
 		asking.Go(func() {
@@ -188,7 +200,15 @@ func (l *Ledger) forgetEnded(ctx context.Context) {
 			}
 		})
 	}
+	for _, t := range l.heldByOthers() {
+		asking.Go(func() {
+			if l.hasEnded(ctx, t) {
+				l.othersEnded(t)
+			}
+		})
+	}
 	asking.Wait()
+	l.refresh(ctx)
 }
 
 // hasEnded reports whether ZEGO has certainly ended a task: its status says so, and it is old

@@ -10,13 +10,16 @@
 // [Ledger.Start] keeps the rule: whatever happens in it, the task is handed over, known not
 // to exist, or given to [Ledger.end], which does not let go of it before one of the other
 // two ways is reached. Nothing else in the process calls ZEGO's create or stop.
+//
+// Several processes can share a [Store] of their tasks. Then a process that ends can also
+// leave a task to another one, whose ledger keeps the rule from then on.
 package streams
 
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -26,10 +29,11 @@ import (
 // Options bounds what agents can spend. The zero value means the defaults.
 type Options struct {
 	MaxTTL      time.Duration // Longest life and idle time of one stream task; default DefaultMaxTTL.
-	MaxTasks    int           // How many stream tasks may run at once; default DefaultMaxTasks.
+	MaxTasks    int           // How many stream tasks may run at once, of all that share the Store; default DefaultMaxTasks.
 	KeepTasks   bool          // Close leaves running the tasks whose TaskId a caller has.
 	StopTimeout time.Duration // How long Close may take to stop tasks; default DefaultStopTimeout.
 	Mark        Mark          // What the StreamIds that the ledger makes up say of this process.
+	Store       Store         // Shared with other processes, which then count as one server; nil: with none.
 	Logger      *slog.Logger  // Default: nothing is logged.
 
 	Now func() time.Time // This machine's clock; default time.Now.
@@ -59,6 +63,7 @@ const (
 // safe for concurrent use. Whoever creates a Ledger calls Close at the end.
 type Ledger struct {
 	client *zego.Client
+	store  Store // Nil if the tasks are not shared.
 	opts   Options
 	log    *slog.Logger
 
@@ -70,15 +75,19 @@ type Ledger struct {
 	ended   []string         // TaskIds of own tasks that ended lately, the oldest first.
 	closed  bool             // No more tasks are created.
 	closing chan struct{}    // Closed when closed becomes true.
-	changed chan struct{}    // Closed, and made anew, when a task leaves the ledger or its state changes.
+	changed chan struct{}    // Closed, and made anew, when a task leaves the ledger or a field of a task changes.
+
+	replica replica // Used if there is a Store.
 }
 
 // task is a stream task of this process that may run. All but its first group of fields is
 // guarded by Ledger.mu.
 type task struct {
+	id               string // Tells two tasks with one StreamId apart.
 	roomID, streamID string
 	generatedID      bool      // The ledger chose the StreamId, so no other task can have it.
 	reservedAt       time.Time // Before the create was sent.
+	answeredBy       time.Time // When ZEGO has carried out the create at the latest.
 	expiresAt        time.Time // When ZEGO has ended the task at the latest: its TTL and a minute after the create.
 
 	state  state
@@ -117,25 +126,45 @@ func New(client *zego.Client, opts Options) *Ledger {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	ending, giveUp := context.WithCancel(context.Background())
-	return &Ledger{
-		client: client, opts: opts, log: opts.Logger,
+	l := &Ledger{
+		client: client, store: opts.Store, opts: opts, log: opts.Logger,
 		ending: ending, giveUp: giveUp,
 		tasks:   map[string]*task{},
 		closing: make(chan struct{}), changed: make(chan struct{}),
+		replica: newReplica(),
 	}
+	if client == nil {
+		l.store = nil
+	}
+	if l.store != nil {
+		go l.keepInSync()
+	}
+	return l
 }
+
+// newTaskID returns what task.id of a new task is.
+func newTaskID() string { return rand.Text() }
 
 func (l *Ledger) now() time.Time { return l.opts.Now() }
 
 // MaxTTL returns the longest life and idle time that a stream task may be given.
 func (l *Ledger) MaxTTL() time.Duration { return l.opts.MaxTTL }
 
-// add puts t into the ledger. It fails with *LimitError, *StreamIDInUseError or ErrClosed.
-func (l *Ledger) add(t *task) error {
+// add puts t into the ledger, and into the Store if there is one. It fails with *LimitError,
+// *StreamIDInUseError, ErrClosed or *StoreError.
+func (l *Ledger) add(ctx context.Context, t *task) error {
+	if l.store == nil {
+		return l.addHere(t)
+	}
+	return l.addShared(ctx, t)
+}
+
+// addHere puts t into the ledger. It fails with *LimitError, *StreamIDInUseError or
+// ErrClosed.
+func (l *Ledger) addHere(t *task) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.now()
-	maps.DeleteFunc(l.tasks, func(_ string, known *task) bool { return known.state == held && now.After(known.expiresAt) })
+	l.forgetExpired()
 	switch {
 	case l.closed:
 		return ErrClosed
@@ -153,21 +182,52 @@ func (l *Ledger) add(t *task) error {
 	return nil
 }
 
+// forgetExpired removes the held tasks that ZEGO has ended by their TTL. The lock must be
+// held.
+func (l *Ledger) forgetExpired() {
+	for _, t := range l.tasks {
+		if t.state == held && l.now().After(t.expiresAt) {
+			l.discard(t)
+		}
+	}
+}
+
 // forget removes a task that does not run: it was not created, or it has ended.
 func (l *Ledger) forget(t *task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.tasks[t.streamID] != t {
-		return
+	if l.tasks[t.streamID] == t {
+		l.discard(t)
 	}
-	delete(l.tasks, t.streamID)
+}
+
+// discard removes a task that does not run, and its record in the Store. The lock must be
+// held.
+func (l *Ledger) discard(t *task) {
 	l.remember(t.taskID)
+	if l.store != nil {
+		l.replica.removed[t.id] = l.now()
+	}
+	l.drop(t)
+}
+
+// drop removes a task from the ledger alone. Somebody else is responsible for it. The lock
+// must be held.
+func (l *Ledger) drop(t *task) {
+	delete(l.tasks, t.streamID)
 	l.notify()
+}
+
+// has reports whether a task is in the ledger.
+func (l *Ledger) has(t *task) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tasks[t.streamID] == t
 }
 
 // remember notes that an own task has ended. The lock must be held.
 func (l *Ledger) remember(taskID string) {
-	if taskID != "" {
+	if taskID != "" && !slices.Contains(l.ended, taskID) {
 		l.ended = append(l.ended, taskID)
 		l.ended = l.ended[max(0, len(l.ended)-maxEnded):]
 	}
@@ -191,6 +251,7 @@ func (l *Ledger) answered(t *task, taskID string, lost bool) {
 	if lost {
 		t.createdBefore = t.createdBefore.Add(settlingTime)
 	}
+	l.notify()
 }
 
 // confirm records that ZEGO has described the own task with a TaskId.
@@ -199,8 +260,16 @@ func (l *Ledger) confirm(taskID string) {
 	defer l.mu.Unlock()
 	for _, t := range l.tasks {
 		if t.taskID == taskID {
-			t.confirmed = true
+			l.identify(t, taskID)
 		}
+	}
+}
+
+// identify records the TaskId under which ZEGO has described a task. The lock must be held.
+func (l *Ledger) identify(t *task, taskID string) {
+	if t.taskID != taskID || !t.confirmed {
+		t.taskID, t.confirmed = taskID, true
+		l.notify()
 	}
 }
 
@@ -214,6 +283,7 @@ func (l *Ledger) hasStopped(t *task) bool {
 	}
 	l.remember(t.taskID)
 	t.stopped, t.taskID, t.confirmed = true, "", false
+	l.notify()
 	return false
 }
 
@@ -277,7 +347,7 @@ func (l *Ledger) learn(list ...zego.StreamTask) {
 	defer l.mu.Unlock()
 	for _, listed := range list {
 		if t := l.tasks[listed.StreamID]; t != nil && t.matches(listed, offset) {
-			t.taskID, t.confirmed = listed.ID, true
+			l.identify(t, listed.ID)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func TestStartAndStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !l.Owns(started.TaskID) || started.Status != zego.TaskInitializing || started.RoomID != "room" || started.StreamID == "" {
+	if !l.Owns(t.Context(), started.TaskID) || started.Status != zego.TaskInitializing || started.RoomID != "room" || started.StreamID == "" {
 		t.Errorf("got %+v", started)
 	}
 	task, err := l.Get(t.Context(), started.TaskID)
@@ -63,7 +63,7 @@ func TestStartAndStop(t *testing.T) {
 	if !ok || full.MaxTasks != 1 || len(full.Running) != 1 || full.Running[0] != started.TaskID {
 		t.Errorf("one too many: got %+v", full)
 	}
-	if _, err := l.Stop(t.Context(), started.TaskID); err != nil || l.Owns(started.TaskID) || running(t, client) != 0 {
+	if _, err := l.Stop(t.Context(), started.TaskID); err != nil || l.Owns(t.Context(), started.TaskID) || running(t, client) != 0 {
 		t.Errorf("stop: got %v", err)
 	}
 	l.Close(t.Context())
@@ -115,7 +115,7 @@ func TestStatusUnknown(t *testing.T) {
 		return zego.StreamTask{}, context.DeadlineExceeded
 	}
 	started, err := l.Start(t.Context(), req)
-	if err != nil || !l.Owns(started.TaskID) || running(t, client) != 1 {
+	if err != nil || !l.Owns(t.Context(), started.TaskID) || running(t, client) != 1 {
 		t.Errorf("got %+v, %v", started, err)
 	}
 	l.Close(t.Context())

@@ -1,0 +1,123 @@
+-- One operation on the stream tasks that the servers of a project share; see package
+-- tools/streams, type Store. All times are in milliseconds of Redis's clock, because the
+-- clocks of the servers differ.
+--
+-- KEYS[1]  the records of the tasks: StreamId → JSON, with the field Owner
+-- KEYS[2]  the leases: server → when the lease ends
+-- ARGV[1]  the operation
+-- ARGV[2]  this server
+-- ARGV[3…] what the operation needs
+local records, leases = KEYS[1], KEYS[2]
+local operation, this = ARGV[1], ARGV[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function lives(server)
+	local ends = redis.call('HGET', leases, server)
+	return ends and tonumber(ends) > now
+end
+
+local function others_live()
+	for _, server in ipairs(redis.call('HKEYS', leases)) do
+		if not lives(server) then
+			redis.call('HDEL', leases, server)
+		elseif server ~= this then
+			return true
+		end
+	end
+	return false
+end
+
+-- Returns the record of a StreamId with an ID, or nil.
+local function find(stream, id)
+	local json = redis.call('HGET', records, stream)
+	local record = json and cjson.decode(json)
+	if record and record.ID == id then
+		return record
+	end
+	return nil
+end
+
+local function write(record)
+	redis.call('HSET', records, record.StreamID, cjson.encode(record))
+	redis.call('PEXPIRE', records, 172800000) -- Two days, twice the longest life of a task.
+end
+
+-- ARGV[3] is how long the lease is, ARGV[4] is "staying", "leaving" or "gone".
+-- Returns the time, 1 if other servers live or else 0, and for each record "this",
+-- "other" or "none" for its owner, and its JSON.
+if operation == 'renew' then
+	local others = others_live()
+	if ARGV[4] == 'gone' or ARGV[4] == 'leaving' and others then
+		redis.call('HDEL', leases, this)
+	else
+		redis.call('HSET', leases, this, string.format('%.0f', now + ARGV[3]))
+		redis.call('PEXPIRE', leases, 172800000)
+	end
+	local reply = {string.format('%.0f', now), others and '1' or '0'}
+	for _, json in ipairs(redis.call('HVALS', records)) do
+		local owner = cjson.decode(json).Owner
+		table.insert(reply, owner == this and 'this' or lives(owner) and 'other' or 'none')
+		table.insert(reply, json)
+	end
+	return reply
+end
+
+-- ARGV[3] is the new record, ARGV[4] how many may run, 0 for any number.
+-- Returns "reserved", "used", or "full" and the names of the running tasks.
+if operation == 'reserve' then
+	local record, max = cjson.decode(ARGV[3]), tonumber(ARGV[4])
+	local running = {}
+	for _, json in ipairs(redis.call('HVALS', records)) do
+		local other = cjson.decode(json)
+		if not other.Ended then
+			if other.StreamID == record.StreamID then
+				return {'used'}
+			end
+			table.insert(running, other.TaskID ~= '' and other.TaskID or 'StreamId ' .. other.StreamID)
+		end
+	end
+	if max > 0 and #running >= max then
+		return {'full', unpack(running)}
+	end
+	write(record)
+	return {'reserved'}
+end
+
+-- ARGV[3] is the record. Returns "saved" or "refused".
+if operation == 'save' then
+	local record = cjson.decode(ARGV[3])
+	local stored = find(record.StreamID, record.ID)
+	if not stored or stored.Owner ~= this or stored.Ended then
+		return {'refused'}
+	end
+	write(record)
+	return {'saved'}
+end
+
+local record = find(ARGV[3], ARGV[4])
+local may_take = record and (record.Owner == this or not lives(record.Owner))
+
+-- ARGV[3] and ARGV[4] are the StreamId and the ID of the record. Returns "taken" and the
+-- record, or "refused".
+if operation == 'take over' then
+	if not may_take then
+		return {'refused'}
+	end
+	record.Owner = this
+	write(record)
+	return {'taken', cjson.encode(record)}
+end
+
+-- ARGV[3] and ARGV[4] are as above. Returns nothing.
+if operation == 'remove' then
+	if may_take then
+		redis.call('HDEL', records, record.StreamID)
+	elseif record then
+		record.Ended = true
+		write(record)
+	end
+	return {}
+end
+
+return redis.error_reply('unknown operation ' .. operation)

@@ -1,0 +1,203 @@
+package redisshare_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+	"zego-mcp/internal/redisshare/redistest"
+	"zego-mcp/tools/streams"
+	"zego-mcp/zego"
+	"zego-mcp/zego/zegosim"
+)
+
+// testReplica is one of several servers that share their list of streams.
+type testReplica struct {
+	ledger *streams.Ledger
+	client *zego.Client
+	log    *safeBuffer
+}
+
+// newReplica returns a replica that uses the Redis at an address and the simulator at a URL.
+func newReplica(t *testing.T, redis *redistest.Server, endpoint string, maxTasks int) *testReplica {
+	t.Helper()
+	share, log := open(t, "redis://"+redis.Address)
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: endpoint, QPS: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := streams.New(client, streams.Options{
+		MaxTasks: maxTasks, Store: share.Ledger(), Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	t.Cleanup(func() { ledger.Close(context.Background()) })
+	return &testReplica{ledger, client, log}
+}
+
+func simulator(t *testing.T) string {
+	t.Helper()
+	sim := &zegosim.Server{QPS: -1, StartDelay: -1}
+	srv := httptest.NewServer(sim)
+	t.Cleanup(func() { srv.Close(); _ = sim.Close() })
+	return srv.URL
+}
+
+func (r *testReplica) start(t *testing.T) (streams.Started, error) {
+	t.Helper()
+	return r.ledger.Start(t.Context(), streams.StartRequest{
+		DigitalHumanID: zegosim.DefaultHumans()[0].ID, RoomID: "room",
+		TTL: 5 * time.Minute, MaxIdleTime: 4 * time.Minute, Timeout: 10 * time.Second,
+	})
+}
+
+// running returns the tasks that ZEGO runs, and who started them.
+func (r *testReplica) running(t *testing.T) map[string]streams.Origin {
+	t.Helper()
+	list, err := r.ledger.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	origins := map[string]streams.Origin{}
+	for _, task := range list.Tasks {
+		origins[task.ID] = r.ledger.StartedBy(task)
+	}
+	return origins
+}
+
+// TestLedger lets two replicas share their streams: the limit counts those of both, each
+// knows and stops those of the other, and the last one that ends stops them all.
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	redis, endpoint := redistest.Start(t), simulator(t)
+	a, b := newReplica(t, redis, endpoint, 2), newReplica(t, redis, endpoint, 2)
+	first, err := a.start(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := b.start(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := new(streams.LimitError)
+	if _, err := a.start(t); !errors.As(err, &full) || full.MaxTasks != 2 || len(full.Running) != 2 {
+		t.Errorf("a third task: got %v", err)
+	}
+	if got := b.running(t); len(got) != 2 || got[first.TaskID] != streams.ThisServer || got[second.TaskID] != streams.ThisServer {
+		t.Errorf("got %v", got)
+	}
+	if !b.ledger.Owns(t.Context(), first.TaskID) {
+		t.Error("b does not own what a started")
+	}
+	if _, err := b.ledger.Stop(t.Context(), first.TaskID); err != nil {
+		t.Error(err)
+	}
+	third, err := b.start(t)
+	if err != nil {
+		t.Errorf("after one was stopped: got %v", err)
+	}
+	fourth, err := a.start(t)
+	if err == nil {
+		t.Errorf("one too many: got %+v", fourth)
+	}
+	// All calls are made through replica a from here on.
+	b.ledger.Close(t.Context())
+	if got := a.running(t); len(got) != 2 || got[second.TaskID] != streams.ThisServer || got[third.TaskID] != streams.ThisServer {
+		t.Errorf("after b has ended: got %v, b's log: %s", got, b.log)
+	}
+	if _, err := a.ledger.Stop(t.Context(), second.TaskID); err != nil {
+		t.Error(err)
+	}
+	a.ledger.Close(t.Context())
+	if got := a.running(t); len(got) != 0 {
+		t.Errorf("after both have ended: got %v", got)
+	}
+}
+
+// TestLimitIsAtomic lets three replicas create at once. No more tasks run than may.
+func TestLimitIsAtomic(t *testing.T) {
+	t.Parallel()
+	redis, endpoint := redistest.Start(t), simulator(t)
+	var replicas []*testReplica
+	for range 3 {
+		replicas = append(replicas, newReplica(t, redis, endpoint, 4))
+	}
+	var creating sync.WaitGroup
+	for _, r := range replicas {
+		for range 4 {
+			creating.Go(func() {
+				_, err := r.start(t)
+				if full := new(streams.LimitError); err != nil && !errors.As(err, &full) {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	creating.Wait()
+	if got := replicas[0].running(t); len(got) != 4 {
+		t.Errorf("%d tasks run, want 4", len(got))
+	}
+	var closing sync.WaitGroup
+	for _, r := range replicas {
+		closing.Go(func() { r.ledger.Close(t.Context()) })
+	}
+	closing.Wait()
+	if got := replicas[0].running(t); len(got) != 0 {
+		t.Errorf("all replicas ended at once: got %v", got)
+	}
+}
+
+// TestLedgerWithoutRedis stops Redis while a task runs. No task is created, and the one that
+// runs can be stopped.
+func TestLedgerWithoutRedis(t *testing.T) {
+	t.Parallel()
+	redis, endpoint := redistest.Start(t), simulator(t)
+	a := newReplica(t, redis, endpoint, 3)
+	var ids []string
+	for range 2 {
+		started, err := a.start(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, started.TaskID)
+	}
+	redis.Stop()
+	gone := new(streams.StoreError)
+	if _, err := a.start(t); !errors.As(err, &gone) || gone.TaskID != "" {
+		t.Errorf("got %v", err)
+	}
+	if got := a.running(t); len(got) != 2 || got[ids[0]] != streams.ThisServer {
+		t.Errorf("got %v", got)
+	}
+	if _, err := a.ledger.Stop(t.Context(), ids[0]); err != nil {
+		t.Error(err)
+	}
+	a.ledger.Close(t.Context())
+	if got := a.running(t); len(got) != 0 {
+		t.Errorf("after the end: got %v", got)
+	}
+}
+
+// TestRedisLosesLedger restarts Redis without its data. The tasks are in the list again.
+func TestRedisLosesLedger(t *testing.T) {
+	t.Parallel()
+	redis, endpoint := redistest.Start(t), simulator(t)
+	a, b := newReplica(t, redis, endpoint, 1), newReplica(t, redis, endpoint, 1)
+	started, err := a.start(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis.Stop()
+	redis.Restart()
+	for !b.ledger.Owns(t.Context(), started.TaskID) { // Until a has restored the record.
+		if t.Context().Err() != nil {
+			t.Fatal("the record is not restored")
+		}
+		_ = a.running(t)
+	}
+	full := new(streams.LimitError)
+	if _, err := b.start(t); !errors.As(err, &full) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,243 @@
+package streams_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+	"zego-mcp/tools/streams"
+)
+
+// sharedStore is a Store in memory. Each replica uses it through a replicaStore.
+type sharedStore struct {
+	mu      sync.Mutex // guards what follows
+	records map[string]storedRecord
+	leases  map[string]time.Time // When they end, by replica.
+	faults  []storeFault         // Of the next operations; then none.
+	gone    [2]time.Time         // Between these times no operation is carried out.
+}
+
+// heal ends all faults.
+func (s *sharedStore) heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults, s.gone = nil, [2]time.Time{}
+}
+
+// storedRecord is a record and the replica to which it belongs.
+type storedRecord struct {
+	streams.Record
+	owner string
+}
+
+// storeFault is what goes wrong with one operation of the Store.
+type storeFault int
+
+const (
+	noStoreFault        storeFault = iota
+	dropOperation                  // It is not carried out.
+	loseResult                     // It is carried out, and its result is lost.
+	lateOperation                  // It is carried out five seconds after the replica gave up.
+	slowOperation                  // It takes two seconds.
+	numberOfStoreFaults            // How many there are.
+)
+
+// storeClockOffset is how far the clock of a sharedStore is ahead.
+const storeClockOffset = 7 * time.Minute
+
+var errNoStore = errors.New("the store does not answer")
+
+func newSharedStore() *sharedStore {
+	return &sharedStore{records: map[string]storedRecord{}, leases: map[string]time.Time{}}
+}
+
+// replicaStore is how one replica uses a sharedStore.
+type replicaStore struct {
+	*sharedStore
+	name string
+	gate *gate
+}
+
+// do carries an operation out, or does not, as chance has it.
+func (s replicaStore) do(ctx context.Context, operation func()) error {
+	if err := s.gate.pass(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	fault := noStoreFault
+	if len(s.faults) > 0 {
+		fault, s.faults = s.faults[0], s.faults[1:]
+	}
+	if now := time.Now(); now.After(s.gone[0]) && now.Before(s.gone[1]) {
+		fault = dropOperation
+	}
+	s.mu.Unlock()
+	locked := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		operation()
+	}
+	switch fault {
+	case dropOperation:
+		return errNoStore
+	case lateOperation:
+		go func() {
+			time.Sleep(5 * time.Second)
+			locked()
+		}()
+		return errNoStore
+	case slowOperation:
+		time.Sleep(2 * time.Second)
+	}
+	locked()
+	if err := s.gate.pass(); err != nil {
+		return err
+	}
+	if fault == loseResult {
+		return errNoStore
+	}
+	return ctx.Err()
+}
+
+func (s *sharedStore) lives(replica string) bool { return time.Now().Before(s.leases[replica]) }
+
+func (s *sharedStore) othersLive(replica string) bool {
+	for other := range s.leases {
+		if other != replica && s.lives(other) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s replicaStore) Renew(ctx context.Context, presence streams.Presence) (view streams.View, err error) {
+	err = s.do(ctx, func() {
+		view = streams.View{Now: time.Now().Add(storeClockOffset), OthersLive: s.othersLive(s.name)}
+		if presence == streams.Gone || presence == streams.Leaving && view.OthersLive {
+			delete(s.leases, s.name)
+		} else {
+			s.leases[s.name] = time.Now().Add(streams.Lease)
+		}
+		for _, r := range s.records {
+			owned := streams.OwnedRecord{Record: r.Record}
+			switch {
+			case r.owner == s.name:
+				owned.Owner = streams.ThisReplica
+			case s.lives(r.owner):
+				owned.Owner = streams.OtherReplica
+			}
+			view.Records = append(view.Records, owned)
+		}
+	})
+	return view, err
+}
+
+func (s replicaStore) Reserve(ctx context.Context, r streams.Record, maxTasks int) error {
+	var refusal error
+	err := s.do(ctx, func() {
+		var running []string
+		for _, other := range s.records {
+			if !other.Ended {
+				running = append(running, other.StreamID)
+			}
+		}
+		switch {
+		case slices.Contains(running, r.StreamID):
+			refusal = &streams.StreamIDInUseError{StreamID: r.StreamID}
+		case maxTasks > 0 && len(running) >= maxTasks:
+			refusal = &streams.LimitError{MaxTasks: maxTasks, Running: running}
+		default:
+			s.records[r.StreamID] = storedRecord{r, s.name}
+		}
+	})
+	return errors.Join(err, refusal)
+}
+
+func (s replicaStore) Save(ctx context.Context, r streams.Record) (saved bool, err error) {
+	err = s.do(ctx, func() {
+		stored, ok := s.records[r.StreamID]
+		if saved = ok && stored.ID == r.ID && stored.owner == s.name && !stored.Ended; saved {
+			s.records[r.StreamID] = storedRecord{r, s.name}
+		}
+	})
+	return saved, err
+}
+
+func (s replicaStore) TakeOver(ctx context.Context, streamID, id string) (r streams.Record, taken bool, err error) {
+	err = s.do(ctx, func() {
+		stored, ok := s.records[streamID]
+		if taken = ok && stored.ID == id && (stored.owner == s.name || !s.lives(stored.owner)); taken {
+			r = stored.Record
+			s.records[streamID] = storedRecord{r, s.name}
+		}
+	})
+	return r, taken, err
+}
+
+func (s replicaStore) Remove(ctx context.Context, streamID, id string) error {
+	return s.do(ctx, func() {
+		stored, ok := s.records[streamID]
+		switch {
+		case !ok || stored.ID != id:
+		case stored.owner == s.name || !s.lives(stored.owner):
+			delete(s.records, streamID)
+		default:
+			stored.Ended = true
+			s.records[streamID] = stored
+		}
+	})
+}
+
+// gate lets the calls of one replica pass. While the replica is paused they wait, and after
+// it was killed they fail.
+type gate struct {
+	mu     sync.Mutex    // guards what follows
+	paused chan struct{} // Nil, or closed when the pause ends.
+	killed bool
+}
+
+var errKilled = errors.New("this replica was killed")
+
+func (g *gate) pass() error {
+	g.mu.Lock()
+	paused := g.paused
+	g.mu.Unlock()
+	if paused != nil {
+		<-paused
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.killed {
+		return errKilled
+	}
+	return nil
+}
+
+func (g *gate) isKilled() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.killed
+}
+
+func (g *gate) kill() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.killed = true
+}
+
+// pause stops the calls for a while.
+func (g *gate) pause(d time.Duration) {
+	resume := make(chan struct{})
+	g.mu.Lock()
+	g.paused = resume
+	g.mu.Unlock()
+	time.Sleep(d)
+	g.mu.Lock()
+	g.paused = nil
+	g.mu.Unlock()
+	close(resume)
+}
