@@ -8,20 +8,20 @@ import (
 	"zego-mcp/zego"
 )
 
-// end stops a task in a goroutine of its own. The goroutine finds out the TaskId if it is
+// stopInBackground stops a task in a goroutine of its own. The goroutine finds out the TaskId if it is
 // not known, and tries with growing pauses until the task is stopped, until ZEGO has ended
 // it by its TTL, or until Close gives up and reports it. Nothing happens if the task is
-// being stopped already.
-func (l *Ledger) end(t *task) {
+// being stopped already, or is no longer in the ledger.
+func (l *Ledger) stopInBackground(t *task) {
 	l.mu.Lock()
-	already := t.state == stopping || l.tasks[t.streamID] != t
+	nothingToDo := t.state == stopping || l.tasks[t.streamID] != t
 	t.state = stopping
 	if t.createdBefore.IsZero() { // The create panicked: it counts as one whose answer was lost.
 		t.createdBefore = l.now().Add(settlingTime)
 	}
 	l.notify()
 	l.mu.Unlock()
-	if already {
+	if nothingToDo {
 		return
 	}
 	go func() {
@@ -37,10 +37,10 @@ func (l *Ledger) end(t *task) {
 				l.log.Warn("a stream task could not be stopped; by now ZEGO has ended it", "task", l.name(t), "stream", t.streamID)
 				l.forget(t)
 				return
-			case err == nil && l.isMissing(t):
+			case err == nil && l.markMissing(t):
 				return // Close reports the task.
 			case attempt == 1 && err != nil:
-				l.log.Warn("a stream task could not be stopped at once, and costs; trying on", "task", l.name(t), "stream", t.streamID, "err", logText(err))
+				l.log.Warn("a stream task could not be stopped at once; it costs until it is stopped, and this server keeps trying", "task", l.name(t), "stream", t.streamID, "err", logText(err))
 			}
 			if !l.wait(pause) {
 				return // Close reports the task.
@@ -53,10 +53,11 @@ func (l *Ledger) end(t *task) {
 	}()
 }
 
-// isMissing is called after ZEGO's list did not show a task. While the ledger is being
-// closed it reports true, and marks the task, if the task is so old that looking on is of
-// little use.
-func (l *Ledger) isMissing(t *task) bool {
+// markMissing is called after an attempt that did not find a task in ZEGO's list, or stopped
+// one while another can still appear. While the ledger is being closed, it marks a task that
+// was never found as missing and reports true, if the task is so old that looking further is
+// of little use.
+func (l *Ledger) markMissing(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.closed || t.confirmed || t.stopped || t.isYoung(l.now()) {
@@ -67,47 +68,49 @@ func (l *Ledger) isMissing(t *task) bool {
 	return true
 }
 
-// wait waits for a pause between two attempts. It waits a second at most while the ledger is
-// being closed, and starts over with that when Close is called. It reports false when Close
-// has given up.
+// wait waits for a pause between two attempts: a second at most while the ledger is being
+// closed. When Close is called during the pause, it waits at most one second more. It reports
+// false when Close has given up.
 func (l *Ledger) wait(pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-l.ending.Done():
+	case <-l.attemptsCtx.Done():
 	case <-l.closing:
 		closing := time.NewTimer(min(pause, maxClosingPause))
 		defer closing.Stop()
 		select {
 		case <-closing.C:
-		case <-l.ending.Done():
+		case <-l.attemptsCtx.Done():
 		}
 	}
-	return l.ending.Err() == nil
+	return l.attemptsCtx.Err() == nil
 }
 
 // tryStop makes one attempt to stop a task. It reports true if the task certainly does not
 // run any more, and cannot begin to.
 func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
-	ctx, cancel := context.WithTimeout(l.ending, attemptTimeout)
+	ctx, cancel := context.WithTimeout(l.attemptsCtx, attemptTimeout)
 	defer cancel()
 	id, confirmed := l.identity(t)
 	if id == "" {
-		// A task that is not listed may only not be listed yet, so it counts as running.
+		// Not listed can mean not listed yet. Only cannotAppear rules that out.
 		if id, err = l.find(ctx, t); id == "" {
-			return err == nil && l.cannotCome(t), err
+			return err == nil && l.cannotAppear(t), err
 		}
 		confirmed = true
 	}
 	_, err = l.client.StopStreamTask(ctx, id)
 	switch {
 	case err == nil:
-		return l.hasStopped(t), nil
+		return l.recordStop(t), nil
 	case !errors.Is(err, zego.CodeTaskNotFound):
 		return false, err
+	case confirmed && !l.isYoung(t):
+		return true, nil // ZEGO has known the task, and does not any more: it has ended.
 	case confirmed:
-		return !l.isYoung(t), err
+		return false, err
 	}
 	// The answer to the create named a TaskId that ZEGO does not know, or not yet.
 	listed, listErr := l.find(ctx, t)
@@ -117,12 +120,12 @@ func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
 	if _, err = l.client.StopStreamTask(ctx, listed); err != nil {
 		return false, err
 	}
-	return l.hasStopped(t), nil
+	return l.recordStop(t), nil
 }
 
-// cannotCome reports whether a task that is not listed was stopped, and was given the time
-// to be created after that.
-func (l *Ledger) cannotCome(t *task) bool {
+// cannotAppear reports whether no delayed create can still make a task with this StreamId: one
+// was stopped, and the time for another to be created is over.
+func (l *Ledger) cannotAppear(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return t.stopped && l.now().After(t.createdBefore)
@@ -154,10 +157,10 @@ func (l *Ledger) Stop(ctx context.Context, taskID string) (zego.Stopped, error) 
 	own, others := l.taskWithID(taskID)
 	stopped, err := l.client.StopStreamTask(ctx, taskID)
 	switch {
-	case own != nil && err == nil && l.hasStopped(own):
+	case own != nil && err == nil && l.recordStop(own):
 		l.forget(own)
 	case own != nil:
-		l.end(own)
+		l.stopInBackground(own)
 	case others != nil && err == nil:
 		l.othersStopped(others)
 	}
@@ -187,7 +190,8 @@ func (l *Ledger) taskWithID(taskID string) (own, others *task) {
 // Close lets no more tasks be created, and stops all tasks side by side: also those that
 // are being created, but with Options.KeepTasks not those whose TaskId a caller has. It
 // returns when no task may run any more, or after Options.StopTimeout; then it logs an
-// error for each task that may still run. Close may be called more than once.
+// error for each task that may still run. Close may be called more than once. It goes on
+// when ctx ends: only the values of ctx count.
 //
 // If the Store is shared with a process that lives, Close leaves the tasks whose TaskId a
 // caller has to that one.
@@ -206,11 +210,11 @@ func (l *Ledger) Close(ctx context.Context) {
 			l.handOver(stopCtx)
 		}
 		for _, t := range l.inState(held) {
-			l.end(t)
+			l.stopInBackground(t)
 		}
 	}
 	l.waitForTheEnd(stopCtx)
-	l.giveUp()
+	l.cancelAttempts()
 	l.reportLeft()
 	if l.store != nil {
 		l.leave(ctx)
@@ -247,7 +251,7 @@ func (l *Ledger) waitForTheEnd(ctx context.Context) {
 	}
 }
 
-// inState returns the tasks that are in one of some states.
+// inState returns the tasks that are in one of these states.
 func (l *Ledger) inState(states ...state) []*task {
 	l.mu.Lock()
 	defer l.mu.Unlock()

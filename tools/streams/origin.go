@@ -32,7 +32,7 @@ func (l *Ledger) StartedBy(described zego.StreamTask) Origin {
 			return ThisServer
 		}
 	}
-	if slices.Contains(l.ended, described.ID) {
+	if slices.Contains(l.endedIDs, described.ID) {
 		return ThisServer
 	}
 	return l.opts.Mark.origin(described.StreamID)
@@ -112,7 +112,7 @@ func (l *Ledger) adopt(listed zego.StreamTask) {
 	}
 	l.mu.Unlock()
 	if !known {
-		l.end(t)
+		l.stopInBackground(t)
 	}
 }
 

@@ -63,16 +63,16 @@ func (l *Ledger) useStore(ctx context.Context, f func(context.Context) error) er
 // Close gives up.
 func (l *Ledger) keepInSync() {
 	defer close(l.replica.done)
-	for l.ending.Err() == nil {
+	for l.attemptsCtx.Err() == nil {
 		l.mu.Lock()
 		changed := l.changed
 		l.mu.Unlock()
-		_ = l.sync(l.ending) // It is repeated, and logs its error.
+		_ = l.sync(l.attemptsCtx) // It is repeated, and logs its error.
 		timer := time.NewTimer(renewInterval)
 		select {
 		case <-changed:
 		case <-timer.C:
-		case <-l.ending.Done():
+		case <-l.attemptsCtx.Done():
 		}
 		timer.Stop()
 	}
@@ -231,7 +231,7 @@ func (l *Ledger) takeIn(r Record) {
 	l.mu.Unlock()
 	l.log.Info("took over a stream task from another server", "task", r.TaskID, "stream", r.StreamID, "stopping", !keep)
 	if !keep {
-		l.end(t)
+		l.stopInBackground(t)
 	}
 }
 

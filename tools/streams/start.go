@@ -19,7 +19,8 @@ type StartRequest struct {
 	Timeout         time.Duration // Limit of the create itself, which goes on when ctx ends.
 
 	// Wait, if set, is called with the TaskId and waits until the task is no longer
-	// initializing. Start stops a task that did not start.
+	// initializing. If the task then does not stream, Start returns an error, and the ledger
+	// stops the task.
 	Wait func(ctx context.Context, taskID string) (zego.StreamTask, error)
 }
 
@@ -60,12 +61,12 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 		case notCreated:
 			l.forget(t)
 		case mayRun:
-			l.end(t)
+			l.stopInBackground(t)
 		}
 	}()
 	created, err := l.create(ctx, t, req)
 	if lost, ok := errors.AsType[*zego.LostAnswerError](err); ok {
-		l.answered(t, "", true)
+		l.createEnded(t, "", true)
 		if isCancelled(ctx) {
 			return Started{}, context.Cause(ctx)
 		}
@@ -75,7 +76,8 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 		result = notCreated
 		return Started{}, err
 	}
-	l.answered(t, created.TaskID, created.Found)
+	// A task that was found is one whose create's answer was lost, so another may come.
+	l.createEnded(t, created.TaskID, created.Found)
 	started := Started{
 		TaskID: created.TaskID, RoomID: t.roomID, StreamID: t.streamID,
 		Status: zego.TaskInitializing, CreatedAt: created.At, RequestID: created.RequestID,
@@ -145,8 +147,9 @@ func (l *Ledger) create(ctx context.Context, t *task, req StartRequest) (zego.Cr
 	})
 }
 
-// reserve adds a new task to the ledger. If there is no place for it, reserve asks ZEGO
-// which tasks have ended by themselves, and tries once more. A StreamId that the caller
+// reserve adds a new task to the ledger. If there is no place for it, or an own task has its
+// StreamId, reserve asks ZEGO which tasks have ended by themselves, and tries once more. A
+// StreamId that the caller
 // chose is refused if a task at ZEGO has it.
 func (l *Ledger) reserve(ctx context.Context, req StartRequest) (*task, error) {
 	t := &task{id: newTaskID(), roomID: req.RoomID, streamID: req.StreamID}
@@ -174,7 +177,7 @@ func (l *Ledger) reserve(ctx context.Context, req StartRequest) (*task, error) {
 	return t, nil
 }
 
-// checkUnused returns a *StreamIDInUseError if a task at ZEGO has a StreamId.
+// checkUnused returns a *StreamIDInUseError if a task at ZEGO has this StreamId.
 func (l *Ledger) checkUnused(ctx context.Context, streamID string) error {
 	list, err := l.List(ctx)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package streams owns the stream tasks that a process creates. ZEGO bills a task while it
-// runs, and forgets nothing by itself before its TTL, so no task may be lost.
+// Package streams owns the stream tasks that a process creates. ZEGO runs and bills a task
+// until it is stopped or its TTL is over, so no task may be lost.
 //
 // The rule of the package: a create ends in exactly one of three ways.
 //   - The caller of Start has the TaskId, and the ledger holds the task.
@@ -8,7 +8,7 @@
 //     when that costs.
 //
 // [Ledger.Start] keeps the rule: whatever happens in it, the task is handed over, known not
-// to exist, or given to [Ledger.end], which does not let go of it before one of the other
+// to exist, or given to [Ledger.stopInBackground], which does not let go of it before one of the other
 // two ways is reached. Nothing else in the process calls ZEGO's create or stop.
 //
 // Several processes can share a [Store] of their tasks. Then a process that ends can also
@@ -32,7 +32,7 @@ type Options struct {
 	MaxTasks    int           // How many stream tasks may run at once, of all that share the Store; default DefaultMaxTasks.
 	KeepTasks   bool          // Close leaves running the tasks whose TaskId a caller has.
 	StopTimeout time.Duration // How long Close may take to stop tasks; default DefaultStopTimeout.
-	Mark        Mark          // What the StreamIds that the ledger makes up say of this process.
+	Mark        Mark          // Part of each StreamId that the ledger makes up; it tells which process made it.
 	Store       Store         // Shared with other processes, which then count as one server; nil: with none.
 	Logger      *slog.Logger  // Default: nothing is logged.
 
@@ -48,7 +48,7 @@ const (
 
 const (
 	// settlingTime is the age from which on a task that ZEGO does not know is taken to have
-	// ended. A younger one may only not be known yet: a list or a status can lag behind.
+	// ended. ZEGO may not show a younger task yet, because its list and its status lag behind.
 	settlingTime = 30 * time.Second
 	// attemptTimeout bounds one attempt to find or stop a task.
 	attemptTimeout = 10 * time.Second
@@ -67,15 +67,15 @@ type Ledger struct {
 	opts   Options
 	log    *slog.Logger
 
-	ending context.Context // Ends when Close gives up: so do all attempts to stop tasks.
-	giveUp context.CancelFunc
+	attemptsCtx    context.Context // The context of all attempts to stop tasks; ends when Close gives up.
+	cancelAttempts context.CancelFunc
 
-	mu      sync.Mutex       // guards what follows
-	tasks   map[string]*task // By StreamId.
-	ended   []string         // TaskIds of own tasks that ended lately, the oldest first.
-	closed  bool             // No more tasks are created.
-	closing chan struct{}    // Closed when closed becomes true.
-	changed chan struct{}    // Closed, and made anew, when a task leaves the ledger or a field of a task changes.
+	mu       sync.Mutex       // guards what follows
+	tasks    map[string]*task // By StreamId.
+	endedIDs []string         // TaskIds of own tasks that ended lately, the oldest first.
+	closed   bool             // No more tasks are created.
+	closing  chan struct{}    // Closed when closed becomes true.
+	changed  chan struct{}    // Closed, and made anew, when a task leaves the ledger or a field of a task changes.
 
 	replica replica // Used if there is a Store.
 }
@@ -88,18 +88,19 @@ type task struct {
 	generatedID      bool      // The ledger chose the StreamId, so no other task can have it.
 	reservedAt       time.Time // Before the create was sent.
 	answeredBy       time.Time // When ZEGO has carried out the create at the latest.
-	expiresAt        time.Time // When ZEGO has ended the task at the latest: its TTL and a minute after the create.
+	expiresAt        time.Time // When ZEGO has ended the task at the latest: the create's timeout and its TTL later, and a minute in case ZEGO is late.
 
 	state  state
 	taskID string // Empty as long as ZEGO has not told it.
-	// confirmed says that ZEGO has described the task under its TaskId. A TaskId that only the
-	// answer to the create has named could be wrong.
+	// confirmed says that ZEGO has described the task under its TaskId. Until then the TaskId
+	// stands on one answer alone, which something on the way can have garbled.
 	confirmed bool
 	// createdBefore is the latest CreateTime that the task can have, by this machine's clock:
 	// when ZEGO answered the create, or some time after its answer was lost. Zero until then.
 	createdBefore time.Time
-	// stopped says that a task with this StreamId was stopped. If the create's answer was lost,
-	// ZEGO may carry the create out only after that.
+	// stopped says that a task with this StreamId was stopped, although another one can still
+	// appear: the client repeats a create that ZEGO calls busy, and ZEGO may have carried out
+	// the first request and carry out the second one later. See cannotAppear.
 	stopped bool
 }
 
@@ -109,12 +110,12 @@ type state int
 const (
 	creating state = iota // Start: ZEGO has not answered the create yet.
 	held                  // The caller of Start, who has the TaskId.
-	stopping              // The goroutine of end.
+	stopping              // The goroutine of stopInBackground.
 	missing               // Nobody: Close is under way, and ZEGO does not list the task, whose TaskId is not known.
 )
 
-// New returns an empty ledger of tasks that are created with client. With a nil client no
-// task can be created.
+// New returns an empty ledger of tasks that are created with client. With a nil client only
+// StartedBy, Recover and Close may be called; they do nothing.
 func New(client *zego.Client, opts Options) *Ledger {
 	opts.MaxTTL = cmp.Or(max(opts.MaxTTL, 0), DefaultMaxTTL)
 	opts.MaxTasks = cmp.Or(max(opts.MaxTasks, 0), DefaultMaxTasks)
@@ -125,10 +126,10 @@ func New(client *zego.Client, opts Options) *Ledger {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	ending, giveUp := context.WithCancel(context.Background())
+	attemptsCtx, cancelAttempts := context.WithCancel(context.Background())
 	l := &Ledger{
 		client: client, store: opts.Store, opts: opts, log: opts.Logger,
-		ending: ending, giveUp: giveUp,
+		attemptsCtx: attemptsCtx, cancelAttempts: cancelAttempts,
 		tasks:   map[string]*task{},
 		closing: make(chan struct{}), changed: make(chan struct{}),
 		replica: newReplica(),
@@ -227,9 +228,9 @@ func (l *Ledger) has(t *task) bool {
 
 // remember notes that an own task has ended. The lock must be held.
 func (l *Ledger) remember(taskID string) {
-	if taskID != "" && !slices.Contains(l.ended, taskID) {
-		l.ended = append(l.ended, taskID)
-		l.ended = l.ended[max(0, len(l.ended)-maxEnded):]
+	if taskID != "" && !slices.Contains(l.endedIDs, taskID) {
+		l.endedIDs = append(l.endedIDs, taskID)
+		l.endedIDs = l.endedIDs[max(0, len(l.endedIDs)-maxEnded):]
 	}
 }
 
@@ -242,9 +243,9 @@ func (l *Ledger) notify() {
 	l.changed = make(chan struct{})
 }
 
-// answered records that the create of t has ended, and the TaskId if it is known. If ZEGO's
+// createEnded records that the create of t has ended, and the TaskId if it is known. If ZEGO's
 // answer was lost, a task may still be created within settlingTime.
-func (l *Ledger) answered(t *task, taskID string, lost bool) {
+func (l *Ledger) createEnded(t *task, taskID string, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t.taskID, t.createdBefore = taskID, l.now()
@@ -273,9 +274,9 @@ func (l *Ledger) identify(t *task, taskID string) {
 	}
 }
 
-// hasStopped records that ZEGO has stopped a task with the StreamId of t. It reports whether
-// that was the last one: no create can be carried out any more.
-func (l *Ledger) hasStopped(t *task) bool {
+// recordStop records that ZEGO has stopped a task with the StreamId of t. It reports whether
+// no other task with this StreamId can appear any more.
+func (l *Ledger) recordStop(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.now().Before(t.createdBefore) {
@@ -315,7 +316,8 @@ func (t *task) name() string {
 	return t.taskID
 }
 
-// isYoung reports whether ZEGO may not know the task yet at a time. The lock must be held.
+// isYoung reports whether, at now, the task may be too new for ZEGO to show it. It is false
+// before createdBefore is set. The lock must be held.
 func (t *task) isYoung(now time.Time) bool { return now.Sub(t.createdBefore) < settlingTime }
 
 func (l *Ledger) isYoung(t *task) bool {
@@ -330,8 +332,11 @@ func (l *Ledger) isYoung(t *task) bool {
 // create was under way, by ZEGO's clock, which is clockOffset ahead of this machine's. The
 // lock must be held.
 func (t *task) matches(other zego.StreamTask, clockOffset time.Duration) bool {
-	if other.StreamID != t.streamID || t.generatedID {
-		return other.StreamID == t.streamID
+	if other.StreamID != t.streamID {
+		return false
+	}
+	if t.generatedID {
+		return true
 	}
 	const rounding = 2 * time.Second // CreateTime and ZEGO's clock are told in whole seconds.
 	created := time.Unix(other.CreateTime, 0).Add(-clockOffset)
