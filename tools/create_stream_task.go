@@ -134,9 +134,9 @@ func explainStart(err error) error {
 		}
 	}
 	if failed, ok := errors.AsType[*streams.StartFailedError](err); ok {
-		reason := failed.Task.FailReason
-		if reason == "" {
-			reason = "ZEGO gave no reason"
+		reason := "ZEGO gave no reason"
+		if failed.Task.FailReason != "" {
+			reason = quoteForeign(failed.Task.FailReason)
 		}
 		return &toolError{reason: "the task did not start", text: lines(
 			fmt.Sprintf("The stream task %s did not start (%s): %s.", failed.Task.ID, failed.Task.Status, reason),

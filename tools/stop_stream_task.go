@@ -39,9 +39,7 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 			// Get may have recognized the task as one of this server, whose TaskId was not known
 			// because ZEGO's answer to the create was lost.
 			if d.streams.StartedBy(task) != streams.ThisServer {
-				question := fmt.Sprintf("Stop the stream task %s, which this server did not start? It streams %s into the room %s since %s; its viewers lose the picture.",
-					task.ID, task.StreamID, task.RoomID, unixTime(task.CreateTime))
-				if err := d.confirmation.require(in.TaskID, question, in.Confirm); err != nil {
+				if err := d.confirmation.require(in.TaskID, stopQuestion(task), in.Confirm); err != nil {
 					return stopStreamTaskOutput{}, err
 				}
 			}
@@ -49,4 +47,15 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 		stopped, err := d.streams.Stop(ctx, in.TaskID)
 		return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: stopped.AlreadyStopped, RequestID: stopped.RequestID}, err
 	},
+}
+
+// stopQuestion asks whether to stop a task that another program started. That program chose
+// the names in it, so they are quoted: they must not be able to word the question.
+func stopQuestion(task zego.StreamTask) string {
+	since := ""
+	if task.CreateTime > 0 {
+		since = " since " + unixTime(task.CreateTime)
+	}
+	return fmt.Sprintf("Stop the stream task %s, which this server did not start? It streams %s into the room %s%s; its viewers lose the picture.",
+		quoteForeign(task.ID), quoteForeign(task.StreamID), quoteForeign(task.RoomID), since)
 }
