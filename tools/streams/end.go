@@ -37,7 +37,7 @@ func (l *Ledger) stopInBackground(t *task) {
 				l.log.Warn("a stream task could not be stopped; by now ZEGO has ended it", "task", l.name(t), "stream", t.streamID)
 				l.forget(t)
 				return
-			case err == nil && l.markMissing(t):
+			case err == nil && l.giveUpIfMissing(t):
 				return // Close reports the task.
 			case attempt == 1 && err != nil:
 				l.log.Warn("a stream task could not be stopped at once; it costs until it is stopped, and this server keeps trying", "task", l.name(t), "stream", t.streamID, "err", logText(err))
@@ -53,14 +53,14 @@ func (l *Ledger) stopInBackground(t *task) {
 	}()
 }
 
-// markMissing is called after an attempt that did not find a task in ZEGO's list, or stopped
+// giveUpIfMissing is called after an attempt that did not find a task in ZEGO's list, or stopped
 // one while another can still appear. While the ledger is being closed, it marks a task that
 // was never found as missing and reports true, if the task is so old that looking further is
 // of little use.
-func (l *Ledger) markMissing(t *task) bool {
+func (l *Ledger) giveUpIfMissing(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed || t.confirmed || t.stopped || t.isYoung(l.now()) {
+	if !l.closed || t.confirmed || t.stoppedOnce || t.isYoung(l.now()) {
 		return false
 	}
 	t.state = missing
@@ -95,16 +95,16 @@ func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
 	defer cancel()
 	id, confirmed := l.identity(t)
 	if id == "" {
-		// Not listed can mean not listed yet. Only cannotAppear rules that out.
+		// Not listed can mean not listed yet. Only createWindowOver rules that out.
 		if id, err = l.find(ctx, t); id == "" {
-			return err == nil && l.cannotAppear(t), err
+			return err == nil && l.createWindowOver(t), err
 		}
 		confirmed = true
 	}
 	_, err = l.client.StopStreamTask(ctx, id)
 	switch {
 	case err == nil:
-		return l.recordStop(t), nil
+		return l.stopIsFinal(t), nil
 	case !errors.Is(err, zego.CodeTaskNotFound):
 		return false, err
 	case confirmed && !l.isYoung(t):
@@ -120,15 +120,15 @@ func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
 	if _, err = l.client.StopStreamTask(ctx, listed); err != nil {
 		return false, err
 	}
-	return l.recordStop(t), nil
+	return l.stopIsFinal(t), nil
 }
 
-// cannotAppear reports whether no delayed create can still make a task with this StreamId: one
+// createWindowOver reports whether no delayed create can still make a task with this StreamId: one
 // was stopped, and the time for another to be created is over.
-func (l *Ledger) cannotAppear(t *task) bool {
+func (l *Ledger) createWindowOver(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return t.stopped && l.now().After(t.createdBefore)
+	return t.stoppedOnce && l.now().After(t.createdBefore)
 }
 
 // find looks a task up in ZEGO's list by its StreamId. It returns and records the TaskId, or
@@ -157,7 +157,7 @@ func (l *Ledger) Stop(ctx context.Context, taskID string) (zego.Stopped, error) 
 	own, others := l.taskWithID(taskID)
 	stopped, err := l.client.StopStreamTask(ctx, taskID)
 	switch {
-	case own != nil && err == nil && l.recordStop(own):
+	case own != nil && err == nil && l.stopIsFinal(own):
 		l.forget(own)
 	case own != nil:
 		l.stopInBackground(own)

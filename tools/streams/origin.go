@@ -101,7 +101,7 @@ func (l *Ledger) Recover(ctx context.Context) {
 // adopt makes the ledger stop a task that a dead process left behind.
 func (l *Ledger) adopt(listed zego.StreamTask) {
 	t := &task{
-		id: newTaskID(), roomID: listed.RoomID, streamID: listed.StreamID, taskID: listed.ID, generatedID: true,
+		id: newKey(), roomID: listed.RoomID, streamID: listed.StreamID, taskID: listed.ID, generatedID: true,
 		confirmed: true, state: held,
 		createdBefore: l.now(), expiresAt: l.now().Add(maxTTLAtZEGO),
 	}

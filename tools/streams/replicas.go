@@ -251,7 +251,7 @@ func (l *Ledger) recordOf(t *task) Record {
 	}
 	return Record{
 		ID: t.id, StreamID: t.streamID, RoomID: t.roomID, TaskID: t.taskID,
-		Generated: t.generatedID, Confirmed: t.confirmed, Stopped: t.stopped, Held: t.state == held,
+		Generated: t.generatedID, Confirmed: t.confirmed, Stopped: t.stoppedOnce, Held: t.state == held,
 		ReservedAt:    t.reservedAt.Add(offset).UTC(),
 		CreatedBefore: createdBefore.Add(offset).UTC(),
 		ExpiresAt:     t.expiresAt.Add(offset).UTC(),
@@ -263,7 +263,7 @@ func (l *Ledger) taskOf(r Record) *task {
 	offset := -l.replica.clockOffset
 	t := &task{
 		id: r.ID, streamID: r.StreamID, roomID: r.RoomID, taskID: r.TaskID,
-		generatedID: r.Generated, confirmed: r.Confirmed, stopped: r.Stopped,
+		generatedID: r.Generated, confirmed: r.Confirmed, stoppedOnce: r.Stopped,
 		reservedAt: r.ReservedAt.Add(offset), createdBefore: r.CreatedBefore.Add(offset), expiresAt: r.ExpiresAt.Add(offset),
 		answeredBy: r.CreatedBefore.Add(offset), state: stopping,
 	}

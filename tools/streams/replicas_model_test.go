@@ -84,6 +84,9 @@ func (g gatedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := g.gate.pass(); err != nil {
 		return nil, err
 	}
+	if err := r.Context().Err(); err != nil { // As net/http does before it sends a request.
+		return nil, err
+	}
 	response, err := g.to.RoundTrip(r)
 	if err := g.gate.pass(); err != nil {
 		return nil, err

@@ -152,7 +152,7 @@ func (l *Ledger) create(ctx context.Context, t *task, req StartRequest) (zego.Cr
 // StreamId that the caller
 // chose is refused if a task at ZEGO has it.
 func (l *Ledger) reserve(ctx context.Context, req StartRequest) (*task, error) {
-	t := &task{id: newTaskID(), roomID: req.RoomID, streamID: req.StreamID}
+	t := &task{id: newKey(), roomID: req.RoomID, streamID: req.StreamID}
 	if t.streamID == "" {
 		t.streamID, t.generatedID = l.opts.Mark.newStreamID(), true
 	} else if err := l.checkUnused(ctx, t.streamID); err != nil {

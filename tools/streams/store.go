@@ -59,7 +59,7 @@ type Record struct {
 
 	Generated bool // A ledger made the StreamId up.
 	Confirmed bool // ZEGO has described the task under its TaskId.
-	Stopped   bool // A task with this StreamId was stopped; see task.stopped.
+	Stopped   bool // A task with this StreamId was stopped; see task.stoppedOnce.
 	Held      bool // A caller has the TaskId. Otherwise the task is to be stopped, or being created.
 	Ended     bool // The task does not run any more; its owner has yet to remove the record.
 

@@ -103,6 +103,13 @@ func (s replicaStore) do(ctx context.Context, operation func()) error {
 	return ctx.Err()
 }
 
+// readLocked returns what an operation has written, which a late one may still write.
+func readLocked[T any](s replicaStore, written *T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *written
+}
+
 func (s *sharedStore) lives(replica string) bool { return time.Now().Before(s.leases[replica]) }
 
 func (s *sharedStore) othersLive(replica string) bool {
@@ -114,8 +121,9 @@ func (s *sharedStore) othersLive(replica string) bool {
 	return false
 }
 
-func (s replicaStore) Renew(ctx context.Context, presence streams.Presence) (view streams.View, err error) {
-	err = s.do(ctx, func() {
+func (s replicaStore) Renew(ctx context.Context, presence streams.Presence) (streams.View, error) {
+	var view streams.View
+	err := s.do(ctx, func() {
 		view = streams.View{Now: time.Now().Add(storeClockOffset), OthersLive: s.othersLive(s.name)}
 		if presence == streams.Gone || presence == streams.Leaving && view.OthersLive {
 			delete(s.leases, s.name)
@@ -133,7 +141,7 @@ func (s replicaStore) Renew(ctx context.Context, presence streams.Presence) (vie
 			view.Records = append(view.Records, owned)
 		}
 	})
-	return view, err
+	return readLocked(s, &view), err
 }
 
 func (s replicaStore) Reserve(ctx context.Context, r streams.Record, maxTasks int) error {
@@ -154,28 +162,31 @@ func (s replicaStore) Reserve(ctx context.Context, r streams.Record, maxTasks in
 			s.records[r.StreamID] = storedRecord{r, s.name}
 		}
 	})
-	return errors.Join(err, refusal)
+	return errors.Join(err, readLocked(s, &refusal))
 }
 
-func (s replicaStore) Save(ctx context.Context, r streams.Record) (saved bool, err error) {
-	err = s.do(ctx, func() {
+func (s replicaStore) Save(ctx context.Context, r streams.Record) (bool, error) {
+	saved := false
+	err := s.do(ctx, func() {
 		stored, ok := s.records[r.StreamID]
 		if saved = ok && stored.ID == r.ID && stored.owner == s.name && !stored.Ended; saved {
 			s.records[r.StreamID] = storedRecord{r, s.name}
 		}
 	})
-	return saved, err
+	return readLocked(s, &saved), err
 }
 
-func (s replicaStore) TakeOver(ctx context.Context, streamID, id string) (r streams.Record, taken bool, err error) {
-	err = s.do(ctx, func() {
+func (s replicaStore) TakeOver(ctx context.Context, streamID, id string) (streams.Record, bool, error) {
+	var r streams.Record
+	taken := false
+	err := s.do(ctx, func() {
 		stored, ok := s.records[streamID]
 		if taken = ok && stored.ID == id && (stored.owner == s.name || !s.lives(stored.owner)); taken {
 			r = stored.Record
 			s.records[streamID] = storedRecord{r, s.name}
 		}
 	})
-	return r, taken, err
+	return readLocked(s, &r), readLocked(s, &taken), err
 }
 
 func (s replicaStore) Remove(ctx context.Context, streamID, id string) error {

@@ -98,10 +98,10 @@ type task struct {
 	// createdBefore is the latest CreateTime that the task can have, by this machine's clock:
 	// when ZEGO answered the create, or some time after its answer was lost. Zero until then.
 	createdBefore time.Time
-	// stopped says that a task with this StreamId was stopped, although another one can still
+	// stoppedOnce says that a task with this StreamId was stopped, although another one can still
 	// appear: the client repeats a create that ZEGO calls busy, and ZEGO may have carried out
-	// the first request and carry out the second one later. See cannotAppear.
-	stopped bool
+	// the first request and carry out the second one later. See createWindowOver.
+	stoppedOnce bool
 }
 
 // state says who is responsible for a task.
@@ -143,8 +143,8 @@ func New(client *zego.Client, opts Options) *Ledger {
 	return l
 }
 
-// newTaskID returns what task.id of a new task is.
-func newTaskID() string { return rand.Text() }
+// newKey returns the id of a new task: see task.id.
+func newKey() string { return rand.Text() }
 
 func (l *Ledger) now() time.Time { return l.opts.Now() }
 
@@ -274,16 +274,16 @@ func (l *Ledger) identify(t *task, taskID string) {
 	}
 }
 
-// recordStop records that ZEGO has stopped a task with the StreamId of t. It reports whether
+// stopIsFinal records that ZEGO has stopped a task with the StreamId of t. It reports whether
 // no other task with this StreamId can appear any more.
-func (l *Ledger) recordStop(t *task) bool {
+func (l *Ledger) stopIsFinal(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.now().Before(t.createdBefore) {
 		return true
 	}
 	l.remember(t.taskID)
-	t.stopped, t.taskID, t.confirmed = true, "", false
+	t.stoppedOnce, t.taskID, t.confirmed = true, "", false
 	l.notify()
 	return false
 }
@@ -340,9 +340,9 @@ func (t *task) matches(other zego.StreamTask, clockOffset time.Duration) bool {
 	}
 	const rounding = 2 * time.Second // CreateTime and ZEGO's clock are told in whole seconds.
 	created := time.Unix(other.CreateTime, 0).Add(-clockOffset)
-	tooOld := created.Before(t.reservedAt.Add(-rounding))
-	tooYoung := !t.createdBefore.IsZero() && created.After(t.createdBefore.Add(rounding))
-	return other.RoomID == t.roomID && !tooOld && !tooYoung
+	createdTooEarly := created.Before(t.reservedAt.Add(-rounding))
+	createdTooLate := !t.createdBefore.IsZero() && created.After(t.createdBefore.Add(rounding))
+	return other.RoomID == t.roomID && !createdTooEarly && !createdTooLate
 }
 
 // learn records the TaskIds of own tasks that ZEGO's list shows under their StreamId.
