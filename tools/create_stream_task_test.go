@@ -2,6 +2,7 @@ package tools_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -67,6 +68,24 @@ func TestMaxTasksInParallel(t *testing.T) {
 	calls.Wait()
 	if got := len(s.runningTasks(t)); got != 2 {
 		t.Errorf("%d tasks run", got)
+	}
+}
+
+// noStore is a Store that never answers.
+type noStore struct{ streams.Store }
+
+func (noStore) Renew(context.Context, streams.Presence) (streams.View, error) {
+	return streams.View{}, errors.New("connection refused")
+}
+
+// TestRedisGone checks that nothing is created while the list of streams does not answer.
+func TestRedisGone(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{Store: noStore{}})
+	s.mustFail(t, "create_stream_task", createArguments(``),
+		"This server's list of streams is in Redis, which does not answer; nothing was created.\nTrying again may help.")
+	if got := s.requestBodies("CreateDigitalHumanStreamTask"); len(got) != 0 {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -248,7 +248,10 @@ func (l *Ledger) notify() {
 func (l *Ledger) createEnded(t *task, taskID string, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t.taskID, t.createdBefore = taskID, l.now()
+	t.createdBefore = l.now()
+	if !t.confirmed { // Otherwise ZEGO's list has told the TaskId, and the answer may be wrong.
+		t.taskID = taskID
+	}
 	if lost {
 		t.createdBefore = t.createdBefore.Add(settlingTime)
 	}

@@ -1,0 +1,178 @@
+package streams_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"zego-mcp/tools/streams"
+	"zego-mcp/zego"
+)
+
+func modelRequest() streams.StartRequest {
+	return streams.StartRequest{
+		DigitalHumanID: "human", RoomID: "room",
+		TTL: 10 * time.Minute, MaxIdleTime: 2 * time.Minute, Timeout: 30 * time.Second,
+	}
+}
+
+// TestTakeOver kills a replica: the other one keeps the stream of the killed one, which a
+// caller has, as its own, and stops it when it is closed.
+func TestTakeOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		started, err := a.ledger.Start(t.Context(), modelRequest())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.gate.kill()
+		time.Sleep(15 * time.Second)
+		if !b.ledger.Owns(t.Context(), started.TaskID) || len(m.running()) != 1 {
+			t.Errorf("after a was killed: %d tasks run; log: %s", len(m.running()), b.log)
+		}
+		b.ledger.Close(t.Context())
+		if n := len(m.running()); n != 0 {
+			t.Errorf("after b was closed: %d tasks run", n)
+		}
+		a.ledger.Close(context.Background()) // It ends the goroutines of the killed replica.
+	})
+}
+
+// TestHandOver closes a replica while another one lives, and when the other one was killed a
+// moment ago.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	for _, killed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			m, store := &model{}, newSharedStore()
+			a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+			if _, err := a.ledger.Start(t.Context(), modelRequest()); err != nil {
+				t.Fatal(err)
+			}
+			want := 1
+			if killed {
+				want = 0
+				b.gate.kill()
+			}
+			begin := time.Now()
+			a.ledger.Close(t.Context())
+			if n := len(m.running()); n != want {
+				t.Errorf("b was killed: %t: %d tasks run, want %d", killed, n, want)
+			}
+			if took := time.Since(begin); took > streams.Lease+2*time.Second {
+				t.Errorf("b was killed: %t: it took %v", killed, took)
+			}
+			b.ledger.Close(t.Context())
+			if n := len(m.running()); n != 0 {
+				t.Errorf("b was killed: %t: %d tasks run after both have ended", killed, n)
+			}
+		})
+	}
+}
+
+// TestStoreGoneBeforeHold lets the Store fail between the create and the moment at which the
+// caller would get the TaskId. The caller gets an error, and the task is stopped.
+func TestStoreGoneBeforeHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a := newModelReplica("a", m, store, 0)
+		req := modelRequest()
+		req.Wait = func(context.Context, string) (zego.StreamTask, error) {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			store.gone = [2]time.Time{time.Now().Add(-time.Second), time.Now().Add(time.Minute)}
+			return zego.StreamTask{Status: zego.TaskStreaming}, nil
+		}
+		gone := new(streams.StoreError)
+		if _, err := a.ledger.Start(t.Context(), req); !errors.As(err, &gone) || gone.TaskID == "" {
+			t.Errorf("got %v", err)
+		}
+		time.Sleep(time.Second)
+		if n := len(m.running()); n != 0 {
+			t.Errorf("%d tasks run", n)
+		}
+		a.ledger.Close(t.Context())
+	})
+}
+
+// TestLimitBeforePlace refuses a create because of the limit, and lets it succeed at the
+// second try, after ZEGO has told that another task has ended. Its record stays in the Store.
+func TestLimitBeforePlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a := newModelReplica("a", m, store, 0)
+		for range modelMaxTasks {
+			started, err := a.ledger.Start(t.Context(), modelRequest())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := a.ledger.Get(t.Context(), started.TaskID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		m.mu.Lock()
+		m.tasks[0].stopped = true // By itself.
+		m.mu.Unlock()
+		started, err := a.ledger.Start(t.Context(), modelRequest())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		store.mu.Lock()
+		if _, ok := store.records[started.StreamID]; !ok || len(store.records) != modelMaxTasks {
+			t.Errorf("got %v", store.records)
+		}
+		store.mu.Unlock()
+		a.ledger.Close(t.Context())
+	})
+}
+
+// listsBeforeAnswer carries a create out, and calls list before the answer arrives.
+type listsBeforeAnswer struct {
+	to   http.RoundTripper
+	list func()
+}
+
+func (l *listsBeforeAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := l.to.RoundTrip(r)
+	if r.URL.Query().Get("Action") == "CreateDigitalHumanStreamTask" {
+		l.list()
+	}
+	return response, err
+}
+
+// TestListBeforeWrongTaskID lets ZEGO's list tell the TaskId before the answer to the create
+// names one that does not exist. The task is stopped all the same.
+func TestListBeforeWrongTaskID(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{faults: map[string][]fault{"CreateDigitalHumanStreamTask": {wrongTaskID}}}
+		transport := &listsBeforeAnswer{to: m}
+		client, err := zego.New(1, strings.Repeat("x", 32), zego.Options{HTTPClient: &http.Client{Transport: transport}, QPS: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := streams.New(client, streams.Options{})
+		transport.list = func() {
+			if _, err := l.List(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := l.Start(t.Context(), modelRequest()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // Until ZEGO's word about an unknown TaskId counts.
+		l.Close(t.Context())
+		if n := len(m.running()); n != 0 {
+			t.Errorf("%d tasks run", n)
+		}
+	})
+}
