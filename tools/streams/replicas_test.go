@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,13 +102,14 @@ func TestStoreGoneBeforeHold(t *testing.T) {
 	})
 }
 
-// TestLimitBeforePlace refuses a create because of the limit, and lets it succeed at the
-// second try, after ZEGO has told that another task has ended. Its record stays in the Store.
+// TestLimitBeforePlace refuses a create because of what another replica has started, and lets
+// it succeed at the second try, after ZEGO has told that one of those tasks has ended. The
+// record of the new task stays in the Store.
 func TestLimitBeforePlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, store := &model{}, newSharedStore()
-		a := newModelReplica("a", m, store, 0)
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
 		for range modelMaxTasks {
 			started, err := a.ledger.Start(t.Context(), modelRequest())
 			if err != nil {
@@ -118,10 +120,14 @@ func TestLimitBeforePlace(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
+		full := new(streams.LimitError)
+		if _, err := b.ledger.Start(t.Context(), modelRequest()); !errors.As(err, &full) {
+			t.Fatalf("got %v", err)
+		}
 		m.mu.Lock()
 		m.tasks[0].stopped = true // By itself.
 		m.mu.Unlock()
-		started, err := a.ledger.Start(t.Context(), modelRequest())
+		started, err := b.ledger.Start(t.Context(), modelRequest())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,6 +138,132 @@ func TestLimitBeforePlace(t *testing.T) {
 		}
 		store.mu.Unlock()
 		a.ledger.Close(t.Context())
+		b.ledger.Close(t.Context())
+	})
+}
+
+// TestStopOfAnothersTask stops the task of another replica, whose ledger then lets go of it.
+func TestStopOfAnothersTask(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		started, err := a.ledger.Start(t.Context(), modelRequest())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if !b.ledger.Owns(t.Context(), started.TaskID) {
+			t.Error("b does not own what a started")
+		}
+		if _, err := b.ledger.Stop(t.Context(), started.TaskID); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(5 * time.Second)
+		for _, r := range []*modelReplica{a, b} {
+			task := zego.StreamTask{ID: started.TaskID, StreamID: started.StreamID, RoomID: "room"}
+			if r.ledger.Owns(t.Context(), started.TaskID) || r.ledger.StartedBy(task) != streams.ThisServer {
+				t.Errorf("the task counts as running, or as started by %s", r.ledger.StartedBy(task))
+			}
+		}
+		store.mu.Lock()
+		if len(store.records) != 0 {
+			t.Errorf("got %v", store.records)
+		}
+		store.mu.Unlock()
+		a.ledger.Close(t.Context())
+		b.ledger.Close(t.Context())
+	})
+}
+
+// TestStoreLosesRecords empties the Store. The records are in it again soon, and count.
+func TestStoreLosesRecords(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a := newModelReplica("a", m, store, 0)
+		if _, err := a.ledger.Start(t.Context(), modelRequest()); err != nil {
+			t.Fatal(err)
+		}
+		store.mu.Lock()
+		clear(store.records)
+		store.mu.Unlock()
+		time.Sleep(5 * time.Second)
+		store.mu.Lock()
+		if len(store.records) != 1 {
+			t.Errorf("got %v", store.records)
+		}
+		store.mu.Unlock()
+		a.ledger.Close(t.Context())
+	})
+}
+
+// TestLostTakeOver loses the answer to TakeOver. The replica stops at its end what it has
+// taken over without knowing it at first.
+func TestLostTakeOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a := newModelReplica("a", m, store, 0)
+		if _, err := a.ledger.Start(t.Context(), modelRequest()); err != nil {
+			t.Fatal(err)
+		}
+		a.gate.kill()
+		time.Sleep(streams.Lease + time.Second)
+		store.mu.Lock()
+		store.faults = []storeFault{noStoreFault, loseResult} // Of Renew and TakeOver.
+		store.mu.Unlock()
+		b := newModelReplica("b", m, store, 0)
+		time.Sleep(5 * time.Second)
+		b.ledger.Close(t.Context())
+		if n := len(m.running()); n != 0 {
+			t.Errorf("%d tasks run; log: %s", n, b.log)
+		}
+		a.ledger.Close(context.Background()) // It ends the goroutines of the killed replica.
+	})
+}
+
+// TestCloseAfterKill closes the last replica when the lease of a killed one has just run out,
+// before it has looked for that by itself.
+func TestCloseAfterKill(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		if _, err := a.ledger.Start(t.Context(), modelRequest()); err != nil {
+			t.Fatal(err)
+		}
+		a.gate.kill()
+		time.Sleep(streams.Lease + time.Second)
+		b.ledger.Close(t.Context())
+		if n := len(m.running()); n != 0 {
+			t.Errorf("%d tasks run; log: %s", n, b.log)
+		}
+		a.ledger.Close(context.Background()) // It ends the goroutines of the killed replica.
+	})
+}
+
+// TestCloseAtOnce closes all replicas at once. The last one stops the tasks of all, without
+// waiting until the leases of the others have run out.
+func TestCloseAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		replicas := []*modelReplica{newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)}
+		for _, r := range replicas {
+			if _, err := r.ledger.Start(t.Context(), modelRequest()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin := time.Now()
+		var closing sync.WaitGroup
+		for _, r := range replicas {
+			closing.Go(func() { r.ledger.Close(t.Context()) })
+		}
+		closing.Wait()
+		if n, took := len(m.running()), time.Since(begin); n != 0 || took > 3*time.Second {
+			t.Errorf("%d tasks run after %v", n, took)
+		}
 	})
 }
 
