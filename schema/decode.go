@@ -29,9 +29,9 @@ func (e *ArgumentError) Error() string { return strings.Join(e.Problems, "\n") }
 // Decode checks the arguments of a call against the schema and returns them as a T.
 //
 // Arguments are JSON, as a []byte or json.RawMessage, or the value that encoding/json
-// decodes from JSON. Empty text, null and nil count as {}. Language models write values
-// in several ways, of which Decode accepts these: a number may be a string, an integer may be written
-// as 2.0 or 20e-1, and true and false may be strings.
+// decodes from JSON. Empty text, null and nil count as {}. Language models do not always
+// write a value as its schema says. Decode accepts these forms: a number may be a string, an
+// integer may be written as 2.0 or 20e-1, and true and false may be strings.
 //
 // A field of T whose argument is absent keeps its zero value: Decode does not fill in the
 // defaults of the schema.
@@ -65,7 +65,8 @@ func (s *Schema[T]) Decode(arguments any) (T, error) {
 	if err != nil {
 		// Values that match the schema fit T, unless a field has a smaller range than its
 		// schema: for example an int8 without a maximum.
-		return *new(T), &ArgumentError{[]string{"arguments do not fit: " + err.Error()}}
+		var zero T // Part of out may be set.
+		return zero, &ArgumentError{[]string{"arguments do not fit: " + err.Error()}}
 	}
 	return out, nil
 }
@@ -99,7 +100,7 @@ func parse(arguments any) (any, error) {
 
 // decoder checks values against a schema and collects the problems. Its methods return each
 // value in the form that encoding/json can decode into T; what they return is used only if
-// there are no problems. A path is the place of a value, such as Place.X or Ids[1].
+// there are no problems. A path says where a value stands, such as Place.X or Ids[1].
 type decoder struct{ problems []string }
 
 // refuse notes that the value must be what want says. It returns nil.
@@ -138,11 +139,11 @@ func (d *decoder) decodeValue(n *node, path string, value any) any {
 		}
 		return d.refuse(path, "true or false", value)
 	case "integer":
-		digits, ok := parseInteger(value)
-		if !ok || !n.inRange(digits) {
+		integer, ok := parseInteger(value)
+		if !ok || !n.inRange(integer) {
 			return d.refuse(path, "an integer"+n.rangeText(), value)
 		}
-		return digits
+		return integer
 	}
 	// What is left is the type "number".
 	number, ok := parseNumber(value)
@@ -153,7 +154,7 @@ func (d *decoder) decodeValue(n *node, path string, value any) any {
 }
 
 // decodeObject checks an object. Problems of its properties start with prefix, which is
-// the object's path and a point, or "" for the arguments themselves.
+// the object's path and a dot, or "" for the arguments themselves.
 func (d *decoder) decodeObject(n *node, prefix string, object map[string]any) map[string]any {
 	accepted := make(map[string]any, len(object))
 	for _, name := range n.names {
@@ -180,7 +181,8 @@ func (d *decoder) decodeString(n *node, path string, value any) any {
 	if problem := n.lengthProblem(s); problem != "" {
 		d.problems = append(d.problems, path+" "+problem)
 	}
-	// The problems below show the string, cut off after maxShown characters.
+	// A string of a wrong length can have a second problem, so the checks go on. The problems
+	// below show the string, but at most maxShown characters of it.
 	if len(n.Enum) > 0 && !slices.Contains(n.Enum, value) {
 		allowed := make([]string, len(n.Enum))
 		for i, choice := range n.Enum {

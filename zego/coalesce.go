@@ -27,15 +27,15 @@ type sharedCall struct {
 	answer   answer
 	info     CallInfo
 	err      error
-	ctxEnded bool // The context of the upstream call had ended: the first caller's deadline passed, or all left.
+	ctxEnded bool // The context of the upstream call had ended when the call returned.
 }
 
 // do calls fn and returns its result. If an equal call is already running, it waits for
 // that one's result instead and sets CallInfo.Shared. Calls are equal if their keys are.
 //
-// The context of fn has the values and the deadline of the first caller's. A caller whose
-// own ctx ends gets an error, and the call goes on for the others. When the last caller
-// has left, the context of fn ends.
+// The context of fn has the values and the deadline of the first caller's context, but not
+// its cancellation. A caller whose own ctx ends gets an error, and the call goes on for the
+// others. When the last caller has left, the context of fn is canceled.
 func (g *callGroup) do(ctx context.Context, key string, fn upstreamFunc) (answer, CallInfo, error) {
 	for {
 		call, joined := g.join(ctx, key, fn)
@@ -47,13 +47,14 @@ func (g *callGroup) do(ctx context.Context, key string, fn upstreamFunc) (answer
 			return answer{}, CallInfo{Shared: joined}, context.Cause(ctx)
 		}
 		if !joined && call.ctxEnded && call.err != nil {
-			// This caller has not left, so the context of fn ended by its deadline, which
-			// is that of ctx: ctx ends at this moment too. Its cause says more than call.err.
+			// The context of fn was not canceled, because this caller has not left. So its
+			// deadline has passed. This is the first caller, whose ctx has the same deadline
+			// and therefore ends now, too. The cause of ctx says more than call.err.
 			<-ctx.Done()
 			return answer{}, call.info, context.Cause(ctx)
 		}
-		if joined && ctx.Err() == nil && call.endedTooEarly() {
-			continue // Start the call anew, or join another caller who does.
+		if joined && ctx.Err() == nil && call.shouldRetry() {
+			continue // Start the call anew, or join another caller who has started it.
 		}
 		info := call.info
 		info.Shared = joined
@@ -61,12 +62,15 @@ func (g *callGroup) do(ctx context.Context, key string, fn upstreamFunc) (answer
 	}
 }
 
-// endedTooEarly reports whether the call ended because its first caller had too little
-// time. A caller that joined it and has more time calls again. It must not be called
-// before c.done is closed.
-func (c *sharedCall) endedTooEarly() bool {
+// shouldRetry reports whether the call failed because its first caller had too little time.
+// A caller that joined the call and has more time should then try again. The limiter refuses
+// a call with a *QueueError if the deadline comes before its turn. c.done must be closed.
+func (c *sharedCall) shouldRetry() bool {
+	if c.err == nil {
+		return false
+	}
 	_, refused := errors.AsType[*QueueError](c.err)
-	return c.err != nil && c.ctxEnded || refused
+	return refused || c.ctxEnded
 }
 
 // join returns the running call for key and true, or starts one and returns it and false.
@@ -97,7 +101,8 @@ func (g *callGroup) start(ctx context.Context, key string, fn upstreamFunc) *sha
 	g.calls[key] = call
 	go func() {
 		defer func() {
-			// A panic must not end the process: nobody who could recover it is above.
+			// A panic must not end the process, and no caller can recover it: this is another
+			// goroutine than theirs. So the callers get it as an error.
 			if value := recover(); value != nil {
 				call.answer, call.err = answer{}, &PanicError{Value: value, Stack: debug.Stack()}
 			}
@@ -112,7 +117,7 @@ func (g *callGroup) start(ctx context.Context, key string, fn upstreamFunc) *sha
 	return call
 }
 
-// leave ends one caller's interest in call, and the call itself after the last one.
+// leave removes one caller from call. When the last one leaves, it cancels the call.
 func (g *callGroup) leave(key string, call *sharedCall) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

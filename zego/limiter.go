@@ -22,13 +22,14 @@ type Limiter interface {
 	Acquire(ctx context.Context, action string) (Permit, error)
 }
 
-// Permit is the permission to send one request. Its holder calls Done exactly once, after
-// Sent if the request was sent. Sent may be called more than once.
+// Permit is the permission to send one request. Its holder calls Sent when the request is
+// written, if it is written at all, and then calls Done exactly once. Sent may be called more
+// than once.
 type Permit interface {
 	// Sent tells that the request was written to the network, or may have been.
 	Sent()
-	// Done tells that the exchange is over; answered tells whether an answer came, which
-	// means that ZEGO has counted the request by now.
+	// Done tells that the exchange is over. If answered is true, an answer came, so ZEGO has
+	// counted the request by now.
 	Done(answered bool)
 }
 
@@ -47,8 +48,9 @@ func (e *QueueError) Error() string {
 }
 
 // NewLimiter returns a Limiter for one process. It lets the first qps calls of each action
-// go without a wait, and never lets more than qps of them reach ZEGO within one second.
-// Calls wait in the order in which they came. qps must be at least 1.
+// go without a wait. Never more than qps calls of one action arrive at ZEGO within a second,
+// provided that each takes at most 100 ms to get there. Calls wait in the order in which
+// they came. qps must be at least 1.
 func NewLimiter(qps int) Limiter {
 	return &limiter{qps: qps, actions: map[string]*actionLimiter{}}
 }
@@ -82,30 +84,29 @@ const (
 
 // actionLimiter limits the requests of one action.
 //
-// ZEGO counts a request when it arrives. We do not see that moment: it lies between the
-// moment when the request was written and the moment when its answer came. So there is
-// one slot for each request that ZEGO allows per window, and a request occupies a slot
-// until one window after the latest moment at which it can have arrived:
+// ZEGO counts a request when it arrives. The limiter cannot see that moment: it lies between
+// the moment when the request was written and the moment when its answer came. So there is
+// one slot for each request that ZEGO allows per window. A request occupies a slot from
+// Acquire until one window after the latest moment at which it can have arrived:
 //
-//   - from Acquire until it is written, however long that takes;
-//   - once it is written, until maxTransit and a window later;
-//   - if its answer comes sooner than maxTransit, until a window after the answer;
-//   - if it is never written, no longer than until Done.
+//   - The latest moment is maxTransit after the request was written.
+//   - If the answer comes sooner than that, the latest moment is that of the answer.
+//   - If the request is never written, it does not arrive: Done makes the slot free at once.
 //
-// Simpler ways let too many requests arrive in one second. Requests that are spaced by the
-// time of writing can arrive closer together than they were sent. A token bucket that
+// Two simpler ways let too many requests arrive in one second. Requests that are written at
+// even distances can arrive closer together than they were written. A token bucket that
 // holds a second's worth of tokens lets nearly twice as many through.
 type actionLimiter struct {
 	mu    sync.Mutex // guards what follows
 	slots []slot
 	queue []*waiter   // Who waits for a slot, in the order of coming.
-	timer *time.Timer // Calls grant when the next slot becomes free.
+	timer *time.Timer // Calls grant when the next slot becomes free. Nil until one is needed.
 }
 
 // slot is the room for one request per window.
 type slot struct {
-	held   bool      // By a request that is not written yet.
-	freeAt time.Time // When the slot can be taken, unless it is held.
+	reserved bool      // A request has taken the slot and is not written yet.
+	freeAt   time.Time // When the slot can be taken, if it is not reserved.
 }
 
 // waiter is a call of acquire that has no slot yet.
@@ -115,10 +116,10 @@ type waiter struct {
 
 // permit implements Permit.
 type permit struct {
-	limiter *actionLimiter
-	slot    *slot
-	sentAt  time.Time // Zero until Sent is called.
-	done    bool
+	actionLimiter *actionLimiter
+	slot          *slot
+	sentAt        time.Time // Zero until Sent is called.
+	done          bool
 }
 
 func (l *actionLimiter) acquire(ctx context.Context, action string) (Permit, error) {
@@ -128,7 +129,7 @@ func (l *actionLimiter) acquire(ctx context.Context, action string) (Permit, err
 	w := &waiter{granted: make(chan *permit, 1)}
 	l.mu.Lock()
 	wait := l.estimateWait(time.Now())
-	// A call that need not wait is let through, even if its deadline has just passed.
+	// A call that need not wait goes on, even if its deadline has just passed.
 	if deadline, ok := ctx.Deadline(); ok && wait > 0 && wait > time.Until(deadline) {
 		ahead := len(l.queue)
 		l.mu.Unlock()
@@ -154,12 +155,12 @@ func (l *actionLimiter) acquire(ctx context.Context, action string) (Permit, err
 }
 
 // estimateWait returns about how long a call that comes now has to wait. It assumes that
-// a request which is not written yet holds its slot for one more window. l.mu must be held.
+// a request which is not written yet keeps its slot for one more window. l.mu must be held.
 func (l *actionLimiter) estimateWait(now time.Time) time.Duration {
 	freeAt := make([]time.Time, len(l.slots))
 	for i, s := range l.slots {
 		switch {
-		case s.held:
+		case s.reserved:
 			freeAt[i] = now.Add(window)
 		case s.freeAt.Before(now):
 			freeAt[i] = now
@@ -168,36 +169,37 @@ func (l *actionLimiter) estimateWait(now time.Time) time.Duration {
 		}
 	}
 	slices.SortFunc(freeAt, time.Time.Compare)
-	// Those who wait take the slots one after the other. When all slots are taken the
-	// next round begins, a window later.
+	// The calls that wait take the slots one after the other. When each slot has been taken
+	// once, the next round begins, a window later.
 	ahead := len(l.queue)
 	rounds := time.Duration(ahead / len(freeAt))
 	return freeAt[ahead%len(freeAt)].Add(rounds * window).Sub(now)
 }
 
-// grant gives the slots that are free to the first in the queue. If some still wait then,
+// grant gives the free slots to the first calls in the queue. If calls are left in the queue,
 // it sets the timer for the next slot. l.mu must be held.
 func (l *actionLimiter) grant() {
 	for len(l.queue) > 0 {
 		next := l.nextSlot()
 		if next == nil {
-			return // All are held. grant runs again when one of them is sent or done.
+			return // All slots are reserved. grant runs again after Sent or Done of one of them.
 		}
 		if wait := time.Until(next.freeAt); wait > 0 {
 			l.grantAfter(wait)
 			return
 		}
-		next.held = true
-		l.queue[0].granted <- &permit{limiter: l, slot: next}
+		next.reserved = true
+		l.queue[0].granted <- &permit{actionLimiter: l, slot: next}
 		l.queue = l.queue[1:]
 	}
 }
 
-// nextSlot returns the slot that becomes free first, or nil if all are held.
+// nextSlot returns the slot that becomes free first, or nil if all are reserved. l.mu must
+// be held.
 func (l *actionLimiter) nextSlot() *slot {
 	var next *slot
 	for i := range l.slots {
-		if s := &l.slots[i]; !s.held && (next == nil || s.freeAt.Before(next.freeAt)) {
+		if s := &l.slots[i]; !s.reserved && (next == nil || s.freeAt.Before(next.freeAt)) {
 			next = s
 		}
 	}
@@ -219,24 +221,24 @@ func (l *actionLimiter) grantAfter(d time.Duration) {
 
 // Sent implements Permit.
 func (p *permit) Sent() {
-	p.limiter.mu.Lock()
-	defer p.limiter.mu.Unlock()
+	p.actionLimiter.mu.Lock()
+	defer p.actionLimiter.mu.Unlock()
 	if !p.sentAt.IsZero() || p.done {
 		return
 	}
 	p.sentAt = time.Now()
-	p.slot.held, p.slot.freeAt = false, p.sentAt.Add(maxTransit+window)
-	p.limiter.grant()
+	p.slot.reserved, p.slot.freeAt = false, p.sentAt.Add(maxTransit+window)
+	p.actionLimiter.grant()
 }
 
 // Done implements Permit.
 func (p *permit) Done(answered bool) {
-	p.limiter.mu.Lock()
-	defer p.limiter.mu.Unlock()
+	p.actionLimiter.mu.Lock()
+	defer p.actionLimiter.mu.Unlock()
 	p.finish(answered)
 }
 
-// finish sets when the slot becomes free. p.limiter.mu must be held.
+// finish sets when the slot becomes free. p.actionLimiter.mu must be held.
 func (p *permit) finish(answered bool) {
 	if p.done {
 		return
@@ -245,15 +247,15 @@ func (p *permit) finish(answered bool) {
 	now := time.Now()
 	switch {
 	case p.sentAt.IsZero(): // Nothing was sent: the slot is free at once.
-		p.slot.held, p.slot.freeAt = false, now
+		p.slot.reserved, p.slot.freeAt = false, now
 	case answered && now.Sub(p.sentAt) < maxTransit:
 		p.slot.freeAt = now.Add(window)
 	default:
-		// Sent has set when the slot becomes free. That may be past, and another
-		// request may have the slot.
+		// Sent has set freeAt already. If that moment is past, another request may have
+		// the slot by now, so this one must not touch it.
 		return
 	}
-	p.limiter.grant()
+	p.actionLimiter.grant()
 }
 
 // noLimit lets every call through. It implements Limiter and Permit.

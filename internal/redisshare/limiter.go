@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// window is the time in which at most QPS turns lie. It is longer than the second
-	// that ZEGO counts, because requests of different machines take different times to
+	// window is the length of time that holds at most QPS turns. It is longer than the second
+	// over which ZEGO counts, because requests of different machines take different times to
 	// reach ZEGO.
 	window = 1100 * time.Millisecond
 	// maxDelay is how much later than its turn a call may still be sent.
 	maxDelay = 50 * time.Millisecond
-	// maxTries is how many turns one call may take. It is sent at the last one however
-	// late that is.
+	// maxTries is how many turns one call may take, one after the other, if its timer fires
+	// too late. At the last turn the call is sent however late it is.
 	maxTries = 3
 )
 
@@ -44,12 +44,13 @@ func (c *Client) Acquire(ctx context.Context, action string) (zego.Permit, error
 			c.handBack(ctx, action, turn)
 			return nil, &zego.TransportError{Action: action, Err: context.Cause(ctx)}
 		}
-		c.record(err)
+		c.record(err) // After an error, Redis counts as down for a while.
 		if err != nil {
-			continue // Redis now counts as down, so available ends the loop.
+			continue // available is false now and ends the loop.
 		}
-		if turn == 0 {
-			return nil, &zego.QueueError{Action: action, Ahead: int(wait * time.Duration(c.qps) / window), Wait: wait}
+		if turn == noTurn {
+			ahead := int(wait * time.Duration(c.qps) / window) // As many turns lie within wait.
+			return nil, &zego.QueueError{Action: action, Ahead: ahead, Wait: wait}
 		}
 		due := time.Now().Add(wait)
 		timer := time.NewTimer(wait)
@@ -69,37 +70,42 @@ func (c *Client) Acquire(ctx context.Context, action string) (zego.Permit, error
 	return c.local.Acquire(ctx, action)
 }
 
-// redisTime is a moment by Redis's clock, in microseconds since 1970.
+// redisTime is a moment by Redis's clock, in microseconds since 1970. A turn is named by its
+// moment.
 type redisTime int64
 
+// noTurn stands for a turn that was not reserved.
+const noTurn redisTime = 0
+
 // reserve reserves the next turn for action. It returns how long to wait for the turn, and
-// its moment. If the turn comes after ctx's deadline, reserve only returns the wait and
-// does not reserve the turn, and the moment is 0.
+// its moment. If the turn would come after ctx's deadline, reserve does not reserve it: it
+// returns how long the wait would have been, and noTurn.
 func (c *Client) reserve(ctx context.Context, action string) (wait time.Duration, turn redisTime, err error) {
-	maxWait := int64(-1)
+	maxWait := int64(-1) // Any wait will do.
 	if deadline, ok := ctx.Deadline(); ok {
 		maxWait = max(0, time.Until(deadline).Microseconds())
 	}
 	keys := []string{c.turnsKey(action), c.unusedKey(action)}
 	reply, err := reserveTurn.Run(ctx, c.redis, keys, c.qps, window.Microseconds(), maxWait).Int64Slice()
 	if err != nil {
-		return 0, 0, err
+		return 0, noTurn, err
 	}
 	if len(reply) != 2 {
-		return 0, 0, fmt.Errorf("reserve.lua returned %d values, want 2", len(reply))
+		return 0, noTurn, fmt.Errorf("reserve.lua returned %d values, want 2", len(reply))
 	}
 	return time.Duration(reply[0]) * time.Microsecond, redisTime(reply[1]), nil
 }
 
-// handBack lets others have a turn whose caller gave up; ctx is the caller's, which has
-// ended. It does nothing if turn is 0. A turn that cannot be handed back is lost, which only
-// costs its time.
+// handBack gives a turn to whoever asks next, because its caller has given up. ctx is the
+// caller's context, which has ended. It does nothing if turn is noTurn. A turn that cannot be
+// handed back stays unused, which delays the later calls a little.
 func (c *Client) handBack(ctx context.Context, action string, turn redisTime) {
-	if turn == 0 || !c.available() {
+	if turn == noTurn || !c.available() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	// The unused turns are a sorted set, whose members must differ: rand.Text makes one.
 	c.record(handBackTurn.Run(ctx, c.redis, []string{c.unusedKey(action)}, int64(turn), rand.Text()).Err())
 }
 
