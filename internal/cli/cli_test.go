@@ -16,7 +16,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -203,19 +202,15 @@ func loggedURL(t *testing.T, p *program) string {
 	}
 }
 
-// TestThreeServers lets three servers that share one Redis call at once. Together they
-// must keep to the rate limit, which the simulator enforces: it may refuse no call.
+// TestThreeServers lets three servers that share one Redis call at once. Together they keep
+// to the rate limit, although the simulator would let all calls through.
 func TestThreeServers(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
-	var refused atomic.Int64
-	sim := httptest.NewServer(leaktest.Handler(&zegosim.Server{Observe: func(call zegosim.Call) {
-		if call.Code != 0 {
-			refused.Add(1)
-		}
-	}}))
+	sim := httptest.NewServer(leaktest.Handler(&zegosim.Server{QPS: -1}))
 	t.Cleanup(sim.Close)
 	const calls = 8
+	begin := time.Now()
 	var servers []*program
 	for i := range 3 {
 		p := start(t, "--redis-url", "redis://"+redis.Address, "--endpoint", sim.URL, "--app-id", fmt.Sprint(zegosim.DefaultAppID))
@@ -238,8 +233,9 @@ func TestThreeServers(t *testing.T) {
 			t.Errorf("%d of %d calls succeeded: %s", n, calls, out)
 		}
 	}
-	if refused.Load() != 0 {
-		t.Errorf("%d calls were refused upstream", refused.Load())
+	// ZEGO allows 10 of the 24 calls in each second. A busy machine can only add to the time.
+	if took := time.Since(begin); took < 2*time.Second {
+		t.Errorf("all calls were answered in %v; so the servers do not share the limit", took)
 	}
 }
 

@@ -61,18 +61,15 @@ func newClient(t *testing.T, endpoint string, share *redisshare.Client, ttl time
 	return client
 }
 
-// TestSharedLimit makes calls with three clients at once, as three processes would. The
-// simulator refuses none of them, because together they keep to its limit.
+// TestSharedLimit makes calls with three clients at once, as three processes would. Together
+// they keep to the rate limit, although the simulator would let all calls through.
+// TestTurnsNeverTooDense checks the moments of the turns.
 func TestSharedLimit(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
-	var refused atomic.Int64
-	sim := httptest.NewServer(&zegosim.Server{Observe: func(call zegosim.Call) {
-		if call.Code != 0 {
-			refused.Add(1)
-		}
-	}})
+	sim := httptest.NewServer(&zegosim.Server{QPS: -1})
 	t.Cleanup(sim.Close)
+	begin := time.Now()
 	var calls sync.WaitGroup
 	for i := range 3 {
 		share, _ := open(t, "redis://"+redis.Address)
@@ -86,8 +83,9 @@ func TestSharedLimit(t *testing.T) {
 		}
 	}
 	calls.Wait()
-	if refused.Load() != 0 {
-		t.Errorf("%d calls were refused upstream, want none", refused.Load())
+	// ZEGO allows 10 of the 30 calls in each second. A busy machine can only add to the time.
+	if took := time.Since(begin); took < 2*time.Second {
+		t.Errorf("all calls were answered in %v; so the clients do not share the limit", took)
 	}
 }
 
