@@ -239,6 +239,71 @@ func TestThreeServers(t *testing.T) {
 	}
 }
 
+// TestServersShareStreams starts a stream task with one of two servers that share a Redis.
+// The other one knows the task as its own, keeps it when the first server ends, and stops it
+// when it ends itself as the last one.
+func TestServersShareStreams(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	sim := httptest.NewServer(leaktest.Handler(&zegosim.Server{QPS: -1, StartDelay: time.Millisecond}))
+	t.Cleanup(sim.Close)
+	upstream, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: sim.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := func() int {
+		list, err := upstream.ListStreamTasks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list.Tasks)
+	}
+	serve := func() *program {
+		p := start(t, "--toolsets", "all", "--redis-url", "redis://"+redis.Address, "--endpoint", sim.URL, "--app-id", fmt.Sprint(zegosim.DefaultAppID))
+		p.ask(t, "initialize", `{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}`)
+		return p
+	}
+	end := func(p *program) {
+		_ = p.stdin.Close()
+		if err := p.Wait(); err != nil {
+			t.Errorf("a server ended with %v", err)
+		}
+	}
+	first, second := serve(), serve()
+	created := first.ask(t, "tools/call", `{"name":"create_stream_task","arguments":{"DigitalHumanId":"fa592895-d988-4584-b27b-97b8f4b921ad","RoomId":"studio"}}`)
+	if n := running(); n != 1 {
+		t.Fatalf("%d tasks run: %s", n, created)
+	}
+	if list := second.ask(t, "tools/call", `{"name":"list_stream_tasks","arguments":{}}`); !strings.Contains(list, `"StartedBy":"this_server"`) {
+		t.Errorf("the second server lists %s", list)
+	}
+	end(first)
+	if n := running(); n != 1 {
+		t.Errorf("%d tasks run when the first server has ended, want 1", n)
+	}
+	end(second)
+	if n := running(); n != 0 {
+		t.Errorf("%d tasks run when both servers have ended, want 0", n)
+	}
+}
+
+// ask sends a request over stdio and returns the line with the answer.
+func (p *program) ask(t *testing.T, method, params string) string {
+	t.Helper()
+	if _, err := fmt.Fprintf(p.stdin, `{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`+"\n", method, params); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		line, err := p.stdout.ReadString('\n')
+		if err != nil {
+			t.Fatalf("no answer to %s: %v", method, err)
+		}
+		if strings.Contains(line, `"id":1`) {
+			return line
+		}
+	}
+}
+
 // TestSimulateCommand starts a simulator, and calls it from a second program that is
 // configured with the values that the first one printed.
 func TestSimulateCommand(t *testing.T) {
