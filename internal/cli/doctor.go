@@ -207,7 +207,7 @@ func checkRedis(ctx context.Context, redis *redisshare.Client) []finding {
 		return nil
 	}
 	if err := redis.Ping(ctx); err != nil {
-		return []finding{{"redis", err.Error(), "Check ZEGO_REDIS_URL; until then each server keeps to a rate limit of its own"}}
+		return []finding{{"redis", err.Error(), "Check ZEGO_REDIS_URL; until then each server keeps to a rate limit of its own, and creates no stream"}}
 	}
-	return []finding{{"redis", "answers; servers share one rate limit", ""}}
+	return []finding{{"redis", "answers; servers share one rate limit, page cache and list of streams", ""}}
 }

@@ -1,5 +1,5 @@
 // Package redisshare lets several processes that serve the same ZEGO project share one
-// rate limit and one cache of answers. They share them through Redis, or through Valkey,
+// rate limit, one cache of answers and one list of stream tasks. They share them through Redis, or through Valkey,
 // which speaks the same protocol.
 package redisshare
 
