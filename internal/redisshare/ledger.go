@@ -64,7 +64,7 @@ func (l *ledger) Renew(ctx context.Context, presence streams.Presence) (streams.
 	if err != nil {
 		return streams.View{}, errReply
 	}
-	view := streams.View{Now: time.UnixMilli(now), OthersLive: reply[1] == "1"}
+	view := streams.View{Now: time.UnixMilli(now), OthersAlive: reply[1] == "1"}
 	for pair := range slices.Chunk(reply[2:], 2) {
 		var r streams.Record
 		if len(pair) != 2 || json.Unmarshal([]byte(pair[1]), &r) != nil {
@@ -114,8 +114,8 @@ func (l *ledger) runWith(ctx context.Context, operation string, r streams.Record
 }
 
 // TakeOver implements streams.Store.
-func (l *ledger) TakeOver(ctx context.Context, streamID, id string) (r streams.Record, taken bool, err error) {
-	reply, err := l.run(ctx, "take over", streamID, id)
+func (l *ledger) TakeOver(ctx context.Context, streamID, key string) (r streams.Record, taken bool, err error) {
+	reply, err := l.run(ctx, "take over", streamID, key)
 	switch {
 	case err != nil:
 		return r, false, err
@@ -128,7 +128,7 @@ func (l *ledger) TakeOver(ctx context.Context, streamID, id string) (r streams.R
 }
 
 // Remove implements streams.Store.
-func (l *ledger) Remove(ctx context.Context, streamID, id string) error {
-	_, err := l.run(ctx, "remove", streamID, id)
+func (l *ledger) Remove(ctx context.Context, streamID, key string) error {
+	_, err := l.run(ctx, "remove", streamID, key)
 	return err
 }

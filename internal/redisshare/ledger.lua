@@ -28,11 +28,11 @@ local function others_live()
 	return false
 end
 
--- Returns the record of a StreamId with an ID, or nil.
-local function find(stream, id)
+-- Returns the record of a StreamId with a Key, or nil.
+local function find(stream, key)
 	local json = redis.call('HGET', records, stream)
 	local record = json and cjson.decode(json)
-	if record and record.ID == id then
+	if record and record.Key == key then
 		return record
 	end
 	return nil
@@ -87,7 +87,7 @@ end
 -- ARGV[3] is the record. Returns "saved" or "refused".
 if operation == 'save' then
 	local record = cjson.decode(ARGV[3])
-	local stored = find(record.StreamID, record.ID)
+	local stored = find(record.StreamID, record.Key)
 	if not stored or stored.Owner ~= this or stored.Ended then
 		return {'refused'}
 	end
@@ -98,7 +98,7 @@ end
 local record = find(ARGV[3], ARGV[4])
 local may_take = record and (record.Owner == this or not lives(record.Owner))
 
--- ARGV[3] and ARGV[4] are the StreamId and the ID of the record. Returns "taken" and the
+-- ARGV[3] and ARGV[4] are the StreamId and the Key of the record. Returns "taken" and the
 -- record, or "refused".
 if operation == 'take over' then
 	if not may_take then

@@ -3,25 +3,27 @@ package streams
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 	"zego-mcp/zego"
 )
 
-// stopInBackground stops a task in a goroutine of its own. The goroutine finds out the TaskId if it is
-// not known, and tries with growing pauses until the task is stopped, until ZEGO has ended
-// it by its TTL, or until Close gives up and reports it. Nothing happens if the task is
-// being stopped already, or is no longer in the ledger.
+const (
+	// attemptTimeout bounds one attempt to find and stop a task.
+	attemptTimeout = 10 * time.Second
+	// The pauses between two attempts grow from minPause to maxPause. While the ledger is being
+	// closed they grow to maxClosingPause only.
+	minPause        = 250 * time.Millisecond
+	maxPause        = 30 * time.Second
+	maxClosingPause = time.Second
+)
+
+// stopInBackground stops a task in a goroutine of its own. The goroutine finds out the
+// TaskId if that is not known. It tries with growing pauses until the task is stopped, until
+// ZEGO has ended the task by its TTL, or until Close gives up and reports the task.
+// stopInBackground does nothing if a goroutine stops the task already, or if the task is no
+// longer in the ledger.
 func (l *Ledger) stopInBackground(t *task) {
-	l.mu.Lock()
-	nothingToDo := t.state == stopping || l.tasks[t.streamID] != t
-	t.state = stopping
-	if t.createdBefore.IsZero() { // The create panicked: it counts as one whose answer was lost.
-		t.createdBefore = l.now().Add(settlingTime)
-	}
-	l.notify()
-	l.mu.Unlock()
-	if nothingToDo {
+	if !l.setStopping(t) {
 		return
 	}
 	go func() {
@@ -31,18 +33,18 @@ func (l *Ledger) stopInBackground(t *task) {
 			switch {
 			case stopped:
 				l.log.Info("stream task stopped", "task", l.name(t), "stream", t.streamID)
-				l.forget(t)
+				l.removeEnded(t)
 				return
 			case l.now().After(t.expiresAt):
 				l.log.Warn("a stream task could not be stopped; by now ZEGO has ended it", "task", l.name(t), "stream", t.streamID)
-				l.forget(t)
+				l.removeEnded(t)
 				return
 			case err == nil && l.giveUpIfMissing(t):
 				return // Close reports the task.
 			case attempt == 1 && err != nil:
-				l.log.Warn("a stream task could not be stopped at once; it costs until it is stopped, and this server keeps trying", "task", l.name(t), "stream", t.streamID, "err", logText(err))
+				l.log.Warn("a stream task could not be stopped at once; ZEGO bills it until it is stopped, and this server keeps trying", "task", l.name(t), "stream", t.streamID, "err", logText(err))
 			}
-			if !l.wait(pause) {
+			if !l.waitForNextAttempt(pause) {
 				return // Close reports the task.
 			}
 			if !l.has(t) {
@@ -53,14 +55,30 @@ func (l *Ledger) stopInBackground(t *task) {
 	}()
 }
 
-// giveUpIfMissing is called after an attempt that did not find a task in ZEGO's list, or stopped
-// one while another can still appear. While the ledger is being closed, it marks a task that
-// was never found as missing and reports true, if the task is so old that looking further is
-// of little use.
+// setStopping sets the state of t to stopping. It does nothing and returns false if t has
+// that state, or if t is not in the ledger.
+func (l *Ledger) setStopping(t *task) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t.state == stopping || l.tasks[t.streamID] != t {
+		return false
+	}
+	t.state = stopping
+	if t.latestCreateTime.IsZero() { // The create panicked, so its answer is lost.
+		t.latestCreateTime = l.now().Add(maxCreateDelay)
+	}
+	l.notify()
+	return true
+}
+
+// giveUpIfMissing is called after an attempt that has not ended the search for a task. It
+// returns false if the attempts go on. It returns true if they end, and sets the state to
+// missing: the ledger is being closed, ZEGO has never shown the task, and the task is so old
+// that ZEGO would show it by now.
 func (l *Ledger) giveUpIfMissing(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed || t.confirmed || t.stoppedOnce || t.isYoung(l.now()) {
+	if !l.closed || t.confirmed || t.stoppedOne || t.isYoung(l.now()) {
 		return false
 	}
 	t.state = missing
@@ -68,10 +86,9 @@ func (l *Ledger) giveUpIfMissing(t *task) bool {
 	return true
 }
 
-// wait waits for a pause between two attempts: a second at most while the ledger is being
-// closed. When Close is called during the pause, it waits at most one second more. It reports
-// false when Close has given up.
-func (l *Ledger) wait(pause time.Duration) bool {
+// waitForNextAttempt waits for a pause. It returns false when Close has given up, so that
+// there is no next attempt. From the call of Close on it waits for maxClosingPause at most.
+func (l *Ledger) waitForNextAttempt(pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -88,51 +105,47 @@ func (l *Ledger) wait(pause time.Duration) bool {
 	return l.attemptsCtx.Err() == nil
 }
 
-// tryStop makes one attempt to stop a task. It reports true if the task certainly does not
-// run any more, and cannot begin to.
+// tryStop makes one attempt to stop a task. It returns true if the task certainly does not
+// run any more, and no other one with its StreamId can appear.
 func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
 	ctx, cancel := context.WithTimeout(l.attemptsCtx, attemptTimeout)
 	defer cancel()
 	id, confirmed := l.identity(t)
 	if id == "" {
-		// Not listed can mean not listed yet. Only createWindowOver rules that out.
-		if id, err = l.find(ctx, t); id == "" {
-			return err == nil && l.createWindowOver(t), err
+		id, err = l.find(ctx, t)
+		if err != nil {
+			return false, err
+		}
+		if id == "" { // ZEGO may list the task later, unless it was the last one that could appear.
+			return l.isStoppedForGood(t), nil
 		}
 		confirmed = true
 	}
 	_, err = l.client.StopStreamTask(ctx, id)
 	switch {
 	case err == nil:
-		return l.stopIsFinal(t), nil
+		return l.recordStop(t), nil
 	case !errors.Is(err, zego.CodeTaskNotFound):
 		return false, err
 	case confirmed && !l.isYoung(t):
 		return true, nil // ZEGO has known the task, and does not any more: it has ended.
 	case confirmed:
+		return false, err // ZEGO may not show a task that young yet.
+	}
+	// ZEGO does not know the TaskId that its answer to the create has named, or not yet. If that
+	// TaskId is wrong, the list shows the right one.
+	id, err = l.find(ctx, t)
+	if err != nil || id == "" {
 		return false, err
 	}
-	// The answer to the create named a TaskId that ZEGO does not know, or not yet.
-	listed, listErr := l.find(ctx, t)
-	if listErr != nil || listed == "" {
-		return false, listErr
-	}
-	if _, err = l.client.StopStreamTask(ctx, listed); err != nil {
+	if _, err = l.client.StopStreamTask(ctx, id); err != nil {
 		return false, err
 	}
-	return l.stopIsFinal(t), nil
-}
-
-// createWindowOver reports whether no delayed create can still make a task with this StreamId: one
-// was stopped, and the time for another to be created is over.
-func (l *Ledger) createWindowOver(t *task) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return t.stoppedOnce && l.now().After(t.createdBefore)
+	return l.recordStop(t), nil
 }
 
 // find looks a task up in ZEGO's list by its StreamId. It returns and records the TaskId, or
-// "" if the list does not show the task.
+// returns "" if the list does not show the task.
 func (l *Ledger) find(ctx context.Context, t *task) (taskID string, err error) {
 	list, err := l.client.ListStreamTasks(ctx)
 	if err != nil {
@@ -143,35 +156,37 @@ func (l *Ledger) find(ctx context.Context, t *task) (taskID string, err error) {
 	defer l.mu.Unlock()
 	for _, listed := range list.Tasks {
 		if t.matches(listed, offset) {
-			l.identify(t, listed.ID)
+			l.confirmTaskID(t, listed.ID)
 			return listed.ID, nil
 		}
 	}
 	return "", nil
 }
 
-// Stop ends a stream task, whoever started it. That the task had already stopped is no
-// error. If ZEGO does not stop a task of this ledger, the ledger goes on trying after Stop
-// has returned the error.
+// Stop stops a stream task, whoever started it. That the task had already stopped is no
+// error. If ZEGO does not stop a task of this ledger, Stop returns ZEGO's error, and the
+// ledger goes on trying in the background.
 func (l *Ledger) Stop(ctx context.Context, taskID string) (zego.Stopped, error) {
-	own, others := l.taskWithID(taskID)
+	own, ofReplica := l.taskWithID(taskID)
 	stopped, err := l.client.StopStreamTask(ctx, taskID)
 	switch {
-	case own != nil && err == nil && l.stopIsFinal(own):
-		l.forget(own)
+	case own != nil && err == nil && l.recordStop(own):
+		l.removeEnded(own)
 	case own != nil:
+		// ZEGO has not stopped the task, or another one with its StreamId may still appear.
 		l.stopInBackground(own)
-	case others != nil && err == nil:
-		l.othersStopped(others)
+	case ofReplica != nil && err == nil:
+		l.recordReplicaStop(ofReplica)
 	}
-	if own != nil || others != nil {
+	if own != nil || ofReplica != nil {
 		l.refresh(ctx) // The place becomes free for all replicas.
 	}
 	return stopped, err
 }
 
-// taskWithID returns the task of this ledger or, if it has none, of another replica.
-func (l *Ledger) taskWithID(taskID string) (own, others *task) {
+// taskWithID returns the task with a TaskId: as own if it is in this ledger, otherwise as
+// ofReplica if another replica has it. Both are nil if neither has it.
+func (l *Ledger) taskWithID(taskID string) (own, ofReplica *task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, t := range l.tasks {
@@ -179,7 +194,7 @@ func (l *Ledger) taskWithID(taskID string) (own, others *task) {
 			return t, nil
 		}
 	}
-	for _, t := range l.replica.others {
+	for _, t := range l.replica.otherTasks {
 		if t.taskID == taskID {
 			return nil, t
 		}
@@ -187,14 +202,15 @@ func (l *Ledger) taskWithID(taskID string) (own, others *task) {
 	return nil, nil
 }
 
-// Close lets no more tasks be created, and stops all tasks side by side: also those that
-// are being created, but with Options.KeepTasks not those whose TaskId a caller has. It
-// returns when no task may run any more, or after Options.StopTimeout; then it logs an
-// error for each task that may still run. Close may be called more than once. It goes on
-// when ctx ends: only the values of ctx count.
+// Close lets no more tasks be created, and stops all tasks side by side, those that are being
+// created included. It returns when no task may be running any more, or after
+// Options.StopTimeout. Then it logs an ERROR for each task that may still be running. Close
+// may be called more than once. ctx's cancellation and deadline are ignored; only its values
+// are used.
 //
-// If the Store is shared with a process that lives, Close leaves the tasks whose TaskId a
-// caller has to that one.
+// There are two exceptions for tasks whose TaskId a caller has. With Options.KeepTasks Close
+// leaves them running. Without KeepTasks, but with a Store, Close leaves them to another
+// process that shares the Store, and stops them only if no such process lives.
 func (l *Ledger) Close(ctx context.Context) {
 	l.mu.Lock()
 	if !l.closed {
@@ -209,33 +225,21 @@ func (l *Ledger) Close(ctx context.Context) {
 		if l.store != nil {
 			l.handOver(stopCtx)
 		}
-		for _, t := range l.inState(held) {
+		for _, t := range l.inState(withCaller) {
 			l.stopInBackground(t)
 		}
 	}
-	l.waitForTheEnd(stopCtx)
+	l.waitUntilStopped(stopCtx)
 	l.cancelAttempts()
 	l.reportLeft()
 	if l.store != nil {
-		l.leave(ctx)
+		l.endLease(ctx)
 		<-l.replica.done
 	}
 }
 
-// reportLeft logs an error for each task that may still run and that nobody is responsible
-// for any more.
-func (l *Ledger) reportLeft() {
-	for _, t := range l.inState(creating, stopping, missing) {
-		l.log.Error("a stream task may run, and costs until it ends by itself",
-			"stream", t.streamID, "room", t.roomID, "task", l.taskID(t), "ends_by", t.expiresAt.UTC().Format(time.RFC3339))
-		l.mu.Lock()
-		l.drop(t) // A replica that starts later finds the task's record, and stops the task.
-		l.mu.Unlock()
-	}
-}
-
-// waitForTheEnd waits until no task is being created or stopped, or ctx is done.
-func (l *Ledger) waitForTheEnd(ctx context.Context) {
+// waitUntilStopped waits until no task is being created or stopped, or ctx is done.
+func (l *Ledger) waitUntilStopped(ctx context.Context) {
 	for {
 		l.mu.Lock()
 		changed := l.changed
@@ -251,15 +255,14 @@ func (l *Ledger) waitForTheEnd(ctx context.Context) {
 	}
 }
 
-// inState returns the tasks that are in one of these states.
-func (l *Ledger) inState(states ...state) []*task {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var all []*task
-	for _, t := range l.tasks {
-		if slices.Contains(states, t.state) {
-			all = append(all, t)
-		}
+// reportLeft logs an ERROR for each task that may still be running and that no caller has,
+// and removes the task from the ledger.
+func (l *Ledger) reportLeft() {
+	for _, t := range l.inState(creating, stopping, missing) {
+		l.log.Error("a stream task may still be running, and is billed until it ends by itself",
+			"stream", t.streamID, "room", t.roomID, "task", l.taskID(t), "ends_by", t.expiresAt.UTC().Format(time.RFC3339))
+		l.mu.Lock()
+		l.removeHere(t) // A replica that starts later finds the record in the Store, and stops the task.
+		l.mu.Unlock()
 	}
-	return all
 }

@@ -7,10 +7,10 @@ import (
 	"zego-mcp/zego"
 )
 
-// ErrClosed says that Close was called, so that no task may be created any more.
+// ErrClosed says that Close was called, so that no task is created any more.
 var ErrClosed = errors.New("this server is ending; nothing was created")
 
-// LimitError says that as many tasks run as the operator allows. Nothing was created.
+// LimitError says that Options.MaxTasks tasks run already. Nothing was created.
 type LimitError struct {
 	MaxTasks int
 	Running  []string // Their TaskIds, or "StreamId …" where the TaskId is not known.
@@ -24,14 +24,15 @@ func (e *LimitError) Error() string {
 // StreamIDInUseError says that another task has the requested StreamId. Nothing was created.
 type StreamIDInUseError struct {
 	StreamID string
-	TaskID   string // Of the task at ZEGO; empty if it is a task of this server.
+	TaskID   string // The task that ZEGO's list shows with this StreamId; empty if it is a task of this server.
 }
 
 // Error returns one line with the StreamId.
 func (e *StreamIDInUseError) Error() string { return "StreamId " + e.StreamID + " is in use" }
 
-// LostCreateError says that ZEGO's answer to a create was lost, and that ZEGO does not list
-// the task. It may run, or start later; the ledger stops it as soon as ZEGO lists it.
+// LostCreateError says that ZEGO's answer to a create was lost, and that ZEGO's list does not
+// show the task. The task may be running, or may start later. The ledger stops the task as
+// soon as ZEGO's list shows it.
 type LostCreateError struct {
 	StreamID string
 	Err      *zego.LostAnswerError
@@ -39,15 +40,15 @@ type LostCreateError struct {
 
 // Error returns one line with the StreamId and the cause.
 func (e *LostCreateError) Error() string {
-	return fmt.Sprintf("the stream task with StreamId %s may run: %v", e.StreamID, e.Err)
+	return fmt.Sprintf("the stream task with StreamId %s may be running: %v", e.StreamID, e.Err)
 }
 
 // Unwrap returns the cause.
 func (e *LostCreateError) Unwrap() error { return e.Err }
 
-// StoreError says that the Store did not answer, so that no task may be created.
+// StoreError says that the Store did not answer a create, or did not accept the new task.
 type StoreError struct {
-	TaskID string // Of a task that was created, and is being stopped; empty: nothing was created.
+	TaskID string // The task that was created and is being stopped; empty if nothing was created.
 	Err    error
 }
 
@@ -62,7 +63,7 @@ func (e *StoreError) Error() string {
 // Unwrap returns the cause.
 func (e *StoreError) Unwrap() error { return e.Err }
 
-// EndedEarlyError says that a task was gone before it streamed.
+// EndedEarlyError says that a task ended before it streamed.
 type EndedEarlyError struct {
 	TaskID string
 	Err    error // ZEGO's answer: zego.CodeStreamStopped or zego.CodeTaskNotFound.
@@ -76,7 +77,7 @@ func (e *EndedEarlyError) Error() string {
 // Unwrap returns ZEGO's answer.
 func (e *EndedEarlyError) Unwrap() error { return e.Err }
 
-// StartFailedError says that a task ended its initialization without streaming.
+// StartFailedError says that a task is no longer initializing, and does not stream.
 type StartFailedError struct{ Task zego.StreamTask }
 
 // Error returns one line with the TaskId and its status.

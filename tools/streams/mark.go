@@ -6,19 +6,18 @@ import (
 	"strings"
 )
 
-// streamIDPrefix begins the StreamIds that a ledger makes up, so that other processes
-// recognize them.
+// streamIDPrefix begins all StreamIds that ledgers generate, so that other processes of
+// zego-mcp recognize them.
 const streamIDPrefix = "zego-mcp-"
 
-// Mark is what the StreamIds that a ledger makes up say of the process: after the prefix
-// "zego-mcp-" the installation, the process and a random part, with "-" between them.
-// Without an installation they have a random part only.
+// Mark names a process in the StreamIds that its ledger generates. Such a StreamId is
+// "zego-mcp-INSTALLATION-PROCESS-RANDOM", or "zego-mcp-RANDOM" if Installation is empty.
 type Mark struct {
 	Installation string // Letters and digits, the same for all processes on this machine; may be empty.
-	Process      string // Letters and digits, different for each process; or CallProcess or KeepProcess.
+	Process      string // Letters and digits, different for each process, or CallProcess or KeepProcess.
 
-	// IsDead reports whether the process of this installation with a name has ended. Nil:
-	// none is known to have ended.
+	// IsDead reports whether the process of this installation with that name has ended. If
+	// IsDead is nil, no process counts as ended.
 	IsDead func(process string) bool
 }
 
@@ -28,10 +27,10 @@ const (
 	KeepProcess = "keep" // A server with --keep-tasks.
 )
 
-// newStreamID returns a StreamId that no other task has.
+// newStreamID generates a StreamId that no other task has.
 func (m Mark) newStreamID() string {
 	var random [8]byte
-	_, _ = rand.Read(random[:]) // It never fails.
+	_, _ = rand.Read(random[:]) // crypto/rand.Read never fails.
 	id := hex.EncodeToString(random[:])
 	if m.Installation != "" {
 		id = m.Installation + "-" + m.Process + "-" + id
@@ -39,7 +38,8 @@ func (m Mark) newStreamID() string {
 	return streamIDPrefix + id
 }
 
-// process returns which process of this installation made a StreamId, or "".
+// process returns the name of the process of this installation that generated a StreamId. It
+// returns "" if none did.
 func (m Mark) process(streamID string) string {
 	rest, ok := strings.CutPrefix(streamID, streamIDPrefix+m.Installation+"-")
 	if m.Installation == "" || !ok {
@@ -52,7 +52,7 @@ func (m Mark) process(streamID string) string {
 	return process
 }
 
-// origin says who made a StreamId that is not one of the ledger's own tasks.
+// origin returns who started a task with a StreamId, if no ledger of this server did.
 func (m Mark) origin(streamID string) Origin {
 	switch {
 	case m.process(streamID) == CallProcess:
@@ -63,7 +63,8 @@ func (m Mark) origin(streamID string) Origin {
 	return Other
 }
 
-// isDead reports whether a process of this installation that has ended made a StreamId.
+// isDead reports whether a process of this installation generated a StreamId, has ended, and
+// did not leave its tasks running on purpose.
 func (m Mark) isDead(streamID string) bool {
 	process := m.process(streamID)
 	return process != "" && process != CallProcess && process != KeepProcess && m.IsDead != nil && m.IsDead(process)

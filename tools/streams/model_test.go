@@ -90,7 +90,7 @@ type model struct {
 	listLag     time.Duration // A task is not listed before this age.
 	listStale   time.Duration // A task is listed for so long after it was stopped.
 	clockOffset time.Duration // How far ZEGO's clock is ahead of ours.
-	contested   time.Time     // Until then a new task "chosen" in the room could as well be ours.
+	contested   time.Time     // Until then nothing would tell a new task "chosen" in the same room from ours.
 	closing     bool          // The ledger may stop every task.
 	violations  []string
 	maxRunning  int // The most own tasks that ran at once.
@@ -379,7 +379,7 @@ func (m *model) answer(status int, code zego.Code, data any) *http.Response {
 	}
 }
 
-// history is everything that is left to chance.
+// history is what one run of the model does. All of it is drawn at random.
 type history struct {
 	ClockOffset time.Duration
 	ListLag     time.Duration
@@ -410,7 +410,7 @@ type agent struct {
 	Panics    bool          // It panics after it has waited.
 	Leaves    time.Duration // After the beginning of its call; 0: never.
 	Lists     bool          // It lists the tasks three seconds after it got its own.
-	StopsHeld bool          // It stops its task five seconds after it got it.
+	StopsTask bool          // It stops its task five seconds after it got it.
 }
 
 var faultyActions = []string{
@@ -463,7 +463,7 @@ func drawHistory(t *rapid.T) history {
 			Idle:  rapid.SampledFrom([]time.Duration{30 * time.Second, 10 * time.Minute}).Draw(t, "idle time"),
 			Waits: rapid.Bool().Draw(t, "waits"), Panics: rapid.IntRange(0, 9).Draw(t, "panics") == 9,
 			Leaves: rapid.SampledFrom([]time.Duration{0, 0, 10 * time.Millisecond, 3 * time.Second}).Draw(t, "leaves"),
-			Lists:  rapid.Bool().Draw(t, "lists"), StopsHeld: rapid.Bool().Draw(t, "stops"),
+			Lists:  rapid.Bool().Draw(t, "lists"), StopsTask: rapid.Bool().Draw(t, "stops"),
 		})
 	}
 	return h
@@ -618,7 +618,7 @@ func (p *process) act(a agent) {
 		time.Sleep(3 * time.Second)
 		_, _ = p.ledger.List(ctx)
 	}
-	if a.StopsHeld {
+	if a.StopsTask {
 		time.Sleep(5 * time.Second)
 		if p.KeepTasks && !p.ClosesTwice || p.hasEnded.Load() {
 			return // Close does not wait for a Stop of a task that it keeps.

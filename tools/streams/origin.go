@@ -10,16 +10,16 @@ import (
 // Origin says who started a stream task.
 type Origin string
 
-// The origins, as tools tell them to agents.
+// The origins, in the words that tools use in their results.
 const (
 	ThisServer Origin = "this_server" // This process, or one that shares its Store.
-	Call       Origin = "call"        // "zego-mcp call" on this machine; it leaves its tasks running.
-	Orphan     Origin = "orphan"      // Another zego-mcp, which may be gone.
+	Call       Origin = "call"        // "zego-mcp call" on this machine, which leaves its tasks running.
+	Orphan     Origin = "orphan"      // Another zego-mcp, which may have ended.
 	Other      Origin = "other"       // Another program.
 )
 
-// StartedBy says who started a task that ZEGO described. Of a task that has ended ZEGO tells
-// the TaskId only; of a running one the StreamId must be there.
+// StartedBy returns who started a task that ZEGO's list or status has shown. Of a task that
+// has ended, described needs the TaskId only.
 func (l *Ledger) StartedBy(described zego.StreamTask) Origin {
 	offset := time.Duration(0)
 	if l.client != nil {
@@ -27,7 +27,7 @@ func (l *Ledger) StartedBy(described zego.StreamTask) Origin {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, tasks := range []map[string]*task{l.tasks, l.replica.others} {
+	for _, tasks := range []map[string]*task{l.tasks, l.replica.otherTasks} {
 		if t := tasks[described.StreamID]; t != nil && (t.taskID == described.ID || t.matches(described, offset)) {
 			return ThisServer
 		}
@@ -38,47 +38,48 @@ func (l *Ledger) StartedBy(described zego.StreamTask) Origin {
 	return l.opts.Mark.origin(described.StreamID)
 }
 
-// Owns reports whether this process, or one that shares its Store, created the task with a
-// TaskId.
+// Owns reports whether the task with this TaskId may still be running, and this process or
+// one that shares its Store created it.
 func (l *Ledger) Owns(ctx context.Context, taskID string) bool {
-	own, others := l.taskWithID(taskID)
-	if own == nil && others == nil {
+	own, ofReplica := l.taskWithID(taskID)
+	if own == nil && ofReplica == nil {
 		l.refresh(ctx)
-		own, others = l.taskWithID(taskID)
+		own, ofReplica = l.taskWithID(taskID)
 	}
-	return own != nil || others != nil
+	return own != nil || ofReplica != nil
 }
 
-// List returns every running stream task of the ZEGO project, those of other programs
-// included. It calls ZEGO, and records the TaskIds of own tasks that were not known yet.
+// List asks ZEGO for all running stream tasks of the project, those of other programs
+// included. It records the TaskIds of own tasks that were not known yet.
 func (l *Ledger) List(ctx context.Context) (zego.StreamTaskList, error) {
 	list, err := l.client.ListStreamTasks(ctx)
 	if err == nil {
-		l.learn(list.Tasks...)
+		l.recordList(list.Tasks)
 		l.refresh(ctx)
 	}
 	return list, err
 }
 
-// Get returns one stream task as zego.Client.GetStreamTask does.
+// Get asks ZEGO for one stream task, as zego.Client.GetStreamTask does.
 func (l *Ledger) Get(ctx context.Context, taskID string) (zego.StreamTask, error) {
 	task, err := l.client.GetStreamTask(ctx, taskID)
 	if err == nil && l.Owns(ctx, taskID) {
-		l.confirm(taskID)
+		l.recordStatus(taskID)
 	}
 	return task, err
 }
 
-// Recover looks at the running stream tasks that other processes of zego-mcp started. It
-// stops those that a process of this installation left behind when it died, unless
-// Options.KeepTasks is set, and logs a warning for each of the others.
+// Recover looks for running stream tasks that other processes of zego-mcp started. It stops
+// those that a process of this installation left running when it died, unless
+// Options.KeepTasks is set. It logs a warning for each of the others. If ZEGO or the Store
+// does not answer, it logs a warning and stops nothing.
 func (l *Ledger) Recover(ctx context.Context) {
 	if l.client == nil {
 		return
 	}
 	list, err := l.List(ctx)
 	if err == nil {
-		err = l.sync(ctx) // It must be known which of the tasks belong to other replicas.
+		err = l.sync(ctx) // The tasks of other replicas must be known below.
 	}
 	if err != nil {
 		l.log.Warn("could not look for stream tasks that an earlier process left behind", "err", logText(err))
@@ -90,7 +91,7 @@ func (l *Ledger) Recover(ctx context.Context) {
 		}
 		attrs := []any{"task", listed.ID, "stream", listed.StreamID, "room", listed.RoomID, "created", time.Unix(listed.CreateTime, 0).UTC().Format(time.RFC3339)}
 		if l.opts.KeepTasks || !l.opts.Mark.isDead(listed.StreamID) {
-			l.log.Warn("a stream task of another zego-mcp is running, and costs; if that one is gone, stop it with stop_stream_task", attrs...)
+			l.log.Warn("a stream task of another zego-mcp is running, and ZEGO bills it; if that zego-mcp has ended, stop the task with stop_stream_task", attrs...)
 			continue
 		}
 		l.log.Warn("stopping a stream task that an earlier process of this server left behind when it died", attrs...)
@@ -98,12 +99,12 @@ func (l *Ledger) Recover(ctx context.Context) {
 	}
 }
 
-// adopt makes the ledger stop a task that a dead process left behind.
+// adopt puts a task into the ledger that a dead process left running, and stops it.
 func (l *Ledger) adopt(listed zego.StreamTask) {
 	t := &task{
-		id: newKey(), roomID: listed.RoomID, streamID: listed.StreamID, taskID: listed.ID, generatedID: true,
-		confirmed: true, state: held,
-		createdBefore: l.now(), expiresAt: l.now().Add(maxTTLAtZEGO),
+		key: newKey(), roomID: listed.RoomID, streamID: listed.StreamID, taskID: listed.ID, generatedID: true,
+		confirmed: true, state: withCaller,
+		latestCreateTime: l.now(), expiresAt: l.now().Add(maxTTLAtZEGO),
 	}
 	l.mu.Lock()
 	known := l.tasks[t.streamID] != nil
@@ -115,6 +116,3 @@ func (l *Ledger) adopt(listed zego.StreamTask) {
 		l.stopInBackground(t)
 	}
 }
-
-// maxTTLAtZEGO is the longest TTL that ZEGO allows.
-const maxTTLAtZEGO = 24 * time.Hour

@@ -6,17 +6,19 @@ import (
 	"time"
 )
 
-// With a Store, a ledger stays the authority for the tasks that it owns, and its record of
-// each is a copy. Two things are written to the Store before a create goes on, and make it
-// fail: the reservation of a place, and that the caller gets the TaskId. All else that
-// happens to a task is copied by sync, which compares the ledger with the Store and repeats
-// whatever did not get through.
+// With a Store, a ledger decides about its own tasks, and their records in the Store are
+// copies. Two changes must be in the Store before a create goes on: that the task has a
+// place, and that a caller gets the TaskId. If one of them cannot be written, the create
+// fails. Each other change is written by the next sync. It compares the ledger with the
+// Store, so that the sync after it makes up for what has failed.
 
 const (
 	// renewInterval is how often a ledger calls sync if nothing happens to its tasks.
 	renewInterval = 3 * time.Second
 	// storeTimeout bounds the time for which one operation of a ledger uses the Store.
 	storeTimeout = 3 * time.Second
+	// maxStoreDelay is how late the Store may carry out an operation whose answer was lost.
+	maxStoreDelay = 30 * time.Second
 	// handOverInterval is how often a ledger that is being closed looks whether another
 	// replica has taken its tasks over.
 	handOverInterval = 500 * time.Millisecond
@@ -24,50 +26,51 @@ const (
 
 // replica is the part of a Ledger that concerns its Store.
 type replica struct {
-	using chan struct{} // Has room for one: for who uses the Store, so that no two operations overlap.
-	done  chan struct{} // Closed when keepInSync has returned.
+	storeLock chan struct{} // Held, by filling it, while the Store is used, so that no two operations overlap.
+	done      chan struct{} // Closed when keepInSync has returned.
 
-	// The following fields are guarded by Ledger.mu.
+	// Ledger.mu guards the following fields.
 
 	presence    Presence
 	clockOffset time.Duration // How far the clock of the Store is ahead of this machine's.
-	synced      bool          // sync has seen the Store, so that clockOffset is known.
+	synced      bool          // The Store has answered once, so that clockOffset is known.
 
-	others  map[string]*task     // The tasks of other replicas by StreamId, as last seen.
-	removed map[string]time.Time // When the tasks ended whose records must not stay; by Record.ID.
-	alone   bool                 // No other replica lived when sync last looked.
-	down    bool                 // The Store did not answer when sync last asked.
+	otherTasks map[string]*task     // The tasks of other replicas when sync last looked, by StreamId.
+	ended      map[string]time.Time // When tasks ended whose records sync removes, by key.
+	alone      bool                 // No other replica was alive when sync last looked.
+	down       bool                 // The Store did not answer when sync last asked.
 }
 
 func newReplica() replica {
 	return replica{
-		using: make(chan struct{}, 1), done: make(chan struct{}),
-		others: map[string]*task{}, removed: map[string]time.Time{},
+		storeLock: make(chan struct{}, 1), done: make(chan struct{}),
+		otherTasks: map[string]*task{}, ended: map[string]time.Time{},
 	}
 }
 
-// useStore calls f, which uses the Store, when nobody else does.
+// useStore waits until nobody else uses the Store, and calls f, which uses it. The waiting
+// and f together may take storeTimeout.
 func (l *Ledger) useStore(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	select {
-	case l.replica.using <- struct{}{}:
+	case l.replica.storeLock <- struct{}{}:
 	case <-ctx.Done():
 		return &StoreError{Err: context.Cause(ctx)}
 	}
-	defer func() { <-l.replica.using }()
+	defer func() { <-l.replica.storeLock }()
 	return f(ctx)
 }
 
 // keepInSync calls sync whenever a task changes, and at least every renewInterval, until
-// Close gives up.
+// Close has stopped all tasks or gives up.
 func (l *Ledger) keepInSync() {
 	defer close(l.replica.done)
 	for l.attemptsCtx.Err() == nil {
 		l.mu.Lock()
 		changed := l.changed
 		l.mu.Unlock()
-		_ = l.sync(l.attemptsCtx) // It is repeated, and logs its error.
+		_ = l.sync(l.attemptsCtx) // sync logs its error, and the next one makes up for it.
 		timer := time.NewTimer(renewInterval)
 		select {
 		case <-changed:
@@ -78,9 +81,20 @@ func (l *Ledger) keepInSync() {
 	}
 }
 
-// sync renews the lease, and brings the ledger and the Store in line. It returns a
-// *StoreError, also in the middle of its work, if the Store does not answer. Without a Store
-// it does nothing.
+// refresh learns what other replicas have done lately. It does nothing while the Store does
+// not answer, because the caller must not wait for that.
+func (l *Ledger) refresh(ctx context.Context) {
+	l.mu.Lock()
+	down := l.replica.down
+	l.mu.Unlock()
+	if !down {
+		_ = l.sync(ctx) // sync logs its error, and the ledger uses what it knows.
+	}
+}
+
+// sync renews the lease, and brings the ledger and the Store in line. Without a Store it does
+// nothing. If the Store does not answer, sync stops in the middle of its work and returns a
+// *StoreError.
 func (l *Ledger) sync(ctx context.Context) error {
 	if l.store == nil {
 		return nil
@@ -94,25 +108,26 @@ func (l *Ledger) sync(ctx context.Context) error {
 		}
 		return l.syncAs(ctx, presence)
 	})
-	l.mu.Lock()
-	down, wasDown := err != nil && ctx.Err() == nil, l.replica.down
-	if ctx.Err() == nil {
-		l.replica.down = down
+	if ctx.Err() != nil {
+		return err // The caller has left, which says nothing about the Store.
 	}
+	l.mu.Lock()
+	down, wasDown := err != nil, l.replica.down
+	l.replica.down = down
 	l.mu.Unlock()
 	switch {
 	case down && !wasDown:
 		l.log.Warn("the list of streams that the servers share does not answer; until it does, no stream is created", "err", err)
-	case err == nil && wasDown:
-		l.log.Info("the list of streams that the servers share is back")
+	case wasDown && !down:
+		l.log.Info("the list of streams that the servers share answers again")
 	}
 	return err
 }
 
-// syncAs does the work of sync. The Store must not be in use.
+// syncAs does the work of sync. It must be called within useStore.
 func (l *Ledger) syncAs(ctx context.Context, presence Presence) error {
 	l.mu.Lock()
-	l.forgetExpired()
+	l.removeExpired()
 	l.mu.Unlock()
 	view, err := l.store.Renew(ctx, presence)
 	if err != nil {
@@ -123,20 +138,20 @@ func (l *Ledger) syncAs(ctx context.Context, presence Presence) error {
 	l.mu.Unlock()
 	todo := l.compare(view)
 	for _, r := range todo.remove {
-		if err := l.store.Remove(ctx, r.StreamID, r.ID); err != nil {
+		if err := l.store.Remove(ctx, r.StreamID, r.Key); err != nil {
 			return &StoreError{Err: err}
 		}
 	}
 	if presence == Gone {
-		return nil
+		return nil // From now on the other replicas decide about the remaining records.
 	}
 	for _, r := range todo.takeOver {
-		taken, ok, err := l.store.TakeOver(ctx, r.StreamID, r.ID)
+		taken, ok, err := l.store.TakeOver(ctx, r.StreamID, r.Key)
 		if err != nil {
 			return &StoreError{Err: err}
 		}
 		if ok {
-			l.takeIn(taken)
+			l.addTakenOver(taken)
 		}
 	}
 	for _, t := range todo.save {
@@ -144,7 +159,7 @@ func (l *Ledger) syncAs(ctx context.Context, presence Presence) error {
 			return &StoreError{Err: err}
 		}
 	}
-	for _, t := range todo.restore {
+	for _, t := range todo.reserve {
 		err := l.store.Reserve(ctx, l.record(t), 0)
 		if _, used := errors.AsType[*StreamIDInUseError](err); err != nil && !used {
 			return &StoreError{Err: err}
@@ -153,81 +168,86 @@ func (l *Ledger) syncAs(ctx context.Context, presence Presence) error {
 	return nil
 }
 
-// differences is what sync has to do.
+// differences is what sync has to change in the Store.
 type differences struct {
-	remove, takeOver []Record
-	save             []*task // Their records are out of date.
-	restore          []*task // They have no record: the Store has lost its data, or Recover found them.
+	remove   []Record // Their tasks have ended.
+	takeOver []Record // This replica becomes their owner.
+	save     []*task  // Their records are out of date.
+	reserve  []*task  // They have no record: the Store has lost its data, or Recover found them.
 }
 
-// compare compares the ledger with what the Store holds. It lets go of the tasks that have
-// ended, or that other replicas have taken over, and returns what is to be done in the Store.
+// compare compares the ledger with what the Store holds, and returns what sync has to change
+// in the Store. It removes from the ledger the tasks whose end another replica has seen, and
+// those that another replica has taken over.
 func (l *Ledger) compare(view View) differences {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var todo differences
-	// A ledger that is being closed leaves tasks to others as long as there are any.
-	takesOver := !l.closed || !view.OthersLive && !l.opts.KeepTasks
-	before := l.replica.others
-	l.replica.others, l.replica.alone = map[string]*task{}, !view.OthersLive
+	// A ledger that is being closed takes nothing over as long as another replica can.
+	takesOver := !l.closed || !view.OthersAlive && !l.opts.KeepTasks
+	before := l.replica.otherTasks
+	l.replica.otherTasks, l.replica.alone = map[string]*task{}, !view.OthersAlive
 	recorded := map[string]bool{}
 	for _, r := range view.Records {
-		recorded[r.ID] = true
+		recorded[r.Key] = true
 		t := l.tasks[r.StreamID]
-		known := t != nil && t.id == r.ID
-		_, removed := l.replica.removed[r.ID]
+		known := t != nil && t.key == r.Key
+		_, endedHere := l.replica.ended[r.Key]
 		switch {
-		case r.Ended && known && t.state != creating:
-			l.discard(t)
+		case r.Ended && known && t.state != creating: // Another replica has seen the end.
+			l.removeEndedLocked(t)
 			todo.remove = append(todo.remove, r.Record)
-		case removed, r.Ended && r.Owner != OtherReplica:
+		case endedHere, r.Ended && r.Owner != OtherReplica:
 			todo.remove = append(todo.remove, r.Record)
-		case r.Ended:
-			l.remember(r.TaskID)
-		case r.Owner == NoReplica && takesOver, r.Owner == ThisReplica && !known:
-			// The record is this replica's, and not known, if the answer to TakeOver was lost.
+		case r.Ended: // Its owner removes the record.
+			l.rememberEnded(r.TaskID)
+		case r.Owner == NoReplica && takesOver:
 			todo.takeOver = append(todo.takeOver, r.Record)
-		case r.Owner == ThisReplica && isOutdated(r.Record, l.recordOf(t)):
+		case r.Owner == ThisReplica && !known: // The answer to TakeOver was lost.
+			todo.takeOver = append(todo.takeOver, r.Record)
+		case r.Owner == ThisReplica && isOutdated(r.Record, l.recordLocked(t)):
 			todo.save = append(todo.save, t)
 		case r.Owner != ThisReplica:
-			if known && r.Owner == OtherReplica && t.state != creating { // Start lets go of it by itself.
-				l.drop(t)
+			// Another replica has taken a known task over. If Start is still creating the task,
+			// giveToCaller notices that, and Start lets the task be stopped.
+			if known && r.Owner == OtherReplica && t.state != creating {
+				l.removeHere(t)
 			}
-			l.replica.others[r.StreamID] = l.taskOf(r.Record)
+			l.replica.otherTasks[r.StreamID] = l.newTask(r.Record)
 		}
 	}
 	for _, t := range before {
-		if !recorded[t.id] {
-			l.remember(t.taskID)
+		if !recorded[t.key] { // Its owner has removed the record.
+			l.rememberEnded(t.taskID)
 		}
 	}
 	for _, t := range l.tasks {
-		if !recorded[t.id] && t.state != creating {
-			todo.restore = append(todo.restore, t)
+		if !recorded[t.key] && t.state != creating {
+			todo.reserve = append(todo.reserve, t)
 		}
 	}
-	for id, since := range l.replica.removed {
-		// An operation whose answer was lost may be carried out later, and bring a record back.
-		if !recorded[id] && l.now().Sub(since) > settlingTime {
-			delete(l.replica.removed, id)
+	for key, since := range l.replica.ended {
+		// Until maxStoreDelay has passed, a late operation can bring the record back.
+		if !recorded[key] && l.now().Sub(since) > maxStoreDelay {
+			delete(l.replica.ended, key)
 		}
 	}
 	return todo
 }
 
-// takeIn makes this ledger responsible for a task that another replica created. If nobody
-// has the TaskId, or if this ledger is being closed, it stops the task.
-func (l *Ledger) takeIn(r Record) {
+// addTakenOver adds the task of a record to the ledger, after TakeOver has made this replica
+// the owner. If no caller has the TaskId, or if the ledger is being closed, it stops the task.
+func (l *Ledger) addTakenOver(r Record) {
 	l.mu.Lock()
 	if l.tasks[r.StreamID] != nil {
 		l.mu.Unlock()
-		return // It is this ledger's own again, after it was taken over by a replica that ended.
+		return // The task never left this ledger: its lease had ended for a while.
 	}
-	t := l.taskOf(r)
-	keep := t.state == held && !l.closed
-	t.state = held
+	t := l.newTask(r)
+	keep := t.state == withCaller && !l.closed
+	t.state = withCaller // If not, stopInBackground changes the state.
 	l.tasks[t.streamID] = t
-	delete(l.replica.others, t.streamID)
+	delete(l.replica.otherTasks, t.streamID)
 	l.mu.Unlock()
 	l.log.Info("took over a stream task from another server", "task", r.TaskID, "stream", r.StreamID, "stopping", !keep)
 	if !keep {
@@ -235,50 +255,50 @@ func (l *Ledger) takeIn(r Record) {
 	}
 }
 
-// record returns the description of t for other replicas.
+// record returns the record of t.
 func (l *Ledger) record(t *task) Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.recordOf(t)
+	return l.recordLocked(t)
 }
 
-// recordOf does the work of record. The lock must be held.
-func (l *Ledger) recordOf(t *task) Record {
+// recordLocked does the work of record. l.mu must be held.
+func (l *Ledger) recordLocked(t *task) Record {
 	offset := l.replica.clockOffset
-	createdBefore := t.createdBefore
-	if createdBefore.IsZero() {
-		createdBefore = t.answeredBy
+	latest := t.latestCreateTime
+	if latest.IsZero() {
+		latest = t.createDeadline
 	}
 	return Record{
-		ID: t.id, StreamID: t.streamID, RoomID: t.roomID, TaskID: t.taskID,
-		Generated: t.generatedID, Confirmed: t.confirmed, Stopped: t.stoppedOnce, Held: t.state == held,
-		ReservedAt:    t.reservedAt.Add(offset).UTC(),
-		CreatedBefore: createdBefore.Add(offset).UTC(),
-		ExpiresAt:     t.expiresAt.Add(offset).UTC(),
+		Key: t.key, StreamID: t.streamID, RoomID: t.roomID, TaskID: t.taskID,
+		Generated: t.generatedID, Confirmed: t.confirmed, StoppedOne: t.stoppedOne, WithCaller: t.state == withCaller,
+		ReservedAt:       t.reservedAt.Add(offset).UTC(),
+		LatestCreateTime: latest.Add(offset).UTC(),
+		ExpiresAt:        t.expiresAt.Add(offset).UTC(),
 	}
 }
 
-// taskOf returns the task that r describes. The lock must be held.
-func (l *Ledger) taskOf(r Record) *task {
+// newTask returns the task that r describes. l.mu must be held.
+func (l *Ledger) newTask(r Record) *task {
 	offset := -l.replica.clockOffset
 	t := &task{
-		id: r.ID, streamID: r.StreamID, roomID: r.RoomID, taskID: r.TaskID,
-		generatedID: r.Generated, confirmed: r.Confirmed, stoppedOnce: r.Stopped,
-		reservedAt: r.ReservedAt.Add(offset), createdBefore: r.CreatedBefore.Add(offset), expiresAt: r.ExpiresAt.Add(offset),
-		answeredBy: r.CreatedBefore.Add(offset), state: stopping,
+		key: r.Key, streamID: r.StreamID, roomID: r.RoomID, taskID: r.TaskID,
+		generatedID: r.Generated, confirmed: r.Confirmed, stoppedOne: r.StoppedOne,
+		reservedAt: r.ReservedAt.Add(offset), latestCreateTime: r.LatestCreateTime.Add(offset), expiresAt: r.ExpiresAt.Add(offset),
+		createDeadline: r.LatestCreateTime.Add(offset), state: stopping,
 	}
-	if r.Held {
-		t.state = held
+	if r.WithCaller {
+		t.state = withCaller
 	}
 	return t
 }
 
 // isOutdated reports whether the record in the Store must be replaced by current.
 func isOutdated(stored, current Record) bool {
-	const rounding = 5 * time.Second // The clock of the Store is known to about a second.
+	const clockError = 5 * time.Second // The clock of the Store is known to a second or so.
 	return stored.TaskID != current.TaskID || stored.Confirmed != current.Confirmed ||
-		stored.Stopped != current.Stopped || stored.Held != current.Held ||
-		stored.CreatedBefore.Sub(current.CreatedBefore).Abs() > rounding
+		stored.StoppedOne != current.StoppedOne || stored.WithCaller != current.WithCaller ||
+		stored.LatestCreateTime.Sub(current.LatestCreateTime).Abs() > clockError
 }
 
 // addShared puts t into the ledger and the Store, or into none of them. It fails as add does.
@@ -287,7 +307,7 @@ func (l *Ledger) addShared(ctx context.Context, t *task) error {
 		l.mu.Lock()
 		synced, closed := l.replica.synced, l.closed
 		l.mu.Unlock()
-		if !synced && !closed {
+		if !synced && !closed { // The record needs the clock of the Store.
 			if err := l.syncAs(ctx, Staying); err != nil {
 				return err
 			}
@@ -299,22 +319,22 @@ func (l *Ledger) addShared(ctx context.Context, t *task) error {
 		_, full := errors.AsType[*LimitError](err)
 		_, used := errors.AsType[*StreamIDInUseError](err)
 		switch {
-		case full || used: // The Store has no record of t, and t may be added later.
+		case full || used: // The Store has no record of t, and the caller may add t once more.
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.drop(t)
+			l.removeHere(t)
 			return err
-		case err != nil:
-			l.forget(t)
+		case err != nil: // The Store may have a record of t, which sync removes.
+			l.removeEnded(t)
 			return &StoreError{Err: err}
 		}
 		return nil
 	})
 }
 
-// holdShared writes to the Store that a caller is about to get the TaskId of t. When it
-// fails, the caller must not get it: another replica could stop the task at any time.
-func (l *Ledger) holdShared(ctx context.Context, t *task) error {
+// storeWithCaller writes to the Store that a caller gets the TaskId of t. If it fails, the
+// caller must not get the TaskId, because another replica may stop the task at any time.
+func (l *Ledger) storeWithCaller(ctx context.Context, t *task) error {
 	return l.useStore(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		saved, err := l.store.Save(ctx, l.record(t))
 		if err == nil && !saved {
@@ -327,15 +347,16 @@ func (l *Ledger) holdShared(ctx context.Context, t *task) error {
 	})
 }
 
-// handOver leaves the held tasks to other replicas. It returns when they have taken all
-// over, when no other replica lives, when the Store does not answer, or when so much time
-// has passed that the others cannot live: what is held then must be stopped here.
+// handOver leaves the tasks that a caller has to other replicas. It returns when they have
+// taken all of them over. It returns early when no other replica is alive, when the Store
+// does not answer, or when half of StopTimeout or the lease of every other replica is over.
+// Close then stops the tasks that are left.
 func (l *Ledger) handOver(ctx context.Context) {
 	l.setPresence(Leaving)
 	ctx, cancel := context.WithTimeout(ctx, min(Lease+renewInterval, l.opts.StopTimeout/2))
 	defer cancel()
 	for l.sync(ctx) == nil && !l.isAlone() {
-		if len(l.inState(held)) == 0 {
+		if len(l.inState(withCaller)) == 0 {
 			return
 		}
 		select {
@@ -343,7 +364,7 @@ func (l *Ledger) handOver(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	l.setPresence(Staying) // The others must not take over what is stopped here.
+	l.setPresence(Staying) // The others must not take over what Close stops.
 }
 
 func (l *Ledger) isAlone() bool {
@@ -358,56 +379,47 @@ func (l *Ledger) setPresence(p Presence) {
 	l.replica.presence = p
 }
 
-// leave ends the lease for good, after a last sync.
-func (l *Ledger) leave(ctx context.Context) {
+// endLease ends the lease of this replica for good, and syncs a last time.
+func (l *Ledger) endLease(ctx context.Context) {
 	_ = l.useStore(ctx, func(ctx context.Context) error {
 		l.mu.Lock()
-		gone := l.replica.presence == Gone
+		wasGone := l.replica.presence == Gone
 		l.replica.presence = Gone
 		l.mu.Unlock()
-		if gone {
+		if wasGone {
 			return nil
 		}
 		return l.syncAs(ctx, Gone)
 	})
 }
 
-// othersStopped records that ZEGO has stopped a task of another replica. If a task with its
-// StreamId may still be created, its owner goes on watching it.
-func (l *Ledger) othersStopped(t *task) {
-	if l.now().After(t.createdBefore) {
-		l.othersEnded(t)
+// recordReplicaStop records that ZEGO has stopped a task of another replica. If another task
+// with its StreamId may still appear, the record stays, and its owner looks for that task.
+func (l *Ledger) recordReplicaStop(t *task) {
+	if l.now().After(t.latestCreateTime) {
+		l.recordReplicaEnd(t)
 	}
 }
 
-// othersEnded records that a task of another replica has ended.
-func (l *Ledger) othersEnded(t *task) {
+// recordReplicaEnd records that a task of another replica has ended. The next sync tells its
+// owner.
+func (l *Ledger) recordReplicaEnd(t *task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.remember(t.taskID)
-	l.replica.removed[t.id] = l.now()
+	l.rememberEnded(t.taskID)
+	l.replica.ended[t.key] = l.now()
 	l.notify()
 }
 
-// heldByOthers returns the held tasks of other replicas.
-func (l *Ledger) heldByOthers() []*task {
+// otherTasksWithCaller returns the tasks of other replicas whose TaskId a caller has.
+func (l *Ledger) otherTasksWithCaller() []*task {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []*task
-	for _, t := range l.replica.others {
-		if t.state == held {
+	for _, t := range l.replica.otherTasks {
+		if t.state == withCaller {
 			all = append(all, t)
 		}
 	}
 	return all
-}
-
-// refresh learns what other replicas have done lately, if the Store answers.
-func (l *Ledger) refresh(ctx context.Context) {
-	l.mu.Lock()
-	down := l.replica.down
-	l.mu.Unlock()
-	if !down {
-		_ = l.sync(ctx) // It logs its error, and the ledger goes by what it knows.
-	}
 }

@@ -188,8 +188,8 @@ func playShared(h sharedHistory) string {
 				defer m.contest(2 * time.Minute)
 			}
 			creator := replicas[a.Creates]
-			stops := a.StopsHeld
-			a.StopsHeld = false
+			stops := a.StopsTask
+			a.StopsTask = false
 			id := creator.start(a.agent)
 			if id != "" && stops {
 				time.Sleep(5 * time.Second)

@@ -76,9 +76,9 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
-// TestStoreGoneBeforeHold lets the Store fail between the create and the moment at which the
+// TestStoreGoneBeforeReturn lets the Store fail between the create and the moment at which the
 // caller would get the TaskId. The caller gets an error, and the task is stopped.
-func TestStoreGoneBeforeHold(t *testing.T) {
+func TestStoreGoneBeforeReturn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m, store := &model{}, newSharedStore()
@@ -142,7 +142,7 @@ func TestLimitBeforePlace(t *testing.T) {
 	})
 }
 
-// TestStopOfAnothersTask stops the task of another replica, whose ledger then lets go of it.
+// TestStopOfAnothersTask stops the task of another replica, whose ledger then removes it.
 func TestStopOfAnothersTask(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,60 +13,60 @@ type StartRequest struct {
 	DigitalHumanID  string
 	BackgroundColor string // RGB in hex like #ffffff; empty: ZEGO's default.
 	RoomID          string
-	StreamID        string        // Empty: Start makes one up.
+	StreamID        string        // Empty: Start generates one.
 	TTL             time.Duration // Whole seconds, at most Ledger.MaxTTL.
 	MaxIdleTime     time.Duration // Whole seconds, at most Ledger.MaxTTL.
-	Timeout         time.Duration // Limit of the create itself, which goes on when ctx ends.
+	Timeout         time.Duration // How long the create itself may take. It goes on when ctx ends.
 
-	// Wait, if set, is called with the TaskId and waits until the task is no longer
-	// initializing. If the task then does not stream, Start returns an error, and the ledger
-	// stops the task.
+	// Wait, if set, is called with the TaskId after the create. It returns the task when that is
+	// no longer initializing. If the task then does not stream, Start returns an error, and the
+	// ledger stops the task. If Wait does not learn the status, Start succeeds all the same.
 	Wait func(ctx context.Context, taskID string) (zego.StreamTask, error)
 }
 
-// Started is a stream task that now belongs to the caller of Start.
+// Started is a new stream task, whose TaskId the caller of Start now has.
 type Started struct {
 	TaskID    string
 	RoomID    string
 	StreamID  string
 	Status    zego.TaskStatus
-	CreatedAt time.Time // By ZEGO's clock.
+	CreatedAt time.Time // When ZEGO answered the create, by its clock.
 	RequestID string
 }
 
-// outcome is what Start knows of its task when it returns.
+// outcome says what Start does with its task when it returns.
 type outcome int
 
 const (
-	mayRun     outcome = iota // The task may run, and no caller has it.
+	mayRun     outcome = iota // The task may be running, and the caller does not get the TaskId.
 	notCreated                // ZEGO has not created the task.
-	handedOver                // The caller has the TaskId.
+	returned                  // The caller gets the TaskId.
 )
 
-// Start creates a stream task. When it returns no error the caller has the TaskId, and the
-// ledger holds the task until Stop or Close. When it returns an error, nothing was created,
-// or the ledger stops the task, now or as soon as ZEGO shows it.
+// Start creates a stream task. When it succeeds the caller has the TaskId, and the task is
+// in the ledger until Stop, Close or its own end. When it fails, nothing was created, or the
+// ledger stops the task, now or as soon as ZEGO shows it.
 //
 // Besides ZEGO's errors it returns *LimitError, *StreamIDInUseError, ErrClosed, *StoreError,
-// *LostCreateError, *EndedEarlyError and *StartFailedError. When ctx was cancelled the
-// error is its cause.
+// *LostCreateError, *EndedEarlyError and *StartFailedError. If ctx was cancelled, the error
+// is ctx's cause.
 func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 	t, err := l.reserve(ctx, req)
 	if err != nil {
 		return Started{}, err
 	}
-	result := mayRun // Until more is known. It stays so if anything below panics.
+	result := mayRun // The outcome of a panic, and of every error of which the code below does not know more.
 	defer func() {
 		switch result {
 		case notCreated:
-			l.forget(t)
+			l.removeEnded(t)
 		case mayRun:
 			l.stopInBackground(t)
 		}
 	}()
 	created, err := l.create(ctx, t, req)
 	if lost, ok := errors.AsType[*zego.LostAnswerError](err); ok {
-		l.createEnded(t, "", true)
+		l.recordCreateEnd(t, "", true)
 		if isCancelled(ctx) {
 			return Started{}, context.Cause(ctx)
 		}
@@ -76,8 +76,8 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 		result = notCreated
 		return Started{}, err
 	}
-	// A task that was found is one whose create's answer was lost, so another may come.
-	l.createEnded(t, created.TaskID, created.Found)
+	// If the client found the task in ZEGO's list, the answer to the create was lost.
+	l.recordCreateEnd(t, created.TaskID, created.Found)
 	started := Started{
 		TaskID: created.TaskID, RoomID: t.roomID, StreamID: t.streamID,
 		Status: zego.TaskInitializing, CreatedAt: created.At, RequestID: created.RequestID,
@@ -85,13 +85,13 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 	if req.Wait != nil && !isCancelled(ctx) {
 		task, err := req.Wait(ctx, created.TaskID)
 		if err == nil {
-			l.confirm(created.TaskID)
+			l.recordStatus(created.TaskID)
 		}
 		switch {
-		case isCancelled(ctx): // The check below says so.
+		case isCancelled(ctx): // The check below returns the error.
 		case errors.Is(err, zego.CodeStreamStopped) || errors.Is(err, zego.CodeTaskNotFound):
 			return Started{}, &EndedEarlyError{TaskID: created.TaskID, Err: err}
-		case err != nil: // The task exists; only its status is not known yet.
+		case err != nil: // The task exists. Only its status is not known.
 		case task.Status != zego.TaskStreaming:
 			return Started{}, &StartFailedError{Task: task}
 		default:
@@ -101,26 +101,27 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 	if isCancelled(ctx) {
 		return Started{}, context.Cause(ctx)
 	}
-	if err := l.hold(ctx, t); err != nil {
+	if err := l.giveToCaller(ctx, t); err != nil {
 		return Started{}, err
 	}
-	result = handedOver
+	result = returned
 	return started, nil
 }
 
-// isCancelled reports whether the caller has left, as opposed to its time being up.
+// isCancelled reports whether ctx was cancelled, because the caller has left. It is false if
+// only ctx's time limit is over: the caller still waits for an answer then.
 func isCancelled(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), context.Canceled)
 }
 
-// hold makes the caller of Start responsible for a task. It fails with ErrClosed if the
-// ledger was closed meanwhile, and with *StoreError if other replicas could not be told:
-// then the caller must not get the task.
-func (l *Ledger) hold(ctx context.Context, t *task) error {
+// giveToCaller records that the caller of Start gets the TaskId of t. It fails with ErrClosed
+// if Close was called meanwhile and stops t, and with *StoreError if the Store did not accept
+// the change. If it fails, the caller must not get the TaskId.
+func (l *Ledger) giveToCaller(ctx context.Context, t *task) error {
 	l.mu.Lock()
 	closed := l.closed && !l.opts.KeepTasks
 	if !closed {
-		t.state = held
+		t.state = withCaller
 		l.notify()
 	}
 	l.mu.Unlock()
@@ -128,14 +129,14 @@ func (l *Ledger) hold(ctx context.Context, t *task) error {
 	case closed:
 		return ErrClosed
 	case l.store != nil:
-		return l.holdShared(ctx, t)
+		return l.storeWithCaller(ctx, t)
 	}
 	return nil
 }
 
-// create asks ZEGO to create the task t. The create is not cut off when ctx ends, because
-// only ZEGO's answer tells which task to stop. A *zego.LostAnswerError says that the task
-// may run; other errors say that it does not.
+// create asks ZEGO to create the task t. It goes on when ctx ends, because only ZEGO's answer
+// tells the TaskId of the task to stop. A *zego.LostAnswerError says that the task may be
+// running. All other errors say that ZEGO has not created the task.
 func (l *Ledger) create(ctx context.Context, t *task, req StartRequest) (zego.CreatedStreamTask, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), req.Timeout)
 	defer cancel()
@@ -147,25 +148,24 @@ func (l *Ledger) create(ctx context.Context, t *task, req StartRequest) (zego.Cr
 	})
 }
 
-// reserve adds a new task to the ledger. If there is no place for it, or an own task has its
-// StreamId, reserve asks ZEGO which tasks have ended by themselves, and tries once more. A
-// StreamId that the caller
-// chose is refused if a task at ZEGO has it.
+// reserve adds a new task to the ledger. If there is no place for it, or if an own task has
+// its StreamId, reserve asks ZEGO which own tasks have ended, and tries once more. reserve
+// refuses a StreamId that the caller chose if ZEGO's list shows a task with it.
 func (l *Ledger) reserve(ctx context.Context, req StartRequest) (*task, error) {
-	t := &task{id: newKey(), roomID: req.RoomID, streamID: req.StreamID}
+	t := &task{key: newKey(), roomID: req.RoomID, streamID: req.StreamID}
 	if t.streamID == "" {
 		t.streamID, t.generatedID = l.opts.Mark.newStreamID(), true
 	} else if err := l.checkUnused(ctx, t.streamID); err != nil {
 		return nil, err
 	}
 	t.reservedAt = l.now()
-	t.answeredBy = t.reservedAt.Add(req.Timeout + settlingTime)
-	t.expiresAt = t.reservedAt.Add(req.TTL + req.Timeout + time.Minute)
+	t.createDeadline = t.reservedAt.Add(req.Timeout + maxCreateDelay)
+	t.expiresAt = t.createDeadline.Add(req.TTL + maxEndDelay)
 	err := l.add(ctx, t)
 	_, full := errors.AsType[*LimitError](err)
 	_, used := errors.AsType[*StreamIDInUseError](err)
 	if full || used {
-		l.forgetEnded(ctx)
+		l.removeAllEnded(ctx)
 		err = l.add(ctx, t)
 	}
 	switch {
@@ -191,22 +191,22 @@ func (l *Ledger) checkUnused(ctx context.Context, streamID string) error {
 	return nil
 }
 
-// forgetEnded forgets the held tasks that ZEGO has ended, those of other replicas included.
-// It asks about all of them side by side.
-func (l *Ledger) forgetEnded(ctx context.Context) {
+// removeAllEnded asks ZEGO about all tasks that a caller has, those of other replicas
+// included, and removes those that have ended. It asks about all of them side by side.
+func (l *Ledger) removeAllEnded(ctx context.Context) {
 	l.refresh(ctx)
 	var asking sync.WaitGroup
-	for _, t := range l.inState(held) {
+	for _, t := range l.inState(withCaller) {
 		asking.Go(func() {
 			if l.hasEnded(ctx, t) {
-				l.forget(t)
+				l.removeEnded(t)
 			}
 		})
 	}
-	for _, t := range l.heldByOthers() {
+	for _, t := range l.otherTasksWithCaller() {
 		asking.Go(func() {
 			if l.hasEnded(ctx, t) {
-				l.othersEnded(t)
+				l.recordReplicaEnd(t)
 			}
 		})
 	}
@@ -214,8 +214,8 @@ func (l *Ledger) forgetEnded(ctx context.Context) {
 	l.refresh(ctx)
 }
 
-// hasEnded reports whether ZEGO has certainly ended a task: its status says so, and it is old
-// enough for the status to be true.
+// hasEnded reports whether ZEGO has certainly ended a task. It is false for a task that is so
+// young that ZEGO may not show it yet, and for one whose TaskId ZEGO has not confirmed.
 func (l *Ledger) hasEnded(ctx context.Context, t *task) bool {
 	id, confirmed := l.identity(t)
 	if !confirmed || l.isYoung(t) {

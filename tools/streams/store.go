@@ -5,38 +5,42 @@ import (
 	"time"
 )
 
-// Store is a list of stream tasks that several ledgers share, each in a process of its own,
-// called a replica. Every operation is atomic. Its errors say that the Store did not answer,
-// so that the operation may have been carried out or not, or may be carried out later.
+// Store is a list of stream tasks that several ledgers share. Each of the ledgers is in a
+// process of its own, which is called a replica.
 //
-// Each replica has a lease: it lives for Lease after its last Renew. Each record belongs to
-// one replica. When that one no longer lives, another may take the record over.
+// Each record in the Store belongs to one replica, its owner. A replica counts as alive
+// until its lease ends: for Lease after its last Renew. When the owner of a record is not
+// alive, another replica may take the record over.
+//
+// Every operation is atomic. An error, apart from those of Reserve that are named below,
+// says that the Store did not answer. Then the operation was carried out, or was not, or will
+// be later.
 type Store interface {
-	// Renew renews or ends the lease of this replica, as presence says, and returns what the
+	// Renew renews or ends the lease of this replica, as presence says. It returns what the
 	// Store holds after that.
 	Renew(ctx context.Context, presence Presence) (View, error)
 
-	// Reserve adds a record, which belongs to this replica from then on. It fails with
-	// *StreamIDInUseError if there is a record of the same StreamId, and with *LimitError if
-	// there are maxTasks records already. Records that have ended count for neither.
-	// With a maxTasks of 0 there is no limit.
+	// Reserve adds a record, whose owner is this replica. It fails with *StreamIDInUseError if
+	// there is a record with the same StreamID, and with *LimitError if there are maxTasks
+	// records. Records that have Ended do not count for either. If maxTasks is 0 there is no
+	// limit.
 	Reserve(ctx context.Context, r Record, maxTasks int) error
 
-	// Save replaces the record with the same ID. It does nothing and reports false if there is
-	// no such record, if the record has ended, or if it belongs to another replica.
+	// Save replaces the record with the same Key. It returns false and does nothing if there is
+	// no such record, if the record has Ended, or if another replica is its owner.
 	Save(ctx context.Context, r Record) (saved bool, err error)
 
-	// TakeOver gives a record to this replica, and returns the record. It does nothing and
-	// reports false if there is no such record, or if it belongs to another replica that
-	// lives.
-	TakeOver(ctx context.Context, streamID, id string) (r Record, taken bool, err error)
+	// TakeOver makes this replica the owner of a record, and returns the record. It returns
+	// false and does nothing if there is no such record, or if its owner is another replica that
+	// is alive.
+	TakeOver(ctx context.Context, streamID, key string) (r Record, taken bool, err error)
 
-	// Remove removes a record whose task has ended. If the record belongs to another replica
-	// that lives, it only becomes Ended, so that its owner learns of that.
-	Remove(ctx context.Context, streamID, id string) error
+	// Remove removes a record whose task has ended. If its owner is another replica that is
+	// alive, Remove only sets Ended. That tells the owner to remove the record.
+	Remove(ctx context.Context, streamID, key string) error
 }
 
-// Lease is how long a replica is taken to live after it last renewed its lease.
+// Lease is how long a replica counts as alive after its last Renew.
 const Lease = 10 * time.Second
 
 // Presence says what becomes of the lease of a replica.
@@ -45,48 +49,48 @@ type Presence int
 // The values of Presence.
 const (
 	Staying Presence = iota // The lease is renewed.
-	Leaving                 // The lease ends if another replica lives; otherwise it is renewed.
+	Leaving                 // The lease ends if another replica is alive. Otherwise it is renewed.
 	Gone                    // The lease ends.
 )
 
-// Record is a stream task as replicas describe it to each other. All its times are by the
-// clock of the Store, because the clocks of the replicas may differ.
+// Record describes a stream task to other replicas. All its times are by the clock of the
+// Store, because the clocks of the replicas may differ.
 type Record struct {
-	ID       string // Tells two tasks with one StreamId apart.
+	Key      string // Tells two tasks with the same StreamID apart.
 	StreamID string
 	RoomID   string
 	TaskID   string // Empty as long as ZEGO has not told it.
 
-	Generated bool // A ledger made the StreamId up.
-	Confirmed bool // ZEGO has described the task under its TaskId.
-	Stopped   bool // A task with this StreamId was stopped; see task.stoppedOnce.
-	Held      bool // A caller has the TaskId. Otherwise the task is to be stopped, or being created.
-	Ended     bool // The task does not run any more; its owner has yet to remove the record.
+	Generated  bool // A ledger generated the StreamID.
+	Confirmed  bool // ZEGO's list or status has shown the task under its TaskID.
+	StoppedOne bool // One task with this StreamID was stopped, and another one may appear until LatestCreateTime.
+	WithCaller bool // A caller has the TaskID. Otherwise the task is being created or stopped.
+	Ended      bool // The task does not run any more. Its owner has yet to remove the record.
 
-	ReservedAt    time.Time // Before the create was sent.
-	CreatedBefore time.Time // The latest CreateTime that the task can have.
-	ExpiresAt     time.Time // When ZEGO has ended the task at the latest.
+	ReservedAt       time.Time // Before the create was sent.
+	LatestCreateTime time.Time // The latest CreateTime that ZEGO can give the task.
+	ExpiresAt        time.Time // ZEGO has ended the task by then.
 }
 
 // View is what a Store holds at one moment.
 type View struct {
-	Now        time.Time // By the clock of the Store.
-	Records    []OwnedRecord
-	OthersLive bool // At least one other replica lives.
+	Now         time.Time // By the clock of the Store.
+	Records     []OwnedRecord
+	OthersAlive bool // At least one other replica is alive.
 }
 
-// OwnedRecord is a record, and whose it is.
+// OwnedRecord is a record and its owner.
 type OwnedRecord struct {
 	Record
 	Owner Owner
 }
 
-// Owner says to which replica a record belongs.
+// Owner says which replica owns a record.
 type Owner int
 
 // The values of Owner.
 const (
-	NoReplica    Owner = iota // One that does not live any more.
-	ThisReplica               // This one, even if its lease has run out.
-	OtherReplica              // Another one, which lives.
+	NoReplica    Owner = iota // A replica that is not alive any more.
+	ThisReplica               // This one, even if its lease has ended.
+	OtherReplica              // Another one, which is alive.
 )

@@ -59,7 +59,7 @@ type replicaStore struct {
 	gate *gate
 }
 
-// do carries an operation out, or does not, as chance has it.
+// do carries an operation out, unless the replica was killed or the next fault says otherwise.
 func (s replicaStore) do(ctx context.Context, operation func()) error {
 	if err := s.gate.pass(); err != nil {
 		return err
@@ -103,7 +103,8 @@ func (s replicaStore) do(ctx context.Context, operation func()) error {
 	return ctx.Err()
 }
 
-// readLocked returns what an operation has written, which a late one may still write.
+// readLocked returns the result of an operation. The lock is needed because a late operation
+// may still write it.
 func readLocked[T any](s replicaStore, written *T) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,8 +125,8 @@ func (s *sharedStore) othersLive(replica string) bool {
 func (s replicaStore) Renew(ctx context.Context, presence streams.Presence) (streams.View, error) {
 	var view streams.View
 	err := s.do(ctx, func() {
-		view = streams.View{Now: time.Now().Add(storeClockOffset), OthersLive: s.othersLive(s.name)}
-		if presence == streams.Gone || presence == streams.Leaving && view.OthersLive {
+		view = streams.View{Now: time.Now().Add(storeClockOffset), OthersAlive: s.othersLive(s.name)}
+		if presence == streams.Gone || presence == streams.Leaving && view.OthersAlive {
 			delete(s.leases, s.name)
 		} else {
 			s.leases[s.name] = time.Now().Add(streams.Lease)
@@ -169,19 +170,19 @@ func (s replicaStore) Save(ctx context.Context, r streams.Record) (bool, error) 
 	saved := false
 	err := s.do(ctx, func() {
 		stored, ok := s.records[r.StreamID]
-		if saved = ok && stored.ID == r.ID && stored.owner == s.name && !stored.Ended; saved {
+		if saved = ok && stored.Key == r.Key && stored.owner == s.name && !stored.Ended; saved {
 			s.records[r.StreamID] = storedRecord{r, s.name}
 		}
 	})
 	return readLocked(s, &saved), err
 }
 
-func (s replicaStore) TakeOver(ctx context.Context, streamID, id string) (streams.Record, bool, error) {
+func (s replicaStore) TakeOver(ctx context.Context, streamID, key string) (streams.Record, bool, error) {
 	var r streams.Record
 	taken := false
 	err := s.do(ctx, func() {
 		stored, ok := s.records[streamID]
-		if taken = ok && stored.ID == id && (stored.owner == s.name || !s.lives(stored.owner)); taken {
+		if taken = ok && stored.Key == key && (stored.owner == s.name || !s.lives(stored.owner)); taken {
 			r = stored.Record
 			s.records[streamID] = storedRecord{r, s.name}
 		}
@@ -189,11 +190,11 @@ func (s replicaStore) TakeOver(ctx context.Context, streamID, id string) (stream
 	return readLocked(s, &r), readLocked(s, &taken), err
 }
 
-func (s replicaStore) Remove(ctx context.Context, streamID, id string) error {
+func (s replicaStore) Remove(ctx context.Context, streamID, key string) error {
 	return s.do(ctx, func() {
 		stored, ok := s.records[streamID]
 		switch {
-		case !ok || stored.ID != id:
+		case !ok || stored.Key != key:
 		case stored.owner == s.name || !s.lives(stored.owner):
 			delete(s.records, streamID)
 		default:
