@@ -3,6 +3,7 @@ package schema_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -210,6 +211,17 @@ func TestDecodeRefuses(t *testing.T) {
 		}
 		if got, err := schema.Input[narrow]().Decode(map[string]any{"N": 1000}); err == nil {
 			t.Errorf("got %v, want an error", got)
+		}
+	})
+	t.Run("twenty problems are all listed", func(t *testing.T) {
+		t.Parallel()
+		arguments := map[string]any{} // Text is missing: that is the first problem.
+		for i := range 19 {
+			arguments[fmt.Sprintf("unknown%d", i)] = i
+		}
+		_, err := schema.Input[everything]().Decode(arguments)
+		if err == nil || strings.Count(err.Error(), "\n") != 19 || strings.Contains(err.Error(), "more problem") {
+			t.Errorf("got %v, want 20 lines", err)
 		}
 	})
 	t.Run("long error is cut", func(t *testing.T) {
