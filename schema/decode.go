@@ -103,7 +103,8 @@ func parse(arguments any) (any, error) {
 // there are no problems. A path says where a value stands, such as Place.X or Ids[1].
 type decoder struct{ problems []string }
 
-// refuse notes that the value must be what want says. It returns nil.
+// refuse notes that the value at path must be something else: want describes what, for
+// example "a list". It returns nil.
 func (d *decoder) refuse(path, want string, value any) any {
 	d.problems = append(d.problems, fmt.Sprintf("%s must be %s, got %s", path, want, show(value)))
 	return nil

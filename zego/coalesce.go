@@ -47,9 +47,9 @@ func (g *callGroup) do(ctx context.Context, key string, fn upstreamFunc) (answer
 			return answer{}, CallInfo{Shared: joined}, context.Cause(ctx)
 		}
 		if !joined && call.ctxEnded && call.err != nil {
-			// The context of fn was not canceled, because this caller has not left. So its
-			// deadline has passed. This is the first caller, whose ctx has the same deadline
-			// and therefore ends now, too. The cause of ctx says more than call.err.
+			// When fn returned, this caller was still waiting, so nobody had canceled the
+			// context of fn: that context ended by its deadline. It is also the deadline of
+			// ctx, which therefore ends now, too. The cause of ctx says more than call.err.
 			<-ctx.Done()
 			return answer{}, call.info, context.Cause(ctx)
 		}

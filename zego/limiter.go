@@ -17,8 +17,8 @@ const DefaultQPS = 10
 // processes. It must be safe for concurrent use.
 type Limiter interface {
 	// Acquire waits until action may be called. When ctx ends it fails with a
-	// *TransportError that holds ctx's cause, although nothing was sent. If the wait
-	// would outlast ctx's deadline it fails at once, with a *QueueError.
+	// *TransportError that holds ctx's cause; nothing was sent then. If the wait would
+	// outlast ctx's deadline it fails at once, with a *QueueError.
 	Acquire(ctx context.Context, action string) (Permit, error)
 }
 
@@ -84,10 +84,10 @@ const (
 
 // actionLimiter limits the requests of one action.
 //
-// ZEGO counts a request when it arrives. The limiter cannot see that moment: it lies between
-// the moment when the request was written and the moment when its answer came. So there is
-// one slot for each request that ZEGO allows per window. A request occupies a slot from
-// Acquire until one window after the latest moment at which it can have arrived:
+// There is one slot for each request that ZEGO allows per window. ZEGO counts a request when
+// it arrives. The limiter cannot see that moment: it lies between the moment when the request
+// was written and the moment when its answer came. So a request occupies a slot from Acquire
+// until one window after the latest moment at which it can have arrived:
 //
 //   - The latest moment is maxTransit after the request was written.
 //   - If the answer comes sooner than that, the latest moment is that of the answer.

@@ -164,8 +164,8 @@ func (s *sseSession) answer(answer mcp.JSONRPCMessage, sent func()) {
 	}
 }
 
-// run writes to the stream until the client has left. It returns an error if the client
-// does not read.
+// run writes to the stream until the client has left. It returns an error if a write fails.
+// A client that does not read makes it fail: see writeTimeout.
 func (s *sseSession) run(w http.ResponseWriter) error {
 	stream := eventStream{w, http.NewResponseController(w)}
 	if err := stream.send("endpoint", []byte("/message?sessionId="+s.id)); err != nil {
@@ -173,7 +173,8 @@ func (s *sseSession) run(w http.ResponseWriter) error {
 	}
 	ticker := time.NewTicker(pingInterval)
 	defer ticker.Stop()
-	for pings := int64(1); ; {
+	pingID := int64(1)
+	for {
 		select {
 		case <-s.ctx.Done():
 			return nil
@@ -186,11 +187,11 @@ func (s *sseSession) run(w http.ResponseWriter) error {
 				return err
 			}
 		case <-ticker.C:
-			ping := mcp.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(pings), Request: mcp.Request{Method: string(mcp.MethodPing)}}
+			ping := mcp.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(pingID), Request: mcp.Request{Method: string(mcp.MethodPing)}}
 			if err := stream.sendJSON(ping); err != nil {
 				return err
 			}
-			pings++
+			pingID++
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (c *Client) Acquire(ctx context.Context, action string) (zego.Permit, error
 			continue // available is false now and ends the loop.
 		}
 		if turn == noTurn {
-			ahead := int(wait * time.Duration(c.qps) / window) // As many turns lie within wait.
+			ahead := int(wait * time.Duration(c.qps) / window) // About so many turns of others come before.
 			return nil, &zego.QueueError{Action: action, Ahead: ahead, Wait: wait}
 		}
 		due := time.Now().Add(wait)
@@ -70,8 +70,8 @@ func (c *Client) Acquire(ctx context.Context, action string) (zego.Permit, error
 	return c.local.Acquire(ctx, action)
 }
 
-// redisTime is a moment by Redis's clock, in microseconds since 1970. A turn is named by its
-// moment.
+// redisTime is a moment by Redis's clock, in microseconds since 1970. A turn is known by its
+// moment alone, and several turns can have the same one.
 type redisTime int64
 
 // noTurn stands for a turn that was not reserved.
@@ -105,7 +105,8 @@ func (c *Client) handBack(ctx context.Context, action string, turn redisTime) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	// The unused turns are a sorted set, whose members must differ: rand.Text makes one.
+	// The unused turns are a sorted set, ordered by their moments. Turns of the same moment
+	// need different members, so each gets a random one.
 	c.record(handBackTurn.Run(ctx, c.redis, []string{c.unusedKey(action)}, int64(turn), rand.Text()).Err())
 }
 

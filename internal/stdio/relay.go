@@ -16,15 +16,16 @@ import (
 
 // relay passes messages between the client and mcp-go's server, one per line, and tells
 // its tracker of each. It is the reader that mcp-go's server reads from, and the writer
-// that it writes to.
+// that it writes to. Some ids would come back changed from mcp-go, such as those of integers
+// beyond 2^53; relay replaces them on the way in, and puts them back on the way out.
 type relay struct {
 	ctx     context.Context // When it is done, Read returns io.EOF.
 	log     *slog.Logger
 	tracker *tracker
 
-	lines      *lineQueue      // From the client.
-	unread     []byte          // What the server has not read yet of the last message.
-	unanswered json.RawMessage // The id of an initialize that was the last message; otherwise nil.
+	lines        *lineQueue      // From the client.
+	unread       []byte          // What the server has not read yet of the last message.
+	initializeID json.RawMessage // If the server's last message was an initialize, its id; otherwise nil.
 
 	writeMu sync.Mutex // guards out
 	out     io.Writer  // to the client
@@ -94,9 +95,9 @@ func (r *relay) Read(p []byte) (int, error) {
 // but what a client sends after initialize relies on that being answered first; so next
 // waits for it.
 func (r *relay) next() (line []byte, ok bool) {
-	if r.unanswered != nil {
-		r.tracker.waitForAnswer(r.ctx, r.unanswered)
-		r.unanswered = nil
+	if r.initializeID != nil {
+		r.tracker.waitForAnswer(r.ctx, r.initializeID)
+		r.initializeID = nil
 	}
 	for {
 		line, ok := r.lines.take()
@@ -135,18 +136,20 @@ func (r *relay) toServer(line inputLine) []byte {
 	}
 	r.tracker.trackFromClient(&m)
 	if m.isRequest() && m.Method == string(mcp.MethodInitialize) {
-		r.unanswered = m.ID
+		r.initializeID = m.ID
 	}
 	return append(text, '\n')
 }
 
-// drain waits until all requests of the client are answered, and then reports false.
+// drain is called when the client's input has ended, again after each time that it returned
+// lines. When all requests of the client are answered, or r.ctx is done, it reports false.
 //
 // A call may wait for the client's answer to a request of the server, such as an
-// elicitation. As the client's input is read no more, drain returns lines that answer
-// these requests with an error, so that the call can end.
+// elicitation. The client cannot answer any more. So drain returns lines that answer these
+// requests with an error, and the call can end.
 func (r *relay) drain() (lines []byte, ok bool) {
-	if allAnswered, ok := r.tracker.waitForAllAnswers(r.ctx); allAnswered || !ok {
+	allAnswered, ok := r.tracker.waitForAllAnswers(r.ctx)
+	if allAnswered || !ok {
 		return nil, false
 	}
 	for _, id := range r.tracker.takeServerRequests() {
@@ -165,13 +168,13 @@ func (r *relay) refuse(why string) {
 	}
 }
 
-// Write passes one message of mcp-go's server on to the client. mcp-go writes a message
-// with one call of Write, but several messages at the same time.
+// Write passes one message of mcp-go's server on to the client. Each call of Write has one
+// whole message, but mcp-go calls Write from several goroutines at the same time.
 func (r *relay) Write(message []byte) (int, error) {
 	id, isAnswer := parseID(message)
 	toClient := message
 	if own, wrapped := unwrapID(id); wrapped {
-		toClient = bytes.Replace(message, id, own, 1) // The id comes before the result.
+		toClient = bytes.Replace(message, id, own, 1) // The id stands before the result, so it is the first match.
 	}
 	r.writeMu.Lock()
 	_, err := r.out.Write(toClient)
