@@ -64,21 +64,21 @@ func (l *Ledger) setStopping(t *task) bool {
 		return false
 	}
 	t.state = stopping
-	if t.latestCreateTime.IsZero() { // The create panicked, so its answer is lost.
+	if t.latestCreateTime.IsZero() { // Start sets it when the create returns, so the create has panicked.
 		t.latestCreateTime = l.now().Add(maxCreateDelay)
 	}
 	l.notify()
 	return true
 }
 
-// giveUpIfMissing is called after an attempt that has not ended the search for a task. It
-// returns false if the attempts go on. It returns true if they end, and sets the state to
-// missing: the ledger is being closed, ZEGO has never shown the task, and the task is so old
-// that ZEGO would show it by now.
+// giveUpIfMissing is called after an attempt that has not found the task. It ends the attempts
+// if three things are true: the ledger is being closed, ZEGO has never shown the task, and
+// the task is so old that ZEGO would show it by now. Then it sets the state to missing and
+// returns true.
 func (l *Ledger) giveUpIfMissing(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed || t.confirmed || t.stoppedOne || t.isYoung(l.now()) {
+	if !l.closed || t.confirmed || t.stoppedBefore || t.isYoung(l.now()) {
 		return false
 	}
 	t.state = missing
@@ -106,7 +106,7 @@ func (l *Ledger) waitForNextAttempt(pause time.Duration) bool {
 }
 
 // tryStop makes one attempt to stop a task. It returns true if the task certainly does not
-// run any more, and no other one with its StreamId can appear.
+// run any more, and no other task with its StreamId can appear.
 func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
 	ctx, cancel := context.WithTimeout(l.attemptsCtx, attemptTimeout)
 	defer cancel()
@@ -116,7 +116,7 @@ func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if id == "" { // ZEGO may list the task later, unless it was the last one that could appear.
+		if id == "" { // ZEGO does not list the task, but may do so later.
 			return l.isStoppedForGood(t), nil
 		}
 		confirmed = true
@@ -132,8 +132,9 @@ func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
 	case confirmed:
 		return false, err // ZEGO may not show a task that young yet.
 	}
-	// ZEGO does not know the TaskId that its answer to the create has named, or not yet. If that
-	// TaskId is wrong, the list shows the right one.
+	// ZEGO does not know the TaskId of its own answer to the create, at least not yet. If that
+	// TaskId is wrong, the list shows the right one. As long as it does not, the attempts go
+	// on: nothing proves that the task has ended.
 	id, err = l.find(ctx, t)
 	if err != nil || id == "" {
 		return false, err
@@ -163,14 +164,15 @@ func (l *Ledger) find(ctx context.Context, t *task) (taskID string, err error) {
 	return "", nil
 }
 
-// Stop stops a stream task, whoever started it. That the task had already stopped is no
-// error. If ZEGO does not stop a task of this ledger, Stop returns ZEGO's error, and the
-// ledger goes on trying in the background.
+// Stop stops a stream task, whoever started it. If ZEGO says that the task had stopped
+// before, that is no error: Stopped tells it. If ZEGO does not stop a task of this ledger,
+// Stop returns ZEGO's error, and the ledger goes on trying in the background.
 func (l *Ledger) Stop(ctx context.Context, taskID string) (zego.Stopped, error) {
 	own, ofReplica := l.taskWithID(taskID)
 	stopped, err := l.client.StopStreamTask(ctx, taskID)
+	final := own != nil && err == nil && l.recordStop(own)
 	switch {
-	case own != nil && err == nil && l.recordStop(own):
+	case final:
 		l.removeEnded(own)
 	case own != nil:
 		// ZEGO has not stopped the task, or another one with its StreamId may still appear.
@@ -179,7 +181,7 @@ func (l *Ledger) Stop(ctx context.Context, taskID string) (zego.Stopped, error) 
 		l.recordReplicaStop(ofReplica)
 	}
 	if own != nil || ofReplica != nil {
-		l.refresh(ctx) // The place becomes free for all replicas.
+		l.refresh(ctx) // The other replicas no longer count the task towards MaxTasks.
 	}
 	return stopped, err
 }

@@ -271,7 +271,7 @@ func (l *Ledger) recordLocked(t *task) Record {
 	}
 	return Record{
 		Key: t.key, StreamID: t.streamID, RoomID: t.roomID, TaskID: t.taskID,
-		Generated: t.generatedID, Confirmed: t.confirmed, StoppedOne: t.stoppedOne, WithCaller: t.state == withCaller,
+		Generated: t.generatedID, Confirmed: t.confirmed, StoppedBefore: t.stoppedBefore, WithCaller: t.state == withCaller,
 		ReservedAt:       t.reservedAt.Add(offset).UTC(),
 		LatestCreateTime: latest.Add(offset).UTC(),
 		ExpiresAt:        t.expiresAt.Add(offset).UTC(),
@@ -283,7 +283,7 @@ func (l *Ledger) newTask(r Record) *task {
 	offset := -l.replica.clockOffset
 	t := &task{
 		key: r.Key, streamID: r.StreamID, roomID: r.RoomID, taskID: r.TaskID,
-		generatedID: r.Generated, confirmed: r.Confirmed, stoppedOne: r.StoppedOne,
+		generatedID: r.Generated, confirmed: r.Confirmed, stoppedBefore: r.StoppedBefore,
 		reservedAt: r.ReservedAt.Add(offset), latestCreateTime: r.LatestCreateTime.Add(offset), expiresAt: r.ExpiresAt.Add(offset),
 		createDeadline: r.LatestCreateTime.Add(offset), state: stopping,
 	}
@@ -297,7 +297,7 @@ func (l *Ledger) newTask(r Record) *task {
 func isOutdated(stored, current Record) bool {
 	const clockError = 5 * time.Second // The clock of the Store is known to a second or so.
 	return stored.TaskID != current.TaskID || stored.Confirmed != current.Confirmed ||
-		stored.StoppedOne != current.StoppedOne || stored.WithCaller != current.WithCaller ||
+		stored.StoppedBefore != current.StoppedBefore || stored.WithCaller != current.WithCaller ||
 		stored.LatestCreateTime.Sub(current.LatestCreateTime).Abs() > clockError
 }
 

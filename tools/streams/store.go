@@ -61,11 +61,11 @@ type Record struct {
 	RoomID   string
 	TaskID   string // Empty as long as ZEGO has not told it.
 
-	Generated  bool // A ledger generated the StreamID.
-	Confirmed  bool // ZEGO's list or status has shown the task under its TaskID.
-	StoppedOne bool // One task with this StreamID was stopped, and another one may appear until LatestCreateTime.
-	WithCaller bool // A caller has the TaskID. Otherwise the task is being created or stopped.
-	Ended      bool // The task does not run any more. Its owner has yet to remove the record.
+	Generated     bool // A ledger generated the StreamID.
+	Confirmed     bool // ZEGO's list or status has shown the task under its TaskID.
+	StoppedBefore bool // One task with this StreamID was stopped, and another one may appear until LatestCreateTime.
+	WithCaller    bool // A caller has the TaskID. Otherwise the task is being created or stopped.
+	Ended         bool // The task does not run any more. Its owner has yet to remove the record.
 
 	ReservedAt       time.Time // Before the create was sent.
 	LatestCreateTime time.Time // The latest CreateTime that ZEGO can give the task.

@@ -9,10 +9,14 @@
 //
 // [Ledger.Start] keeps the rule. When it returns, the caller has the TaskId, the task is
 // known not to exist, or [Ledger.stopInBackground] keeps the task until it is stopped, has
-// ended, or is logged as an ERROR. Nothing else in the process calls ZEGO's create or stop.
+// ended, or is logged as an ERROR. Nothing outside the package calls ZEGO's create or stop.
+//
+// One create can lead to two tasks with the same StreamId, although only one is wanted: the
+// client sends a create again when ZEGO calls itself busy, and ZEGO may carry out both. So the
+// ledger goes on looking after it has stopped one, until no other can appear.
 //
 // Several processes can share a [Store] of their tasks. A process that ends can then leave
-// its tasks to another one. From then on the ledger of that process keeps the rule for them.
+// its tasks to another one, whose ledger keeps the rule for them from then on.
 package streams
 
 import (
@@ -46,8 +50,8 @@ const (
 )
 
 const (
-	// maxListDelay is how late ZEGO's list and status may show a new task. Only a task that is
-	// older and that ZEGO does not know has ended.
+	// maxListDelay is how late ZEGO's list and status may show a new task. If ZEGO does not
+	// know a task that is older than this, the task has ended.
 	maxListDelay = 30 * time.Second
 	// maxCreateDelay is how late ZEGO may carry out a create whose answer was lost, counted from
 	// the moment at which the client gave up.
@@ -167,8 +171,8 @@ func (l *Ledger) removeEnded(t *task) {
 	}
 }
 
-// removeEndedLocked does the work of removeEnded for a task that is in the ledger. It also
-// marks the record of the task, which the next sync removes from the Store. l.mu must be held.
+// removeEndedLocked does the work of removeEnded for a task that is in the ledger. If there is
+// a Store, the next sync removes the task from there, too. l.mu must be held.
 func (l *Ledger) removeEndedLocked(t *task) {
 	l.rememberEnded(t.taskID)
 	if l.store != nil {

@@ -24,10 +24,9 @@ type task struct {
 	// latestCreateTime is the latest CreateTime that ZEGO can give the task. It is the time of
 	// ZEGO's answer to the create or, if that was lost, maxCreateDelay later. Zero until then.
 	latestCreateTime time.Time
-	// stoppedOne says that one task with this StreamId was stopped, and another one can appear
-	// until latestCreateTime. Reason: the client sends a create again when ZEGO calls itself
-	// busy. ZEGO may have carried out the first request, and may carry out the second one late.
-	stoppedOne bool
+	// stoppedBefore says that a task with this StreamId was stopped, and another one can appear
+	// until latestCreateTime. The comment of the package says why.
+	stoppedBefore bool
 }
 
 // state says who is responsible for a task.
@@ -101,7 +100,7 @@ func (l *Ledger) recordStop(t *task) (final bool) {
 		return true
 	}
 	l.rememberEnded(t.taskID)
-	t.stoppedOne, t.taskID, t.confirmed = true, "", false
+	t.stoppedBefore, t.taskID, t.confirmed = true, "", false
 	l.notify()
 	return false
 }
@@ -111,7 +110,7 @@ func (l *Ledger) recordStop(t *task) (final bool) {
 func (l *Ledger) isStoppedForGood(t *task) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return t.stoppedOne && l.now().After(t.latestCreateTime)
+	return t.stoppedBefore && l.now().After(t.latestCreateTime)
 }
 
 // recordStatus records that ZEGO's status has shown the own task with this TaskId, if there
