@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -28,18 +29,23 @@ type scrubber []hidden
 // hidden is a text that must not show, and what stands in its place.
 type hidden struct{ text, instead string }
 
+// hiddenQuery stands in the place of a signed query.
+const hiddenQuery = "[query]"
+
 // newScrubber returns a function that makes the scrubber of a request with a signed query.
 // The secret is kept in the closure, so that printing a Client cannot show it.
 func newScrubber(secret string) func(query url.Values) scrubber {
+	forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret)}
+	slices.Sort(forms)
 	var secrets scrubber
-	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+	for _, form := range slices.Compact(forms) { // Of most secrets all forms are equal.
 		secrets = append(secrets, hidden{form, "[secret]"})
 	}
 	return func(query url.Values) scrubber {
 		encoded, signature := query.Encode(), query.Get("Signature")
 		return append(scrubber{
-			{encoded, "[query]"},
-			{url.QueryEscape(encoded), "[query]"},
+			{encoded, hiddenQuery},
+			{url.QueryEscape(encoded), hiddenQuery},
 			{signature, "[signature]"},
 			{strings.ToUpper(signature), "[signature]"},
 			{query.Get("SignatureNonce"), "[nonce]"},
@@ -80,10 +86,12 @@ func (s scrubber) remove(text string) string {
 	return text
 }
 
-// body returns the body of an answer without what s hides. Usually that is body itself.
+// body returns the body of an answer without what s hides. Usually that is body itself. s is
+// the scrubber of a request.
 func (s scrubber) body(body []byte) []byte {
 	for _, h := range s {
-		if h.text != "" && bytes.Contains(body, []byte(h.text)) {
+		// A body with the query has the signature in it, which is looked for anyway.
+		if h.instead != hiddenQuery && h.text != "" && bytes.Contains(body, []byte(h.text)) {
 			return []byte(s.remove(string(body)))
 		}
 	}

@@ -71,7 +71,7 @@ func (c *Client) do(ctx context.Context, query url.Values, body []byte) (httpAns
 	if got.isRedirect() {
 		return got, nil
 	}
-	got.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	got.body, err = readBody(resp)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return httpAnswer{}, fmt.Errorf("the answer broke off after %d bytes: %w", len(got.body), err)
@@ -79,6 +79,20 @@ func (c *Client) do(ctx context.Context, query url.Values, body []byte) (httpAns
 		return httpAnswer{}, c.describeTimeout(err)
 	}
 	return got, nil
+}
+
+// readBody returns the body of resp, but at most maxAnswer+1 bytes. When reading fails it
+// returns what has come.
+func readBody(resp *http.Response) ([]byte, error) {
+	body := io.LimitReader(resp.Body, maxAnswer+1)
+	const enough = 64 << 10 // The length is only what the server says, so a large one gets no memory yet.
+	if resp.ContentLength <= 0 || resp.ContentLength > enough {
+		return io.ReadAll(body)
+	}
+	var buf bytes.Buffer
+	buf.Grow(int(resp.ContentLength) + bytes.MinRead)
+	_, err := buf.ReadFrom(body)
+	return buf.Bytes(), err
 }
 
 // describeTimeout says of an error of net/http if it is the client's own timeout.
