@@ -1,12 +1,12 @@
 package tools
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"zego-mcp/schema"
 	"zego-mcp/zego"
 
@@ -136,13 +136,13 @@ const maxResult = 1 << 20
 // compactJSON encodes a result for models: in one line, and without HTML escapes, because a
 // model would copy an escape such as \u0026 into a URL.
 func compactJSON(v any) (string, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return "", err
 	}
-	return string(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))), nil
+	return strings.TrimSuffix(text.String(), "\n"), nil
 }
 
 // advice says in a sentence what to do when ZEGO refuses a call with a code.
