@@ -27,6 +27,11 @@ func (e *env) logger(level slog.Level) *slog.Logger {
 // escapeAttr escapes what is not safe for a terminal in the message and the attributes of a
 // line, before the handler puts its colors around them.
 func escapeAttr(_ []string, attr slog.Attr) slog.Attr {
+	switch attr.Value.Kind() {
+	case slog.KindBool, slog.KindDuration, slog.KindFloat64, slog.KindInt64, slog.KindTime, slog.KindUint64:
+		return attr // Its text is safe.
+	default:
+	}
 	text := attr.Value.String()
 	if safe := escape(text, isSafe); safe != text {
 		attr.Value = slog.StringValue(safe)
