@@ -79,7 +79,7 @@ func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer
 	inputEnded := make(chan struct{})
 	go func() {
 		defer close(inputEnded)
-		r.readLines(bufio.NewReaderSize(in, 64<<10))
+		r.readLines(bufio.NewReaderSize(in, 16<<10))
 	}()
 	ended := make(chan error, 1)
 	go func() { ended <- listen(context.WithoutCancel(ctx), s, r, log) }()
