@@ -156,6 +156,7 @@ func (c *Client) findCreated(ctx context.Context, want RTCConfig, start time.Tim
 			created := time.Unix(task.CreateTime, 0)
 			switch {
 			case task.StreamID != want.StreamID:
+			case task.CreateTime == 0 || task.RoomID == "": // Whose the task is cannot be told.
 			case task.RoomID == want.RoomID && !created.Before(earliest):
 				return &CreatedStreamTask{TaskID: task.ID, RequestID: list.RequestID, At: created, Found: true}, false
 			default:

@@ -64,9 +64,6 @@ func (l *Ledger) setStopping(t *task) bool {
 		return false
 	}
 	t.state = stopping
-	if t.latestCreateTime.IsZero() { // Start sets it when the create returns, so the create has panicked.
-		t.latestCreateTime = l.now().Add(maxCreateDelay)
-	}
 	l.notify()
 	return true
 }
@@ -124,7 +121,7 @@ func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
 	_, err = l.client.StopStreamTask(ctx, id)
 	switch {
 	case err == nil:
-		return l.recordStop(t), nil
+		return l.recordStop(t, id), nil
 	case !errors.Is(err, zego.CodeTaskNotFound):
 		return false, err
 	case confirmed && !l.isYoung(t):
@@ -142,7 +139,7 @@ func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
 	if _, err = l.client.StopStreamTask(ctx, id); err != nil {
 		return false, err
 	}
-	return l.recordStop(t), nil
+	return l.recordStop(t, id), nil
 }
 
 // find looks a task up in ZEGO's list by its StreamId. It returns and records the TaskId, or
@@ -170,7 +167,7 @@ func (l *Ledger) find(ctx context.Context, t *task) (taskID string, err error) {
 func (l *Ledger) Stop(ctx context.Context, taskID string) (zego.Stopped, error) {
 	own, ofReplica := l.taskWithID(taskID)
 	stopped, err := l.client.StopStreamTask(ctx, taskID)
-	final := own != nil && err == nil && l.recordStop(own)
+	final := own != nil && err == nil && l.recordStop(own, taskID)
 	switch {
 	case final:
 		l.removeEnded(own)

@@ -92,8 +92,11 @@ type model struct {
 	clockOffset time.Duration // How far ZEGO's clock is ahead of ours.
 	contested   time.Time     // Until then nothing would tell a new task "chosen" in the same room from ours.
 	closing     bool          // The ledger may stop every task.
+	othersStop  []string      // The StreamIds whose tasks an agent that did not create them asked to stop.
+	created     func()        // Called when ZEGO has created a task of ours and before it answers; may be nil.
 	violations  []string
-	maxRunning  int // The most own tasks that ran at once.
+	calls       strings.Builder // What ZEGO was asked and what happened, one call a line.
+	maxRunning  int             // The most own tasks that ran at once.
 }
 
 // outage is a time in which every call of an action has the same fault.
@@ -103,17 +106,23 @@ type outage struct {
 	Fault    fault
 }
 
-// setCaller records whether a caller has our last task with a StreamId, and did not ask to
-// stop it.
-func (m *model) setCaller(stream string, has bool) {
+// setCaller records whether a caller has the TaskId that our create was answered with, and
+// did not ask to stop the task.
+func (m *model) setCaller(taskID string, has bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, t := range slices.Backward(m.tasks) {
-		if t.stream == stream && !t.foreign {
+	for _, t := range m.tasks {
+		if t.id == strings.TrimPrefix(taskID, wrongID) {
 			t.hasCaller = has
-			return
 		}
 	}
+}
+
+// letOthersStop records that an agent which did not create a task asks to stop it.
+func (m *model) letOthersStop(stream string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.othersStop = append(m.othersStop, stream)
 }
 
 // endFaults lets every call succeed from now on.
@@ -205,6 +214,9 @@ func (m *model) nextFault(action string) fault {
 
 // RoundTrip implements http.RoundTripper.
 func (m *model) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil { // As net/http does before it sends a request.
+		return nil, err
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -264,6 +276,10 @@ func (m *model) RoundTrip(r *http.Request) (*http.Response, error) {
 		return m.answer(200, zego.CodeSignatureExpired, nil), nil
 	}
 	code, data := m.carryOut(action, body, f)
+	m.note(action, body, f, code, data)
+	if m.created != nil && action == "CreateDigitalHumanStreamTask" && code == 0 {
+		m.created()
+	}
 	switch f {
 	case twice:
 		code, data = m.carryOut(action, body, f)
@@ -293,6 +309,13 @@ func (m *model) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return m.answer(200, code, data), nil
+}
+
+// note adds a call to the calls that a failing test prints.
+func (m *model) note(action string, body []byte, f fault, code zego.Code, data any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fmt.Fprintf(&m.calls, "%s %s %s: fault %d, code %d, %v\n", time.Now().UTC().Format("04:05.00"), action, body, f, code, data)
 }
 
 // isExpired reports whether the signature of a request is more than 10 minutes old or ahead.
@@ -349,7 +372,7 @@ func (m *model) carryOut(action string, body []byte, f fault) (zego.Code, any) {
 		switch {
 		case t.foreign:
 			m.violate("the task %s of another program was stopped (StreamId %s)", t.id, t.stream)
-		case t.hasCaller && !m.closing:
+		case t.hasCaller && !m.closing && !slices.Contains(m.othersStop, t.stream):
 			m.violate("the task %s was stopped while its caller had it (StreamId %s)", t.id, t.stream)
 		}
 		return 0, nil
@@ -411,6 +434,7 @@ type agent struct {
 	Leaves    time.Duration // After the beginning of its call; 0: never.
 	Lists     bool          // It lists the tasks three seconds after it got its own.
 	StopsTask bool          // It stops its task five seconds after it got it.
+	StopsAll  bool          // It creates no task, and stops every task of this server that is listed.
 }
 
 var faultyActions = []string{
@@ -464,6 +488,7 @@ func drawHistory(t *rapid.T) history {
 			Waits: rapid.Bool().Draw(t, "waits"), Panics: rapid.IntRange(0, 9).Draw(t, "panics") == 9,
 			Leaves: rapid.SampledFrom([]time.Duration{0, 0, 10 * time.Millisecond, 3 * time.Second}).Draw(t, "leaves"),
 			Lists:  rapid.Bool().Draw(t, "lists"), StopsTask: rapid.Bool().Draw(t, "stops"),
+			StopsAll: rapid.IntRange(0, 4).Draw(t, "stops all") == 4,
 		})
 	}
 	return h
@@ -538,7 +563,7 @@ func play(h history) string {
 	if len(m.violations) == 0 {
 		return ""
 	}
-	return strings.Join(m.violations, "\n") + "\nlog:\n" + p.log.String()
+	return strings.Join(m.violations, "\n") + "\nlog:\n" + p.log.String() + "calls:\n" + m.calls.String()
 }
 
 // createForeign creates a task of another program.
@@ -581,13 +606,17 @@ func (p *process) checkOwners() {
 			p.m.violate("no task runs, and none can be created: %v", err)
 			continue
 		}
-		p.m.setCaller(started.StreamID, true)
+		p.m.setCaller(started.TaskID, true)
 	}
 }
 
 // act is what one agent does.
 func (p *process) act(a agent) {
 	defer func() { _ = recover() }() // As the server does for each call.
+	if a.StopsAll {
+		p.stopAll()
+		return
+	}
 	ctx, leave := context.WithTimeout(context.Background(), 30*time.Second)
 	defer leave()
 	if a.Leaves > 0 {
@@ -613,7 +642,7 @@ func (p *process) act(a agent) {
 	if err != nil {
 		return
 	}
-	p.m.setCaller(started.StreamID, true)
+	p.m.setCaller(started.TaskID, true)
 	if a.Lists {
 		time.Sleep(3 * time.Second)
 		_, _ = p.ledger.List(ctx)
@@ -623,13 +652,24 @@ func (p *process) act(a agent) {
 		if p.KeepTasks && !p.ClosesTwice || p.hasEnded.Load() {
 			return // Close does not wait for a Stop of a task that it keeps.
 		}
-		p.m.setCaller(started.StreamID, false)
+		p.m.setCaller(started.TaskID, false)
 		own := p.ledger.Owns(context.Background(), started.TaskID)
 		_, err := p.ledger.Stop(context.Background(), started.TaskID)
 		if err != nil && !own && strings.HasPrefix(started.TaskID, wrongID) {
 			// ZEGO's answer to the create named a wrong TaskId. The caller is told that there is no
 			// such task, and finds the right one with List.
-			p.m.setCaller(started.StreamID, true)
+			p.m.setCaller(started.TaskID, true)
+		}
+	}
+}
+
+// stopAll stops the listed tasks of this server, those that are still being created included.
+func (p *process) stopAll() {
+	list, _ := p.ledger.List(context.Background())
+	for _, task := range list.Tasks {
+		if p.ledger.StartedBy(task) == streams.ThisServer && !p.KeepTasks {
+			p.m.letOthersStop(task.StreamID)
+			_, _ = p.ledger.Stop(context.Background(), task.ID)
 		}
 	}
 }

@@ -265,15 +265,11 @@ func (l *Ledger) record(t *task) Record {
 // recordLocked does the work of record. l.mu must be held.
 func (l *Ledger) recordLocked(t *task) Record {
 	offset := l.replica.clockOffset
-	latest := t.latestCreateTime
-	if latest.IsZero() {
-		latest = t.createDeadline
-	}
 	return Record{
 		Key: t.key, StreamID: t.streamID, RoomID: t.roomID, TaskID: t.taskID,
 		Generated: t.generatedID, Confirmed: t.confirmed, StoppedBefore: t.stoppedBefore, WithCaller: t.state == withCaller,
 		ReservedAt:       t.reservedAt.Add(offset).UTC(),
-		LatestCreateTime: latest.Add(offset).UTC(),
+		LatestCreateTime: t.latestCreateTime.Add(offset).UTC(),
 		ExpiresAt:        t.expiresAt.Add(offset).UTC(),
 	}
 }
@@ -285,7 +281,7 @@ func (l *Ledger) newTask(r Record) *task {
 		key: r.Key, streamID: r.StreamID, roomID: r.RoomID, taskID: r.TaskID,
 		generatedID: r.Generated, confirmed: r.Confirmed, stoppedBefore: r.StoppedBefore,
 		reservedAt: r.ReservedAt.Add(offset), latestCreateTime: r.LatestCreateTime.Add(offset), expiresAt: r.ExpiresAt.Add(offset),
-		createDeadline: r.LatestCreateTime.Add(offset), state: stopping,
+		state: stopping,
 	}
 	if r.WithCaller {
 		t.state = withCaller

@@ -236,7 +236,7 @@ func playShared(h sharedHistory) string {
 	for _, r := range replicas {
 		logs.WriteString(r.log.String())
 	}
-	return strings.Join(m.violations, "\n") + "\nlog:\n" + logs.String() + fmt.Sprintf("store: %+v", store.records)
+	return strings.Join(m.violations, "\n") + "\nlog:\n" + logs.String() + "calls:\n" + m.calls.String() + fmt.Sprintf("store: %+v", store.records)
 }
 
 // TestReplicasModel plays random histories of several replicas that share a Store.

@@ -3,8 +3,6 @@ package streams_test
 import (
 	"context"
 	"errors"
-	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -267,44 +265,31 @@ func TestCloseAtOnce(t *testing.T) {
 	})
 }
 
-// listsBeforeAnswer carries a create out, and calls list before the answer arrives.
-type listsBeforeAnswer struct {
-	to   http.RoundTripper
-	list func()
-}
-
-func (l *listsBeforeAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := l.to.RoundTrip(r)
-	if r.URL.Query().Get("Action") == "CreateDigitalHumanStreamTask" {
-		l.list()
-	}
-	return response, err
-}
-
-// TestListBeforeWrongTaskID lets ZEGO's list tell the TaskId before the answer to the create
-// names one that does not exist. The task is stopped all the same.
-func TestListBeforeWrongTaskID(t *testing.T) {
+// TestClocksOfReplicas lets a replica whose clock is wrong take a task over. It must not
+// count the task as expired.
+func TestClocksOfReplicas(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := &model{faults: map[string][]fault{"CreateDigitalHumanStreamTask": {wrongTaskID}}}
-		transport := &listsBeforeAnswer{to: m}
-		client, err := zego.New(1, strings.Repeat("x", 32), zego.Options{HTTPClient: &http.Client{Transport: transport}, QPS: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := streams.New(client, streams.Options{})
-		transport.list = func() {
-			if _, err := l.List(t.Context()); err != nil {
-				t.Error(err)
+	for _, off := range []time.Duration{-time.Hour, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			m, store := &model{}, newSharedStore()
+			a := newModelReplica("a", m, store, 0)
+			b, _ := modelLedger(t, m, streams.Options{
+				Store: replicaStore{store, "b", &gate{}}, Now: func() time.Time { return time.Now().Add(off) },
+			})
+			started, err := a.ledger.Start(t.Context(), modelRequest())
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if _, err := l.Start(t.Context(), modelRequest()); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Minute) // Until ZEGO's word about an unknown TaskId counts.
-		l.Close(t.Context())
-		if n := len(m.running()); n != 0 {
-			t.Errorf("%d tasks run", n)
-		}
-	})
+			a.gate.kill()
+			time.Sleep(time.Minute)
+			if !b.Owns(t.Context(), started.TaskID) {
+				t.Errorf("clock %v off: b does not own what it has taken over", off)
+			}
+			b.Close(t.Context())
+			if n := len(m.running()); n != 0 {
+				t.Errorf("clock %v off: %d tasks run", off, n)
+			}
+			a.ledger.Close(context.Background()) // It ends the goroutines of the killed replica.
+		})
+	}
 }

@@ -66,7 +66,6 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 	}()
 	created, err := l.create(ctx, t, req)
 	if lost, ok := errors.AsType[*zego.LostAnswerError](err); ok {
-		l.recordCreateEnd(t, "", true)
 		if isCancelled(ctx) {
 			return Started{}, context.Cause(ctx)
 		}
@@ -76,8 +75,6 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 		result = notCreated
 		return Started{}, err
 	}
-	// If the client found the task in ZEGO's list, the answer to the create was lost.
-	l.recordCreateEnd(t, created.TaskID, created.Found)
 	started := Started{
 		TaskID: created.TaskID, RoomID: t.roomID, StreamID: t.streamID,
 		Status: zego.TaskInitializing, CreatedAt: created.At, RequestID: created.RequestID,
@@ -114,38 +111,67 @@ func isCancelled(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), context.Canceled)
 }
 
-// giveToCaller records that the caller of Start gets the TaskId of t. It fails with ErrClosed
-// if Close was called meanwhile and stops t, and with *StoreError if the Store did not accept
-// the change. If it fails, the caller must not get the TaskId.
+// giveToCaller records that the caller of Start gets the TaskId of t. If it fails, the caller
+// must not get the TaskId. The error is ErrClosed if Close was called meanwhile and stops or
+// has reported t, *EndedEarlyError if Stop was called for t meanwhile, and *StoreError if the
+// Store did not accept the change.
 func (l *Ledger) giveToCaller(ctx context.Context, t *task) error {
-	l.mu.Lock()
-	closed := l.closed && !l.opts.KeepTasks
-	if !closed {
-		t.state = withCaller
-		l.notify()
+	if err := l.setWithCaller(t); err != nil {
+		return err
 	}
-	l.mu.Unlock()
-	switch {
-	case closed:
-		return ErrClosed
-	case l.store != nil:
+	if l.store != nil {
 		return l.storeWithCaller(ctx, t)
 	}
 	return nil
 }
 
-// create asks ZEGO to create the task t. It goes on when ctx ends, because only ZEGO's answer
-// tells the TaskId of the task to stop. A *zego.LostAnswerError says that the task may be
-// running. All other errors say that ZEGO has not created the task.
-func (l *Ledger) create(ctx context.Context, t *task, req StartRequest) (zego.CreatedStreamTask, error) {
+// setWithCaller sets the state of t to withCaller. It fails as giveToCaller does.
+func (l *Ledger) setWithCaller(t *task) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	isHere := l.tasks[t.streamID] == t
+	switch {
+	case l.closed && !(l.opts.KeepTasks && isHere):
+		return ErrClosed
+	case t.state != creating || !isHere:
+		return &EndedEarlyError{TaskID: t.taskID, Err: zego.CodeStreamStopped}
+	}
+	t.state = withCaller
+	l.notify()
+	return nil
+}
+
+// create asks ZEGO to create the task t, and records how that ended. It goes on when ctx
+// ends, because only ZEGO's answer tells the TaskId of the task to stop. A
+// *zego.LostAnswerError says that the task may be running. All other errors say that ZEGO has
+// not created the task.
+func (l *Ledger) create(ctx context.Context, t *task, req StartRequest) (created zego.CreatedStreamTask, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), req.Timeout)
 	defer cancel()
-	return l.client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
+	lost := true // It stays so if the client panics.
+	defer func() { l.recordCreateEnd(t, created.TaskID, lost) }()
+	created, err = l.client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
 		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: req.DigitalHumanID, BackgroundColor: req.BackgroundColor},
 		RTCConfig:          zego.RTCConfig{RoomID: t.roomID, StreamID: t.streamID},
 		TTL:                new(int(req.TTL / time.Second)),
 		MaxIdleTime:        new(int(req.MaxIdleTime / time.Second)),
 	})
+	switch {
+	case err == nil && l.isOfAnother(created.TaskID, t):
+		created, err = zego.CreatedStreamTask{}, lostAnswer(errors.New("the answer names another stream task"))
+	case t.generatedID && errors.Is(err, zego.CodeStreamIDExists):
+		err = lostAnswer(err) // No other task has the StreamId, so an earlier request has created this one.
+	}
+	// If the client has found the task in ZEGO's list, the answer to the create was lost, too.
+	_, lost = errors.AsType[*zego.LostAnswerError](err)
+	lost = lost || created.Found
+	return created, err
+}
+
+// lostAnswer returns an error which says that the task may be running, although ZEGO's answer
+// to the create has come.
+func lostAnswer(err error) error {
+	return &zego.LostAnswerError{Action: "CreateDigitalHumanStreamTask", Err: err}
 }
 
 // reserve adds a new task to the ledger. If there is no place for it, or if an own task has
@@ -159,8 +185,8 @@ func (l *Ledger) reserve(ctx context.Context, req StartRequest) (*task, error) {
 		return nil, err
 	}
 	t.reservedAt = l.now()
-	t.createDeadline = t.reservedAt.Add(req.Timeout + maxCreateDelay)
-	t.expiresAt = t.createDeadline.Add(req.TTL + maxEndDelay)
+	t.latestCreateTime = t.reservedAt.Add(req.Timeout + maxCreateDelay)
+	t.expiresAt = t.latestCreateTime.Add(req.TTL + maxEndDelay)
 	err := l.add(ctx, t)
 	_, full := errors.AsType[*LimitError](err)
 	_, used := errors.AsType[*StreamIDInUseError](err)

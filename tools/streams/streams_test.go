@@ -131,7 +131,7 @@ func second[T any](_ T, err error) error { return err }
 func TestRecover(t *testing.T) {
 	t.Parallel()
 	sim := &zegosim.Server{StartDelay: -1}
-	isDead := func(process string) bool { return process == "dead" }
+	isDead := func(process string) bool { return process != "alive" && process != "new" }
 	start := func(mark streams.Mark, streamID string) string {
 		l, _ := ledger(t, sim, streams.Options{Mark: mark})
 		req := request()

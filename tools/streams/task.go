@@ -2,6 +2,7 @@ package streams
 
 import (
 	"crypto/rand"
+	"slices"
 	"time"
 	"zego-mcp/zego"
 )
@@ -13,16 +14,16 @@ type task struct {
 	roomID, streamID string
 	generatedID      bool      // The ledger generated the StreamId, so no other task can have it.
 	reservedAt       time.Time // Before the create was sent.
-	createDeadline   time.Time // ZEGO carries the create out before that, or never.
-	expiresAt        time.Time // ZEGO has ended the task by then, even if it was created at createDeadline.
+	expiresAt        time.Time // ZEGO has ended the task by then, however late it carried out the create.
 
 	state  state
 	taskID string // Empty as long as ZEGO has not told it.
 	// confirmed says that ZEGO's list or status has shown the task under its TaskId. Until then
 	// the TaskId is known only from the answer to the create, and that answer may be garbled.
 	confirmed bool
-	// latestCreateTime is the latest CreateTime that ZEGO can give the task. It is the time of
-	// ZEGO's answer to the create or, if that was lost, maxCreateDelay later. Zero until then.
+	// latestCreateTime is the latest CreateTime that ZEGO can give the task. When ZEGO has
+	// answered the create, it is the time of the answer. If the answer was lost, it is
+	// maxCreateDelay after the client gave up. Before that it is the latest of these times.
 	latestCreateTime time.Time
 	// stoppedBefore says that a task with this StreamId was stopped, and another one can appear
 	// until latestCreateTime. The comment of the package says why.
@@ -52,7 +53,7 @@ func (t *task) name() string {
 }
 
 // isYoung reports whether, at now, ZEGO may not show the task yet, because the task may be
-// that new. It is false as long as ZEGO has not answered the create. Ledger.mu must be held.
+// that new. Ledger.mu must be held.
 func (t *task) isYoung(now time.Time) bool { return now.Sub(t.latestCreateTime) < maxListDelay }
 
 // matches reports whether other, which ZEGO has described, is this task. If the ledger
@@ -70,7 +71,7 @@ func (t *task) matches(other zego.StreamTask, clockOffset time.Duration) bool {
 	const rounding = 2 * time.Second // CreateTime and ZEGO's clock are told in whole seconds.
 	created := time.Unix(other.CreateTime, 0).Add(-clockOffset)
 	createdTooEarly := created.Before(t.reservedAt.Add(-rounding))
-	createdTooLate := !t.latestCreateTime.IsZero() && created.After(t.latestCreateTime.Add(rounding))
+	createdTooLate := created.After(t.latestCreateTime.Add(rounding))
 	return other.RoomID == t.roomID && !createdTooEarly && !createdTooLate
 }
 
@@ -84,25 +85,45 @@ func (l *Ledger) recordCreateEnd(t *task, taskID string, lost bool) {
 	if lost {
 		t.latestCreateTime = t.latestCreateTime.Add(maxCreateDelay)
 	}
-	if !t.confirmed { // Otherwise ZEGO's list has told the TaskId, and the answer may be wrong.
-		t.taskID = taskID
+	if taskID != "" && taskID != t.taskID { // If ZEGO's list has told another TaskId, one of both is wrong or has ended.
+		t.taskID, t.confirmed = taskID, false
 	}
 	l.notify()
 }
 
 // recordStop records that ZEGO has stopped a task with the StreamId of t. If it returns
 // true, no other task with this StreamId can appear, and the caller removes t. If it returns
-// false, t must stay in the ledger, because another such task may still appear.
-func (l *Ledger) recordStop(t *task) (final bool) {
+// false, t must stay in the ledger, for one of three reasons: the create has not been
+// answered yet, its answer was lost a short time ago, or ZEGO has named another task meanwhile.
+func (l *Ledger) recordStop(t *task, taskID string) (final bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.now().Before(t.latestCreateTime) {
+	hasOther := t.taskID != "" && t.taskID != taskID
+	if !hasOther && !l.now().Before(t.latestCreateTime) {
 		return true
 	}
-	l.rememberEnded(t.taskID)
-	t.stoppedBefore, t.taskID, t.confirmed = true, "", false
+	l.rememberEnded(taskID)
+	t.stoppedBefore = true
+	if !hasOther {
+		t.taskID, t.confirmed = "", false
+	}
 	l.notify()
 	return false
+}
+
+// isOfAnother reports whether a TaskId in ZEGO's answer to the create of t cannot be that of
+// t, because another task of this server has it or had it.
+func (l *Ledger) isOfAnother(taskID string, t *task) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, tasks := range []map[string]*task{l.tasks, l.replica.otherTasks} {
+		for _, other := range tasks {
+			if other.key != t.key && other.taskID == taskID {
+				return true
+			}
+		}
+	}
+	return !t.stoppedBefore && slices.Contains(l.endedIDs, taskID)
 }
 
 // isStoppedForGood reports whether a task with the StreamId of t was stopped, and the time
