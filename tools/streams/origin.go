@@ -71,48 +71,90 @@ func (l *Ledger) Get(ctx context.Context, taskID string) (zego.StreamTask, error
 
 // Recover looks for running stream tasks that other processes of zego-mcp started. It stops
 // those that a process of this installation left running when it died, unless
-// Options.KeepTasks is set. It logs a warning for each of the others. If ZEGO or the Store
-// does not answer, it logs a warning and stops nothing.
+// Options.KeepTasks is set. It logs a warning for each of the others.
+//
+// Recover returns after it has looked once. In the background it looks again for a minute,
+// because ZEGO may show the last task of a process that has just died only then. If ZEGO does
+// not answer, it goes on until it does. Close ends it.
 func (l *Ledger) Recover(ctx context.Context) {
 	if l.client == nil {
 		return
 	}
+	start := time.Now()
+	err := l.stopLeftBehind(ctx, true)
+	if err != nil {
+		l.log.Warn("could not look for stream tasks that an earlier process left behind; this server looks again later", "err", logText(err))
+	}
+	go func() {
+		for warned := err == nil; l.waitForNextLook(); {
+			isLast := time.Since(start) >= maxCreateDelay+maxListDelay
+			ctx, cancel := context.WithTimeout(l.attemptsCtx, attemptTimeout)
+			err := l.stopLeftBehind(ctx, !warned)
+			cancel()
+			warned = warned || err == nil
+			if isLast && err == nil {
+				return
+			}
+		}
+	}()
+}
+
+// lookInterval is the time between two looks of Recover.
+const lookInterval = 15 * time.Second
+
+// waitForNextLook waits for lookInterval. It returns false when Close is called.
+func (l *Ledger) waitForNextLook() bool {
+	timer := time.NewTimer(lookInterval)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-l.closing:
+		return false
+	}
+}
+
+// stopLeftBehind does the work of Recover once. It logs the warnings for tasks that it does
+// not stop only if warns is true.
+func (l *Ledger) stopLeftBehind(ctx context.Context, warns bool) error {
 	list, err := l.List(ctx)
 	if err == nil {
 		err = l.sync(ctx) // The tasks of other replicas must be known below.
 	}
 	if err != nil {
-		l.log.Warn("could not look for stream tasks that an earlier process left behind", "err", logText(err))
-		return
+		return err
 	}
 	for _, listed := range list.Tasks {
 		if l.StartedBy(listed) != Orphan {
 			continue
 		}
 		attrs := []any{"task", listed.ID, "stream", listed.StreamID, "room", listed.RoomID, "created", time.Unix(listed.CreateTime, 0).UTC().Format(time.RFC3339)}
-		if l.opts.KeepTasks || !l.opts.Mark.isDead(listed.StreamID) {
+		if !l.opts.KeepTasks && l.opts.Mark.isDead(listed.StreamID) {
+			if t := l.adopt(listed); t != nil {
+				l.log.Warn("stopping a stream task that an earlier process of this server left behind when it died", attrs...)
+				l.stopInBackground(t)
+			}
+		} else if warns {
 			l.log.Warn("a stream task of another zego-mcp is running, and ZEGO bills it; if that zego-mcp has ended, stop the task with stop_stream_task", attrs...)
-			continue
 		}
-		l.log.Warn("stopping a stream task that an earlier process of this server left behind when it died", attrs...)
-		l.adopt(listed)
 	}
+	return nil
 }
 
-// adopt puts a task into the ledger that a dead process left running, and stops it.
-func (l *Ledger) adopt(listed zego.StreamTask) {
+// adopt puts a task into the ledger that a dead process left running, and returns the task. It
+// returns nil if the task is in the ledger already, or if Close was called. In the latter
+// case the next process finds the task.
+func (l *Ledger) adopt(listed zego.StreamTask) *task {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.tasks[listed.StreamID] != nil {
+		return nil
+	}
 	t := &task{
 		key: newKey(), roomID: listed.RoomID, streamID: listed.StreamID, taskID: listed.ID, generatedID: true,
-		confirmed: true, state: withCaller,
+		confirmed: true, state: withCaller, // The caller was one of the dead process.
 		latestCreateTime: l.now(), expiresAt: l.now().Add(maxTTLAtZEGO),
 	}
-	l.mu.Lock()
-	known := l.tasks[t.streamID] != nil
-	if !known {
-		l.tasks[t.streamID] = t
-	}
-	l.mu.Unlock()
-	if !known {
-		l.stopInBackground(t)
-	}
+	l.tasks[t.streamID] = t
+	return t
 }

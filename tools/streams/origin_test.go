@@ -1,0 +1,66 @@
+package streams_test
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+	"zego-mcp/tools/streams"
+)
+
+// nextProcess is the mark of a process that starts after the process "dead" has died.
+var nextProcess = streams.Mark{Installation: "here", Process: "next", IsDead: func(process string) bool { return process == "dead" }}
+
+const leftBehind = "zego-mcp-here-dead-1" // A StreamId that the process "dead" has generated.
+
+// TestCloseWhileRecovering calls Close while Recover waits for ZEGO's list.
+func TestCloseWhileRecovering(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{}
+		_, _ = m.create("room", leftBehind, time.Hour, false)
+		transport := &interceptor{to: m}
+		l, log := modelLedger(t, transport, streams.Options{Mark: nextProcess})
+		transport.after = func(action string, _ *http.Response) {
+			if action == listAction {
+				l.Close(t.Context())
+			}
+		}
+		l.Recover(t.Context())
+		time.Sleep(time.Minute)
+		if len(m.running()) != 1 || log.String() != "" {
+			t.Errorf("the log promises what nobody does any more:\n%s", log)
+		}
+	})
+}
+
+// TestRecoverLooksAgain starts a process right after another one of its installation has died.
+func TestRecoverLooksAgain(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		listLag time.Duration
+		created time.Duration // After the start of the process.
+		down    time.Duration // For how long ZEGO's list does not answer.
+	}{
+		{name: "the list lags behind", listLag: 20 * time.Second},
+		{name: "a late create", created: 25 * time.Second},
+		{name: "a late create, and the list lags behind", created: 25 * time.Second, listLag: 25 * time.Second},
+		{name: "ZEGO does not answer", down: 3 * time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &model{born: time.Now(), listLag: tt.listLag, outages: []outage{{Action: listAction, Fault: gatewayBefore, To: tt.down}}}
+			l, log := modelLedger(t, m, streams.Options{Mark: nextProcess})
+			go func() {
+				time.Sleep(tt.created)
+				_, _ = m.create("room", leftBehind, time.Hour, false)
+			}()
+			l.Recover(t.Context())
+			time.Sleep(5 * time.Minute)
+			if n := len(m.running()); n != 0 {
+				t.Errorf("%s: %d tasks run; log:\n%s", tt.name, n, log)
+			}
+			l.Close(t.Context())
+		})
+	}
+}
