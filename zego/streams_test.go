@@ -94,8 +94,9 @@ func running(created time.Time) string {
 func TestCreateOnce(t *testing.T) {
 	t.Parallel()
 	const create, query = "CreateDigitalHumanStreamTask", "QueryDigitalHumanStreamTasks"
-	// The tasks are created when their turn comes: on a busy machine that is seconds later.
-	listed, none := running(time.Now().Add(time.Minute)), succeeded(`{"TaskList":null}`)
+	// The clocks of the client and of ZEGO stand still, so that a busy machine changes nothing.
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	listed, none := running(now), succeeded(`{"TaskList":null}`)
 	for _, tt := range []struct {
 		name            string
 		creates, lists  []string
@@ -111,26 +112,30 @@ func TestCreateOnce(t *testing.T) {
 		{"lost, and listed late", []string{""}, []string{none, none, listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 3},
 		{"lost, and the list fails once", []string{""}, []string{refused(zego.CodeNoPermission), listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 2},
 		{"lost, and not listed", []string{""}, []string{none}, zego.CreatedStreamTask{}, true, 0, 1, 3},
-		{"lost, and an old task listed", []string{""}, []string{running(time.Now().Add(-time.Hour))}, zego.CreatedStreamTask{}, true, 0, 1, 3},
+		{"lost, and an old task listed", []string{""}, []string{running(now.Add(-time.Hour))}, zego.CreatedStreamTask{}, true, 0, 1, 3},
 		{"busy, then answered", []string{refused(zego.CodeSystemBusy), succeeded(`{"TaskId":"t"}`)}, nil, zego.CreatedStreamTask{TaskID: "t", RequestID: "r"}, false, 0, 2, 0},
 		{"refused", []string{refused(zego.CodeConcurrencyExceeded)}, nil, zego.CreatedStreamTask{}, false, zego.CodeConcurrencyExceeded, 1, 0},
 		{"system error, and listed", []string{refused(zego.CodeSystemError)}, []string{listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 1, 1},
 		{"system error, and not listed", []string{refused(zego.CodeSystemError)}, []string{none}, zego.CreatedStreamTask{}, true, zego.CodeSystemError, 1, 3},
 		{"busy, but created", []string{refused(zego.CodeSystemBusy), refused(zego.CodeStreamIDExists)}, []string{listed}, zego.CreatedStreamTask{TaskID: "t", RequestID: "r", Found: true}, false, 0, 2, 1},
 		{"busy, then refused, and not listed", []string{refused(zego.CodeSystemBusy), refused(zego.CodeConcurrencyExceeded)}, []string{none}, zego.CreatedStreamTask{}, true, zego.CodeConcurrencyExceeded, 2, 3},
-		{"StreamId of another", []string{refused(zego.CodeStreamIDExists)}, []string{running(time.Now().Add(-10 * time.Second))}, zego.CreatedStreamTask{}, false, zego.CodeStreamIDExists, 1, 3},
+		{"busy, but created, and the list has no times", []string{refused(zego.CodeSystemBusy), refused(zego.CodeStreamIDExists)}, []string{running(time.Unix(0, 0))}, zego.CreatedStreamTask{}, true, zego.CodeStreamIDExists, 2, 3},
+		{"StreamId of another", []string{refused(zego.CodeStreamIDExists)}, []string{running(now.Add(-10 * time.Second))}, zego.CreatedStreamTask{}, false, zego.CodeStreamIDExists, 1, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			upstream := &script{answers: map[string][]string{create: tt.creates, query: tt.lists}}
-			client := newClient(t, upstream, zego.Options{})
+			client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Date", now.Format(http.TimeFormat))
+				upstream.ServeHTTP(w, r)
+			}), zego.Options{Now: func() time.Time { return now }})
 			got, err := client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{RTCConfig: zego.RTCConfig{RoomID: "room", StreamID: "mine"}})
 			lost := new(zego.LostAnswerError)
 			if errors.As(err, &lost) != tt.lost || tt.code != 0 && !errors.Is(err, tt.code) || !tt.lost && tt.code == 0 && err != nil {
 				t.Errorf("got %v", err)
 			}
-			if age := time.Since(got.At); got.TaskID != "" && age > time.Minute {
-				t.Errorf("created %v ago", age)
+			if got.TaskID != "" && !got.At.Equal(now) {
+				t.Errorf("created at %v, want %v", got.At, now)
 			}
 			if got.At = (time.Time{}); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)

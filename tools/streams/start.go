@@ -131,7 +131,7 @@ func (l *Ledger) setWithCaller(t *task) error {
 	defer l.mu.Unlock()
 	isHere := l.tasks[t.streamID] == t
 	switch {
-	case l.closed && !(l.opts.KeepTasks && isHere):
+	case l.closed && (!l.opts.KeepTasks || !isHere):
 		return ErrClosed
 	case t.state != creating || !isHere:
 		return &EndedEarlyError{TaskID: t.taskID, Err: zego.CodeStreamStopped}
