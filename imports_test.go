@@ -22,14 +22,15 @@ type importRule struct {
 }
 
 // importRules let every package import only what stands below it: main → internal →
-// tools → tools/streams → zego, tools → schema, and zego/zegosim → zego. The first rule
-// whose folder matches applies. A folder without a rule fails the test.
+// tools → tools/streams → zego, tools → tools/match, tools → schema, and zego/zegosim →
+// zego. The first rule whose folder matches applies. A folder without a rule fails the test.
 var importRules = []importRule{
 	{folder: ".", imports: "internal/cli", mcp: true},
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
 	{folder: "tools", imports: "tools/... schema zego", tests: "internal/leaktest zego/zegosim", mcp: true},
+	{folder: "tools/match"},
 	{folder: "tools/streams", imports: "zego", tests: "internal/leaktest zego/zegosim"},
 	{folder: "schema"},
 	{folder: "zego", tests: "internal/leaktest zego/zegosim"},
