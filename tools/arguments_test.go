@@ -19,7 +19,7 @@ func TestBadArguments(t *testing.T) {
 	t.Parallel()
 	requests := make(chan string, 100)
 	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Observe: func(call zegosim.Call) { requests <- call.Action }}, tools.Config{})
-	const known = "(known: FetchMode, Offset, Limit)"
+	const known = "(known: FetchMode, Detail, Offset, Limit)"
 	for _, tt := range []struct{ tool, arguments, want string }{
 		{"list_digital_humans", `{"Limit":50}`, "Limit must be an integer from 1 to 20, got 50"},
 		{"list_digital_humans", `{"Limit":0}`, "Limit must be an integer from 1 to 20, got 0"},

@@ -1,10 +1,12 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"iter"
-	"strings"
+	"slices"
 	"time"
+	"zego-mcp/tools/match"
 	"zego-mcp/zego"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -60,26 +62,23 @@ func (c completions) complete(ctx context.Context, name string, argument mcp.Com
 	return completion, err
 }
 
-// matching returns the values that contain typed, each once. Those that begin with typed
-// come first.
+// matching returns the values that match what was typed, each once and the best one first.
 func matching(typed string, values iter.Seq[string]) *mcp.Completion {
-	typed = normalize(typed)
+	query := match.NewQuery(typed)
 	seen := map[string]bool{}
-	var prefixed, containing []string
+	var found []matched[string]
 	for value := range values {
-		normalized := normalize(value)
-		switch {
-		case seen[value]:
-		case strings.HasPrefix(normalized, typed):
-			prefixed = append(prefixed, value)
-		case strings.Contains(normalized, typed):
-			containing = append(containing, value)
+		if score, ok := query.Score(match.Entry{Name: value}); ok && !seen[value] {
+			found = append(found, matched[string]{value, score})
 		}
 		seen[value] = true
 	}
-	all := append(prefixed, containing...)
-	shown := append([]string{}, all[:min(len(all), maxCompletions)]...)
-	return &mcp.Completion{Values: shown, Total: len(all), HasMore: len(all) > len(shown)}
+	slices.SortStableFunc(found, func(a, b matched[string]) int { return cmp.Compare(b.score, a.score) })
+	shown := []string{}
+	for _, m := range found[:min(len(found), maxCompletions)] {
+		shown = append(shown, m.item)
+	}
+	return &mcp.Completion{Values: shown, Total: len(found), HasMore: len(found) > len(shown)}
 }
 
 // humanNames yields the names of all digital humans. It ends at the first error.
@@ -100,8 +99,9 @@ func timbreNames(ctx context.Context, client *zego.Client, humanName string) ite
 	return func(yield func(string) bool) {
 		owners := []string{}
 		if humanName != "" {
+			query := match.NewQuery(humanName)
 			for human, err := range client.AllDigitalHumans(ctx, zego.FetchAll) {
-				if err == nil && normalize(human.Name) == normalize(humanName) {
+				if err == nil && query.Names(human.Name) {
 					owners = append(owners, human.ID)
 				}
 			}

@@ -3,19 +3,23 @@ package tools
 import "context"
 
 type getDigitalHumanInput struct {
-	DigitalHumanID string `json:"DigitalHumanId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"From list_digital_humans"`
+	DigitalHumanID string `json:"DigitalHumanId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"From find_digital_humans"`
 }
 
 type getDigitalHumanOutput struct {
-	digitalHuman
-	AvatarURLExpiresAt string `json:"AvatarUrlExpiresAt" jsonschema_description:"RFC 3339, UTC; AvatarUrl stops working then"`
-	RequestID          string `json:"RequestId"`
+	DigitalHumanID     string    `json:"DigitalHumanId"`
+	Name               string    `json:"Name"`
+	AvatarURL          string    `json:"AvatarUrl" jsonschema_description:"Picture; works for 24 hours"`
+	IsPublic           bool      `json:"IsPublic" jsonschema_description:"true: open to every project; false: this project's own"`
+	Actions            []gesture `json:"Actions" jsonschema_description:"Gestures it can make"`
+	AvatarURLExpiresAt string    `json:"AvatarUrlExpiresAt" jsonschema_description:"RFC 3339, UTC; AvatarUrl stops working then"`
+	RequestID          string    `json:"RequestId"`
 }
 
 var getDigitalHuman = tool[getDigitalHumanInput, getDigitalHumanOutput]{
 	name:        "get_digital_human",
 	title:       "Get a digital human",
-	description: "Get one digital human by its DigitalHumanId: name, picture, gestures. Free, changes nothing. Find ids with list_digital_humans.",
+	description: "Get one digital human: name, picture URL, gestures with preview videos. Free, changes nothing.",
 	toolset:     Assets,
 	effect:      readOnly,
 	advice:      humanAdvice,
@@ -25,7 +29,8 @@ var getDigitalHuman = tool[getDigitalHumanInput, getDigitalHumanOutput]{
 			return getDigitalHumanOutput{}, err
 		}
 		return getDigitalHumanOutput{
-			digitalHuman:       digitalHumanOf(info.DigitalHuman),
+			DigitalHumanID: info.ID, Name: info.Name, AvatarURL: info.AvatarURL, IsPublic: info.IsPublic,
+			Actions:            gesturesOf(info.DigitalHuman),
 			AvatarURLExpiresAt: avatarExpiry(info.At),
 			RequestID:          info.RequestID,
 		}, nil

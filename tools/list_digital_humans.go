@@ -1,23 +1,25 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"time"
 	"zego-mcp/zego"
 )
 
 type listDigitalHumansInput struct {
-	FetchMode *int `json:"FetchMode,omitempty" jsonschema:"minimum=1,maximum=3,default=1" jsonschema_description:"Which ones: 1 all (default), 2 public only, 3 private only (the project's own)"`
-	Offset    *int `json:"Offset,omitempty" jsonschema:"minimum=0,maximum=1000000,default=0" jsonschema_description:"Entries to skip, 0 to 1000000 (default 0); NextOffset of the page before"`
-	Limit     *int `json:"Limit,omitempty" jsonschema:"minimum=1,maximum=20,default=20" jsonschema_description:"Entries to return, 1 to 20 (default 20)"`
+	FetchMode *int   `json:"FetchMode,omitempty" jsonschema:"minimum=1,maximum=3,default=1" jsonschema_description:"1 all (default), 2 public, 3 private (the project's own)"`
+	Detail    string `json:"Detail,omitempty" jsonschema:"enum=brief,enum=full,default=full" jsonschema_description:"brief: no pictures, gestures by name (default full)"`
+	Offset    *int   `json:"Offset,omitempty" jsonschema:"minimum=0,maximum=1000000,default=0" jsonschema_description:"Entries to skip, 0 to 1000000 (default 0)"`
+	Limit     *int   `json:"Limit,omitempty" jsonschema:"minimum=1,maximum=20,default=20" jsonschema_description:"1 to 20 (default 20)"`
 }
 
 type listDigitalHumansOutput struct {
-	Total              int            `json:"Total" jsonschema_description:"Matches over all pages"`
-	DigitalHumans      []digitalHuman `json:"DigitalHumans"`
-	NextOffset         *int           `json:"NextOffset,omitempty" jsonschema_description:"Offset of the next page; absent on the last one"`
-	AvatarURLsExpireAt string         `json:"AvatarUrlsExpireAt" jsonschema_description:"RFC 3339, UTC; AvatarUrl values stop working then"`
-	RequestID          string         `json:"RequestId"`
+	Total              int           `json:"Total" jsonschema_description:"Matches over all pages"`
+	DigitalHumans      []listedHuman `json:"DigitalHumans"`
+	NextOffset         *int          `json:"NextOffset,omitempty" jsonschema_description:"Offset of the next page; absent on the last one"`
+	AvatarURLsExpireAt string        `json:"AvatarUrlsExpireAt,omitempty" jsonschema_description:"RFC 3339, UTC; AvatarUrl values stop working then"`
+	RequestID          string        `json:"RequestId"`
 }
 
 // humanAdvice is what to do when ZEGO does not accept a DigitalHumanId.
@@ -25,13 +27,15 @@ var humanAdvice = advice{
 	zego.CodeDigitalHumanNotFound: "Call list_digital_humans and pass one of its DigitalHumanId values.",
 }
 
-// digitalHuman is one digital human in a result.
-type digitalHuman struct {
+// listedHuman is one digital human in a list. With Detail full it has AvatarURL and Actions,
+// and with brief the names of its gestures instead.
+type listedHuman struct {
 	DigitalHumanID string    `json:"DigitalHumanId"`
 	Name           string    `json:"Name"`
-	AvatarURL      string    `json:"AvatarUrl" jsonschema_description:"Picture; works for 24 hours"`
+	AvatarURL      *string   `json:"AvatarUrl,omitempty" jsonschema_description:"Picture; works for 24 hours; full only"`
 	IsPublic       bool      `json:"IsPublic" jsonschema_description:"true: open to every project; false: this project's own"`
-	Actions        []gesture `json:"Actions" jsonschema_description:"Gestures it can make"`
+	Actions        []gesture `json:"Actions,omitzero" jsonschema_description:"Gestures it can make; full only"`
+	Gestures       []string  `json:"Gestures,omitempty" jsonschema_description:"Action values for do_action; brief only; absent: none"`
 }
 
 type gesture struct {
@@ -42,7 +46,7 @@ type gesture struct {
 var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 	name:        "list_digital_humans",
 	title:       "List digital humans",
-	description: "List the digital humans (talking avatars) that this ZEGOCLOUD project can use: ids, names, pictures, gestures. One page of at most 20; go on with Offset=NextOffset. Free, changes nothing. For one whose id you know, call get_digital_human.",
+	description: "List the digital humans (talking avatars) of this ZEGOCLOUD project as ZEGO does, page by page: ids, names, pictures, gestures. Go on with Offset=NextOffset. Free, changes nothing. To search, call find_digital_humans.",
 	toolset:     Assets,
 	effect:      readOnly,
 	run: func(ctx context.Context, d deps, in listDigitalHumansInput) (listDigitalHumansOutput, error) {
@@ -53,18 +57,14 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 			return listDigitalHumansOutput{}, err
 		}
 		out := listDigitalHumansOutput{
-			Total:              page.Total,
-			DigitalHumans:      make([]digitalHuman, 0, len(page.DigitalHumans)),
-			AvatarURLsExpireAt: avatarExpiry(page.At),
-			RequestID:          page.RequestID,
+			Total:         page.Total,
+			DigitalHumans: listedHumansOf(page.DigitalHumans, cmp.Or(in.Detail, detailFull)),
+			RequestID:     page.RequestID,
 		}
-		for _, human := range page.DigitalHumans {
-			out.DigitalHumans = append(out.DigitalHumans, digitalHumanOf(human))
+		if in.Detail != detailBrief {
+			out.AvatarURLsExpireAt = avatarExpiry(page.At)
 		}
-		next := len(page.DigitalHumans)
-		if in.Offset != nil {
-			next += *in.Offset
-		}
+		next := or(in.Offset, 0) + len(page.DigitalHumans)
 		if len(page.DigitalHumans) > 0 && next < page.Total {
 			out.NextOffset = &next
 		}
@@ -72,15 +72,30 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 	},
 }
 
-func digitalHumanOf(human zego.DigitalHuman) digitalHuman {
+// listedHumansOf returns digital humans as lists have them, with the given Detail.
+func listedHumansOf(humans []zego.DigitalHuman, detail string) []listedHuman {
+	listed := make([]listedHuman, 0, len(humans))
+	for _, human := range humans {
+		entry := listedHuman{DigitalHumanID: human.ID, Name: human.Name, IsPublic: human.IsPublic}
+		if detail == detailFull {
+			entry.AvatarURL, entry.Actions = &human.AvatarURL, gesturesOf(human)
+		} else {
+			for _, g := range human.Gestures {
+				entry.Gestures = append(entry.Gestures, g.Name)
+			}
+		}
+		listed = append(listed, entry)
+	}
+	return listed
+}
+
+// gesturesOf returns the gestures of a digital human; never nil.
+func gesturesOf(human zego.DigitalHuman) []gesture {
 	gestures := make([]gesture, 0, len(human.Gestures))
 	for _, g := range human.Gestures {
 		gestures = append(gestures, gesture{Action: g.Name, PreviewURL: g.PreviewURL})
 	}
-	return digitalHuman{
-		DigitalHumanID: human.ID, Name: human.Name, AvatarURL: human.AvatarURL,
-		IsPublic: human.IsPublic, Actions: gestures,
-	}
+	return gestures
 }
 
 // avatarExpiry returns when the AvatarUrl values of an answer stop working, as RFC 3339 in

@@ -18,7 +18,7 @@ const lists = [
 ];
 
 const range = (name, from, to, got) => `${name} must be an integer from ${from} to ${to}, got ${got}`;
-const known = '(known: FetchMode, Offset, Limit)';
+const known = '(known: FetchMode, Detail, Offset, Limit)';
 const unknown = (name, meant) => `unknown argument "${name}"; did you mean "${meant}"? ${known}`;
 const refused = [
   { args: { Limit: 50 }, text: range('Limit', 1, 20, '50') },

@@ -35,7 +35,7 @@ type result struct {
 		IsError           bool
 		StructuredContent struct {
 			Total         int
-			Complete      bool
+			SearchedAll   bool
 			DigitalHumans []struct{ DigitalHumanID string } `json:"DigitalHumans"`
 		}
 	}

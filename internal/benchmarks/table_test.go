@@ -311,7 +311,7 @@ func (t *table) allHumans() {
 	answer := parse(t.tb, r.send(fmt.Sprintf(
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_digital_humans","arguments":{"Query":"Human %d"}}}`, humans-1)))
 	ours := time.Since(start)
-	if found := answer.Result.StructuredContent; !found.Complete || len(found.DigitalHumans) != 1 {
+	if found := answer.Result.StructuredContent; !found.SearchedAll || len(found.DigitalHumans) != 1 {
 		t.tb.Errorf("find_digital_humans: %+v", answer.Result)
 	}
 	r.stop()

@@ -134,7 +134,7 @@ type answer struct {
 	DriveID        string `json:"DriveId"`
 	DigitalHumanID string `json:"DigitalHumanId"`
 	Total          int
-	Complete       bool
+	SearchedAll    bool
 	DigitalHumans  []struct {
 		DigitalHumanID string `json:"DigitalHumanId"`
 	}
@@ -144,7 +144,7 @@ type answer struct {
 func (c *clients) find(index int) toolCall {
 	id := c.humans[index].ID
 	return toolCall{"find_digital_humans", map[string]any{"Query": id}, func(a answer) error {
-		if a.Complete && (len(a.DigitalHumans) != 1 || a.DigitalHumans[0].DigitalHumanID != id) {
+		if a.SearchedAll && (len(a.DigitalHumans) != 1 || a.DigitalHumans[0].DigitalHumanID != id) {
 			return fmt.Errorf("asked for %s, got %v", id, a.DigitalHumans)
 		}
 		return nil

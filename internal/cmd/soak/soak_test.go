@@ -79,7 +79,7 @@ func TestTaskLeft(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	humans := zegosim.DefaultHumans()
 	page := func(total int, humans ...zego.DigitalHuman) *mcp.CallToolResult {
-		a := answer{Total: total, Complete: true}
+		a := answer{Total: total, SearchedAll: true}
 		for _, human := range humans {
 			a.DigitalHumans = append(a.DigitalHumans, struct {
 				DigitalHumanID string `json:"DigitalHumanId"`
