@@ -59,7 +59,7 @@ func TestLog(t *testing.T) {
 	callTool(t.Context(), t, s, "get_digital_human", `{"DigitalHumanId":"private words"}`)
 	callTool(t.Context(), t, s, "get_digital_human", `{"private words":1}`)
 	want := `level=INFO msg="tool call" tool=list_digital_humans action=GetDigitalHumanList attempts=1 code=0 request_id=00000000-0000-4000-8000-000000000001
-level=WARN msg="tool call failed" tool=get_digital_human action=GetDigitalHumanInfo attempts=1 code=400000003 request_id=00000000-0000-4000-8000-000000000002 err="digital human not found (code 400000003)"
+level=WARN msg="tool call failed" tool=get_digital_human action=GetDigitalHumanInfo calls=5 attempts=5 code=400000003 request_id=00000000-0000-4000-8000-000000000006 err="digital human not found (code 400000003)"
 level=WARN msg="tool call failed" tool=get_digital_human err="2 invalid arguments"
 `
 	if diff := cmp.Diff(want, log.String()); diff != "" {

@@ -57,6 +57,9 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 		if err != nil {
 			return createStreamTaskOutput{}, err
 		}
+		if err := checkHumanID(ctx, d, in.DigitalHumanID); err != nil {
+			return createStreamTaskOutput{}, err
+		}
 		req := streams.StartRequest{
 			DigitalHumanID: in.DigitalHumanID, BackgroundColor: in.BackgroundColor,
 			RoomID: in.RoomID, StreamID: in.StreamID, TTL: ttl, MaxIdleTime: idle,

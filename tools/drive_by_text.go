@@ -42,6 +42,9 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 		if strings.TrimSpace(in.Text) == "" {
 			return driveOutput{}, &schema.ArgumentError{Problems: []string{"Text must not be blank"}}
 		}
+		if err := checkTimbreID(ctx, d, in.TimbreID); err != nil {
+			return driveOutput{}, err
+		}
 		drive, err := d.client.DriveByText(ctx, zego.DriveByTextRequest{
 			TaskID: in.TaskID, Text: in.Text, InterruptMode: (*zego.InterruptMode)(in.InterruptMode),
 			TTSConfig: zego.TTSConfig{TimbreID: in.TimbreID, SpeechRate: in.SpeechRate, PitchRate: in.PitchRate, Volume: in.Volume},

@@ -24,6 +24,9 @@ var getDigitalHuman = tool[getDigitalHumanInput, getDigitalHumanOutput]{
 	effect:      readOnly,
 	advice:      humanAdvice,
 	run: func(ctx context.Context, d deps, in getDigitalHumanInput) (getDigitalHumanOutput, error) {
+		if err := checkHumanID(ctx, d, in.DigitalHumanID); err != nil {
+			return getDigitalHumanOutput{}, err
+		}
 		info, err := d.client.GetDigitalHuman(ctx, in.DigitalHumanID)
 		if err != nil {
 			return getDigitalHumanOutput{}, err

@@ -47,6 +47,11 @@ var listTimbres = tool[listTimbresInput, listTimbresOutput]{
 		if err != nil {
 			return listTimbresOutput{}, err
 		}
+		if in.DigitalHumanID != "" {
+			if err := checkHumanID(ctx, d, in.DigitalHumanID); err != nil {
+				return listTimbresOutput{}, err
+			}
+		}
 		if in.Query != "" {
 			return in.search(ctx, d, owners)
 		}

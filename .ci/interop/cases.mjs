@@ -90,10 +90,18 @@ async function checkRefusals(name, client, upstream) {
   await check(`${name} get_digital_human of an unknown id`, async () => {
     const before = upstream.calls.length;
     const text = refusal(await client.call('get_digital_human', { DigitalHumanId: 'nobody' }));
-    const [call] = upstream.calls.slice(before);
+    const call = upstream.calls.slice(before).at(-1); // The calls before it look for a name or id that was meant.
+    assert.equal(call.action, 'GetDigitalHumanInfo');
     assert.match(text, /400000003/);
     assert.match(text, /digital human not exist/);
     assert.match(text, new RegExp(call.RequestId));
+  });
+  await check(`${name} get_digital_human with a name for the id`, async () => {
+    const [human] = humans;
+    const before = upstream.calls.length;
+    const text = refusal(await client.call('get_digital_human', { DigitalHumanId: human.Name }));
+    assert.equal(text, `DigitalHumanId must be an id, got "${human.Name}": pass ${human.DigitalHumanId} ("${human.Name}")`);
+    for (const { action } of upstream.calls.slice(before)) assert.equal(action, 'GetDigitalHumanList');
   });
   for (const { args, text } of refused) {
     await check(`${name} refuses ${JSON.stringify(args)}`, async () => {
