@@ -11,6 +11,7 @@ import { checkReadme } from './readme.mjs';
 import { checkSDK1 } from './sdk1.mjs';
 import { checkSDK2 } from './sdk2.mjs';
 import { checkStdio } from './stdio.mjs';
+import { checkTokens } from './tokens.mjs';
 import { signature } from './upstream.mjs';
 
 const [binary, gosdk] = process.argv.slice(2).map((path) => resolve(path));
@@ -20,7 +21,7 @@ await check("the upstream's signature is that of ZEGO's documented example", asy
   assert.equal(example, '43e5cfcca828314675f91b001390566a');
 });
 await Promise.all([
-  checkStdio(binary).then(() => checkReadme(binary)).then(() => checkProviders(binary)),
+  checkStdio(binary).then(() => checkReadme(binary)).then(() => checkProviders(binary)).then(() => checkTokens(binary)),
   checkSDK1(binary).then(() => checkSDK2(binary)),
   checkGoSDK(binary, gosdk).then(() => checkConformance(binary)),
   checkInspector(binary).then(() => checkLive(binary)),
