@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 )
@@ -28,5 +29,17 @@ func BenchmarkCachedPage(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.SetBytes(int64(len(answer)))
+	}
+}
+
+// BenchmarkNewServer makes a server with all tools, which each start of zego-mcp does.
+func BenchmarkNewServer(b *testing.B) {
+	b.ReportAllocs()
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client, Streams: streams.New(client, streams.Options{})})})
 	}
 }
