@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +45,10 @@ func (c *serveCommand) Validate() error {
 
 // Run serves until the input ends or a signal comes; both are a success.
 func (c *serveCommand) Run(e *env) error {
+	overStdio := c.Transport == "stdio"
+	if overStdio {
+		collectLessGarbage()
+	}
 	log := e.logger(slog.LevelInfo)
 	b, err := e.connect(log)
 	if err != nil {
@@ -50,7 +56,6 @@ func (c *serveCommand) Run(e *env) error {
 	}
 	defer b.close()
 	logBackend(e.ctx, b, log)
-	overStdio := c.Transport == "stdio"
 	streaming := slices.Contains(e.toolsets(), tools.Streaming) && b.client != nil
 	mark, unmark := e.processMark(streaming && !b.simulated, log)
 	defer unmark()
@@ -155,5 +160,15 @@ func closeAfterSignal(ctx context.Context, ledger *streams.Ledger, stopCalled <-
 	case <-stopCalled:
 	case <-timer.C:
 		ledger.Close(ctx)
+	}
+}
+
+// collectLessGarbage lets the garbage collector run a third as often, unless the user has set
+// GOGC. A server with one client keeps about 1 MB. Go would collect after each 4 MB, which is
+// every twelve calls, and that would be a fifth of what a call costs.
+func collectLessGarbage() {
+	const percent = 300 // Go's default is 100.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
 	}
 }
