@@ -141,7 +141,7 @@ func (d *decoder) decodeValue(n *node, path string, value any) any {
 		return d.refuse(path, "true or false", value)
 	case "integer":
 		integer, ok := parseInteger(value)
-		if !ok || !n.inRange(integer) {
+		if !ok || !n.inRange(integer) || n.scale != "" && looksLikeFactor(value) {
 			return d.refuse(path, "an integer"+n.rangeText(), value)
 		}
 		return integer
@@ -165,9 +165,11 @@ func (d *decoder) decodeObject(n *node, prefix string, object map[string]any) ma
 			d.problems = append(d.problems, prefix+name+" is required")
 		}
 	}
+	known := n.knownNames() // They stand after the first unknown name only.
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if n.properties[name] == nil {
-			d.problems = append(d.problems, "unknown argument "+quote(prefix+name)+n.suggestion(name))
+			d.problems = append(d.problems, "unknown argument "+quote(prefix+name)+n.suggestion(name)+known)
+			known = ""
 		}
 	}
 	return accepted
@@ -191,8 +193,8 @@ func (d *decoder) decodeString(n *node, path string, value any) any {
 		}
 		return d.refuse(path, "one of "+strings.Join(allowed, ", "), value)
 	}
-	if n.pattern != nil && !n.pattern.MatchString(s) {
-		d.problems = append(d.problems, fmt.Sprintf("%s must match %s, got %s", path, n.Pattern, show(value)))
+	if problem := n.patternProblem(s); problem != "" {
+		d.problems = append(d.problems, path+" "+problem)
 	}
 	return s
 }

@@ -9,9 +9,29 @@ import (
 	"strings"
 )
 
-// rangeText returns the allowed range of a number as the end of a phrase, such as
-// " from 1 to 20", or "" if every number is allowed.
+// looksLikeFactor reports whether a number is written as a fraction above 0 and up to 3,
+// such as 2.0, with which callers mean "twice as much".
+func looksLikeFactor(value any) bool {
+	text, ok := numberText(value)
+	if !ok || !strings.Contains(text, ".") {
+		return false
+	}
+	const maxFactor = 3
+	v, err := strconv.ParseFloat(text, 64)
+	return err == nil && v > 0 && v <= maxFactor
+}
+
+// rangeText returns the allowed range of a number and what its values mean, as the end of a
+// phrase such as " from 1 to 20", or "" if every number is allowed.
 func (n *node) rangeText() string {
+	if n.scale != "" {
+		return n.bounds() + " (" + n.scale + ")"
+	}
+	return n.bounds()
+}
+
+// bounds returns the allowed range of a number as the end of a phrase.
+func (n *node) bounds() string {
 	switch {
 	case n.Minimum != "" && n.Maximum != "":
 		return fmt.Sprintf(" from %s to %s", n.Minimum, n.Maximum)

@@ -7,10 +7,13 @@
 package schema
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"regexp"
+	"strconv"
+	"strings"
 
 	"github.com/invopop/jsonschema"
 )
@@ -33,6 +36,8 @@ type node struct {
 
 	items   *node          // Of an array.
 	pattern *regexp.Regexp // Of a string. Nil allows every string.
+	format  *format        // Of a string. Nil if it has none.
+	scale   string         // Of an integer, what its values mean; empty for a plain number.
 }
 
 // Input returns the schema of arguments of type T, which is a struct with a field for each
@@ -40,11 +45,19 @@ type node struct {
 // The jsonschema tag holds keywords such as minimum and default, and the
 // jsonschema_description tag holds the description. Arguments without a field are refused.
 //
-// Input panics if the schema does not keep to the rules of [Check], as that is a mistake
-// in the program.
+// Two more tags are for refusals only and do not show in the schema:
+//   - format:"name", "color" or "publicURL" says in words what a string with a pattern must
+//     be, and may propose one. An address of this machine or of a private network is no
+//     publicURL.
+//   - scale:"0 normal, 500 fastest; not a factor" says what the values of an integer mean.
+//     Such an integer must not be written as a fraction above 0 and up to 3, such as 2.0:
+//     then a factor was meant.
+//
+// Input panics if the schema does not keep to the rules of [Check] or a format is not
+// known, as that is a mistake in the program.
 func Input[T any]() *Schema[T] {
-	reflected, text := reflectSchema[T](true)
-	return &Schema[T]{text: text, root: newNode(reflected)}
+	reflected, text := reflectSchema[T](true, nil)
+	return &Schema[T]{text: text, root: newNode(reflected, reflect.TypeFor[T]())}
 }
 
 // Output returns the schema of results of type T, which is a struct. It allows additional
@@ -53,16 +66,24 @@ func Input[T any]() *Schema[T] {
 // Output panics if the schema does not keep to the rules of [Check], as that is a mistake
 // in the program.
 func Output[T any]() json.RawMessage {
-	_, text := reflectSchema[T](false)
+	_, text := reflectSchema[T](false, nil)
 	return text
 }
 
 // JSON returns the schema as JSON. The caller must not change it.
 func (s *Schema[T]) JSON() json.RawMessage { return s.text }
 
-// reflectSchema returns the schema of T, as a value and as JSON. A strict schema allows no
-// additional properties.
-func reflectSchema[T any](strict bool) (*jsonschema.Schema, json.RawMessage) {
+// JSONWithMaxima returns the schema as JSON, with other maxima of the named integers. A
+// default above a maximum becomes the maximum, and a maximum below the minimum becomes the
+// minimum. Decode keeps to the maxima that the tags have.
+func (s *Schema[T]) JSONWithMaxima(maxima map[string]int) json.RawMessage {
+	_, text := reflectSchema[T](true, maxima)
+	return text
+}
+
+// reflectSchema returns the schema of T with the given maxima, as a value and as JSON. A
+// strict schema allows no additional properties.
+func reflectSchema[T any](strict bool, maxima map[string]int) (*jsonschema.Schema, json.RawMessage) {
 	reflector := jsonschema.Reflector{
 		Anonymous:                 true, // No $id.
 		DoNotReference:            true,
@@ -71,6 +92,11 @@ func reflectSchema[T any](strict bool) (*jsonschema.Schema, json.RawMessage) {
 	}
 	reflected := reflector.ReflectFromType(reflect.TypeFor[T]())
 	reflected.Version = ""
+	for p := reflected.Properties.Oldest(); p != nil; p = p.Next() {
+		if maximum, ok := maxima[p.Key]; ok {
+			setMaximum(p.Value, maximum)
+		}
+	}
 	text, err := json.Marshal(reflected)
 	if err == nil {
 		err = Check(text)
@@ -81,25 +107,56 @@ func reflectSchema[T any](strict bool) (*jsonschema.Schema, json.RawMessage) {
 	return reflected, text
 }
 
-// newNode prepares s, which [Check] has accepted.
-func newNode(s *jsonschema.Schema) *node {
+// setMaximum changes the maximum of an integer. See [Schema.JSONWithMaxima].
+func setMaximum(s *jsonschema.Schema, maximum int) {
+	if minimum, err := s.Minimum.Int64(); err == nil {
+		maximum = max(maximum, int(minimum))
+	}
+	s.Maximum = json.Number(strconv.Itoa(maximum))
+	if usual, ok := s.Default.(json.Number); ok {
+		if usual, err := usual.Int64(); err == nil {
+			s.Default = min(int(usual), maximum)
+		}
+	}
+}
+
+// newNode prepares s, which [Check] has accepted and which is the schema of t.
+func newNode(s *jsonschema.Schema, t reflect.Type) *node {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	n := &node{Schema: s}
 	switch s.Type {
 	case "object":
 		n.properties, n.required = map[string]*node{}, map[string]bool{}
+		fields := fieldsByName(t)
 		for p := s.Properties.Oldest(); p != nil; p = p.Next() {
+			field := fields[p.Key]
+			child := newNode(p.Value, field.Type)
+			child.format, child.scale = formatOf(field), field.Tag.Get("scale")
 			n.names = append(n.names, p.Key)
-			n.properties[p.Key] = newNode(p.Value)
+			n.properties[p.Key] = child
 		}
 		for _, name := range s.Required {
 			n.required[name] = true
 		}
 	case "array":
-		n.items = newNode(s.Items)
+		n.items = newNode(s.Items, t.Elem())
 	case "string":
 		if s.Pattern != "" {
 			n.pattern = regexp.MustCompile(s.Pattern)
 		}
 	}
 	return n
+}
+
+// fieldsByName returns the fields of a struct, and of the structs that it embeds, by their
+// names in JSON.
+func fieldsByName(t reflect.Type) map[string]reflect.StructField {
+	fields := map[string]reflect.StructField{}
+	for _, field := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		fields[cmp.Or(name, field.Name)] = field
+	}
+	return fields
 }

@@ -7,17 +7,21 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// suggestion returns the end of the line about an unknown argument: the known name that
-// was perhaps meant, and all known names.
+// suggestion returns the part of the line about an unknown argument that names the known
+// one which was perhaps meant, or "".
 func (n *node) suggestion(unknown string) string {
+	if near := Nearest(unknown, n.names); near != "" {
+		return "; did you mean " + quote(near) + "?"
+	}
+	return ""
+}
+
+// knownNames returns the end of the line about an unknown argument: all known names.
+func (n *node) knownNames() string {
 	if len(n.names) == 0 {
 		return " (known: none)"
 	}
-	text := ""
-	if near := Nearest(unknown, n.names); near != "" {
-		text = "; did you mean " + quote(near) + "?"
-	}
-	return text + " (known: " + strings.Join(n.names, ", ") + ")"
+	return " (known: " + strings.Join(n.names, ", ") + ")"
 }
 
 var removeSeparators = strings.NewReplacer("_", "", "-", "")

@@ -1,0 +1,122 @@
+package schema
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"golang.org/x/image/colornames"
+	"golang.org/x/text/unicode/norm"
+)
+
+// format says in words what a string must be. A regular expression in a refusal is hard to
+// read for models and people. A field names its format in the struct tag format.
+type format struct {
+	words string // It completes "RoomId must …".
+
+	// propose returns a string of the format that the caller perhaps meant, or "".
+	propose func(text string) string
+	// accepts is asked about strings that match the pattern of the schema. Nil accepts all.
+	accepts func(text string) bool
+}
+
+// formats has the formats by the name that the struct tag has.
+var formats = map[string]*format{
+	"name":      {words: "have only digits, letters, - and _", propose: proposeName},
+	"color":     {words: "be a color like #ffffff", propose: proposeColor},
+	"publicURL": {words: "be an http or https URL that the internet reaches", accepts: isPublic},
+}
+
+// formatOf returns the format of a struct field, or nil if it has none. It panics if the
+// format does not exist, as that is a mistake in the program.
+func formatOf(field reflect.StructField) *format {
+	name, ok := field.Tag.Lookup("format")
+	if ok && formats[name] == nil {
+		panic(fmt.Sprintf("schema: field %s has the unknown format %q", field.Name, name))
+	}
+	return formats[name]
+}
+
+// patternProblem returns what is wrong with a string that does not match the pattern or the
+// format of the schema, or "". It shows the string, cut off after maxShown characters.
+func (n *node) patternProblem(text string) string {
+	matches := n.pattern == nil || n.pattern.MatchString(text)
+	switch {
+	case n.format == nil && matches:
+		return ""
+	case n.format == nil:
+		return fmt.Sprintf("must match %s, got %s", n.Pattern, quote(text))
+	case matches && (n.format.accepts == nil || n.format.accepts(text)):
+		return ""
+	}
+	problem := fmt.Sprintf("must %s, got %s", n.format.words, quote(text))
+	if n.format.propose != nil {
+		if better := n.format.propose(text); better != "" && len(better) <= maxShown {
+			problem += "; try " + quote(better)
+		}
+	}
+	return problem
+}
+
+// notInName matches what the format name does not allow.
+var notInName = regexp.MustCompile(`[^0-9A-Za-z_-]+`)
+
+// proposeName replaces what a name must not have by "-", and letters with accents by plain
+// ones: "my studio" becomes "my-studio".
+func proposeName(text string) string {
+	plain := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1 // An accent, which NFKD has separated from its letter.
+		}
+		return r
+	}, norm.NFKD.String(text))
+	return strings.Trim(notInName.ReplaceAllString(plain, "-"), "-")
+}
+
+// hexDigits matches colors of 3, 6 or 8 hex digits, with or without "#".
+var hexDigits = regexp.MustCompile(`^#?([0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})$`)
+
+// proposeColor returns the color that a CSS name or another way of writing hex digits means.
+func proposeColor(text string) string {
+	text = strings.ToLower(strings.Join(strings.Fields(text), ""))
+	if c, ok := colornames.Map[text]; ok {
+		return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
+	}
+	found := hexDigits.FindStringSubmatch(text)
+	switch {
+	case found == nil:
+		return ""
+	case len(found[1]) == 3:
+		r, g, b := found[1][:1], found[1][1:2], found[1][2:]
+		return "#" + r + r + g + g + b + b
+	}
+	return "#" + found[1]
+}
+
+// sharedAddresses are the addresses behind the NAT of a provider (RFC 6598).
+var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+
+// isPublic reports whether another machine on the internet may be able to fetch a URL: its
+// host is no address of this machine or of a private network, and no name that stands for
+// one. isPublic looks up no name in the DNS.
+func isPublic(text string) bool {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Hostname() == "" {
+		return false
+	}
+	host := strings.ToLower(strings.TrimSuffix(parsed.Hostname(), "."))
+	if address, err := netip.ParseAddr(host); err == nil {
+		address = address.Unmap()
+		return address.IsGlobalUnicast() && !address.IsPrivate() && !sharedAddresses.Contains(address)
+	}
+	for _, local := range []string{"localhost", "local", "internal"} {
+		if host == local || strings.HasSuffix(host, "."+local) {
+			return false
+		}
+	}
+	return true
+}
