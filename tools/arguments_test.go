@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"zego-mcp/tools"
@@ -99,8 +100,8 @@ func TestBadArgumentsOfEveryTool(t *testing.T) {
 				mustRefuse(name, value, name+" must be ")
 			}
 			if property.Minimum != nil {
-				mustRefuse(name, *property.Minimum-1, fmt.Sprintf("from %d to %d, got", *property.Minimum, *property.Maximum))
-				mustRefuse(name, *property.Maximum+1, fmt.Sprintf("from %d to %d, got", *property.Minimum, *property.Maximum))
+				mustRefuse(name, *property.Minimum-1, fmt.Sprintf("from %d to ", *property.Minimum))
+				mustRefuse(name, *property.Maximum+1, fmt.Sprintf(" to %d", *property.Maximum))
 			}
 			if property.MaxLength != nil {
 				mustRefuse(name, "", "got 0")
@@ -108,7 +109,7 @@ func TestBadArgumentsOfEveryTool(t *testing.T) {
 			}
 			if property.Pattern != "" {
 				for _, value := range []string{"a b", "房间", "a/b", "a\n"} {
-					mustRefuse(name, value, "must match "+property.Pattern)
+					mustRefuse(name, value, ", got "+strconv.Quote(value))
 				}
 			}
 			if len(property.Enum) > 0 {
@@ -148,10 +149,15 @@ func TestBadValues(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	for _, colour := range []string{"ffffff", "#fff", "#ggffff", "#fffffff", "#1234567890", "red", ""} {
-		s.mustFail(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":"x","RoomId":"r","BackgroundColor":%q}`, colour), "BackgroundColor must match")
+		s.mustFail(t, "create_stream_task", fmt.Sprintf(`{"DigitalHumanId":"x","RoomId":"r","BackgroundColor":%q}`, colour), "BackgroundColor must be a color like #ffffff, got")
 	}
-	for _, url := range []string{"ftp://example.com/a.wav", "file:///etc/passwd", "javascript:alert(1)", "/tmp/a.wav", "https:// x/"} {
-		s.mustFail(t, "drive_by_audio", fmt.Sprintf(`{"TaskId":"x","AudioUrl":%q}`, url), "AudioUrl must match ^https?://")
+	for _, url := range []string{"ftp://example.com/a.wav", "file:///etc/passwd", "javascript:alert(1)", "/tmp/a.wav", "https:// x/", "http://localhost/a.wav", "http://192.168.1.5/a.wav"} {
+		s.mustFail(t, "drive_by_audio", fmt.Sprintf(`{"TaskId":"x","AudioUrl":%q}`, url), "AudioUrl must be an http or https URL that the internet reaches")
+	}
+	s.mustFail(t, "create_stream_task", `{"DigitalHumanId":"x","RoomId":"my studio"}`, `RoomId must have only digits, letters, - and _, got "my studio"; try "my-studio"`)
+	s.mustFail(t, "drive_by_rtc_stream", `{"TaskId":"x","RoomId":"r","StreamId":"a b"}`, `StreamId must have only digits, letters, - and _, got "a b"; try "a-b"`)
+	for _, name := range []string{"SpeechRate", "PitchRate"} {
+		s.mustFail(t, "drive_by_text", fmt.Sprintf(`{"TaskId":"x","Text":"x","TimbreId":"x",%q:2.0}`, name), name+" must be an integer from -500 to 500 (0 normal, 500 ", "not a factor), got 2.0")
 	}
 	s.mustFail(t, "list_timbres", `{"Scope":"private"}`, `Scope "private" needs a DigitalHumanId`)
 	if s.requestCount() != 0 {

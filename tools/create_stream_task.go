@@ -13,11 +13,11 @@ import (
 
 type createStreamTaskInput struct {
 	DigitalHumanID     string `json:"DigitalHumanId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"From find_digital_humans or list_digital_humans"`
-	RoomID             string `json:"RoomId" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" jsonschema_description:"ZEGO room to stream into, where viewers watch: up to 128 digits, letters, - and _"`
-	StreamID           string `json:"StreamId,omitempty" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" jsonschema_description:"Name of the new stream, unique in the project: up to 128 digits, letters, - and _. Default: made up; best left out"`
-	BackgroundColor    string `json:"BackgroundColor,omitempty" jsonschema:"pattern=^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$,default=#000000" jsonschema_description:"RGB in hex like #ffffff (default #000000)"`
-	TTL                *int   `json:"TTL,omitempty" jsonschema:"minimum=10,maximum=86400,default=600" jsonschema_description:"Seconds after which the task ends by itself, 10 to 86400 (default 600); the operator may allow less"`
-	MaxIdleTime        *int   `json:"MaxIdleTime,omitempty" jsonschema:"minimum=30,maximum=86400,default=120" jsonschema_description:"Seconds without a drive after which the task ends by itself, 30 to 86400 (default 120)"`
+	RoomID             string `json:"RoomId" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" format:"name" jsonschema_description:"ZEGO room to stream into, where viewers watch: up to 128 digits, letters, - and _"`
+	StreamID           string `json:"StreamId,omitempty" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" format:"name" jsonschema_description:"Name of the new stream, unique in the project. Default: made up; best left out"`
+	BackgroundColor    string `json:"BackgroundColor,omitempty" jsonschema:"pattern=^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$,default=#000000" format:"color" jsonschema_description:"RGB in hex like #ffffff (default #000000)"`
+	TTL                *int   `json:"TTL,omitempty" jsonschema:"minimum=10,maximum=86400,default=600" jsonschema_description:"Seconds after which the task ends by itself"`
+	MaxIdleTime        *int   `json:"MaxIdleTime,omitempty" jsonschema:"minimum=30,maximum=86400,default=120" jsonschema_description:"Seconds without a drive after which it ends earlier"`
 	WaitUntilStreaming *bool  `json:"WaitUntilStreaming,omitempty" jsonschema:"default=true" jsonschema_description:"false: return at once, while the stream is starting (default true)"`
 }
 
@@ -46,6 +46,13 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 	description: "Put a digital human on a live video stream in a ZEGO room. ZEGO bills it while it runs: always call stop_stream_task when done. Waits until it streams, then drive it with drive_by_text (voices: list_timbres) or do_action. It ends by itself after TTL, or MaxIdleTime without a drive.",
 	toolset:     Streaming,
 	effect:      additive,
+	maxima: func(p *Project) map[string]int {
+		if p.Streams == nil {
+			return nil
+		}
+		seconds := int(p.Streams.MaxTTL() / time.Second)
+		return map[string]int{"TTL": seconds, "MaxIdleTime": seconds}
+	},
 	advice: humanAdvice.with(advice{
 		zego.CodeDigitalHumanConfig:  "Choose another digital human from list_digital_humans; tell ZEGOCLOUD support the RequestId.",
 		zego.CodeModelVersion:        "Choose another digital human from list_digital_humans; tell ZEGOCLOUD support the RequestId.",

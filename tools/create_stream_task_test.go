@@ -27,6 +27,9 @@ func TestMaxTTL(t *testing.T) {
 	if s.requestCount() != 0 {
 		t.Error("a request was sent")
 	}
+	if listed := string(listTools(t, s.MCPServer)); strings.Count(listed, `"maximum": 300,`) != 2 || !strings.Contains(listed, `"default": 300`) {
+		t.Errorf("the schema does not have the operator's limits: %s", listed)
+	}
 	s.createTask(t, ``)
 	s.createTask(t, `,"TTL":300,"MaxIdleTime":30`)
 	for i, want := range []string{`"TTL":300,"MaxIdleTime":120}`, `"TTL":300,"MaxIdleTime":30}`} {

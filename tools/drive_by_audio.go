@@ -7,7 +7,7 @@ import (
 
 type driveByAudioInput struct {
 	TaskID        string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
-	AudioURL      string `json:"AudioUrl" jsonschema:"minLength=8,maxLength=2048,pattern=^https?://[^ ]+$" jsonschema_description:"http or https URL of an MP3 or WAV file that ZEGO can fetch from the internet"`
+	AudioURL      string `json:"AudioUrl" jsonschema:"minLength=8,maxLength=2048,pattern=^https?://[^ ]+$" format:"publicURL" jsonschema_description:"http or https URL of an MP3 or WAV file that ZEGO can fetch from the internet"`
 	InterruptMode *int   `json:"InterruptMode,omitempty" jsonschema:"minimum=0,maximum=1,default=0" jsonschema_description:"0: after what is being said (default); 1: cut that off"`
 	VoiceChannel  *int   `json:"VoiceChannel,omitempty" jsonschema:"minimum=0,maximum=2,default=0" jsonschema_description:"Where the voice is in a file of two channels: 0 mixed (default), 1 left, 2 right"`
 }

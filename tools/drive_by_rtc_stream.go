@@ -7,8 +7,8 @@ import (
 
 type driveByRTCStreamInput struct {
 	TaskID   string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
-	RoomID   string `json:"RoomId" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" jsonschema_description:"ZEGO room that the audio comes from: up to 128 digits, letters, - and _"`
-	StreamID string `json:"StreamId" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" jsonschema_description:"Stream in that room to follow, on air already: up to 128 digits, letters, - and _"`
+	RoomID   string `json:"RoomId" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" format:"name" jsonschema_description:"ZEGO room that the audio comes from: up to 128 digits, letters, - and _"`
+	StreamID string `json:"StreamId" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" format:"name" jsonschema_description:"Stream in that room to follow, on air already: up to 128 digits, letters, - and _"`
 }
 
 var driveByRTCStream = tool[driveByRTCStreamInput, driveOutput]{

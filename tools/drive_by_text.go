@@ -11,8 +11,8 @@ type driveByTextInput struct {
 	TaskID        string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
 	Text          string `json:"Text" jsonschema:"minLength=1,maxLength=1800" jsonschema_description:"What to say, 1 to 1800 characters"`
 	TimbreID      string `json:"TimbreId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Voice, from list_timbres"`
-	SpeechRate    *int   `json:"SpeechRate,omitempty" jsonschema:"minimum=-500,maximum=500,default=0" jsonschema_description:"Speed, -500 to 500, higher is faster (default 0)"`
-	PitchRate     *int   `json:"PitchRate,omitempty" jsonschema:"minimum=-500,maximum=500,default=0" jsonschema_description:"Pitch, -500 to 500, higher is higher (default 0)"`
+	SpeechRate    *int   `json:"SpeechRate,omitempty" jsonschema:"minimum=-500,maximum=500,default=0" scale:"0 normal, 500 fastest; not a factor" jsonschema_description:"Speed: -500 to 500, 0 normal, 500 fastest; not a factor"`
+	PitchRate     *int   `json:"PitchRate,omitempty" jsonschema:"minimum=-500,maximum=500,default=0" scale:"0 normal, 500 highest; not a factor" jsonschema_description:"Pitch: -500 to 500, 0 normal, 500 highest; not a factor"`
 	Volume        *int   `json:"Volume,omitempty" jsonschema:"minimum=1,maximum=100,default=50" jsonschema_description:"1 to 100 (default 50)"`
 	InterruptMode *int   `json:"InterruptMode,omitempty" jsonschema:"minimum=0,maximum=1,default=0" jsonschema_description:"0: after what is being said (default); 1: cut that off"`
 }

@@ -26,6 +26,12 @@ type tool[In, Out any] struct {
 	ownTimeout bool           // run sets its own time limit; otherwise the limit is Config.Timeout.
 	meta       map[string]any // The tool's _meta in tools/list; usually none.
 
+	// maxima returns the maxima of integer arguments that differ from those in In, because the
+	// operator of a project sets them. Agents see them in the schema; run must enforce them.
+	// All clients get the maxima of the project that Config.Project returns for a background
+	// context. Usually nil.
+	maxima func(*Project) map[string]int
+
 	// advice says what to do when ZEGO refuses a call with a certain code. For codes that
 	// it lacks, the model gets the general advice of zego.Code.Advice.
 	advice advice
@@ -71,11 +77,15 @@ func (t tool[In, Out]) serverTool(a adapter) server.ServerTool {
 		panic("tools: tool " + t.name + " has no effect")
 	}
 	input := schema.Input[In]()
+	inputJSON := input.JSON()
+	if t.maxima != nil {
+		inputJSON = input.JSONWithMaxima(t.maxima(a.cfg.Project(context.Background())))
+	}
 	definition := mcp.Tool{
 		Name:            t.name,
 		Title:           t.title,
 		Description:     t.description,
-		RawInputSchema:  input.JSON(),
+		RawInputSchema:  inputJSON,
 		RawOutputSchema: schema.Output[Out](),
 		Annotations:     t.effect.annotations(t.title),
 	}
