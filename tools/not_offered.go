@@ -12,21 +12,22 @@ import (
 )
 
 // notOfferedTool is the name of a tool that no list shows. It answers the calls of tools
-// that exist and that the caller cannot use: mcp-go would answer them with a protocol error
-// in words of its own, which models do not get to read.
+// that the caller cannot use, and of tools whose name is misspelt: mcp-go would answer them
+// with a protocol error in words of its own, which models do not get to read.
 const notOfferedTool = "tool_not_offered"
 
-// redirectCall is a hook of mcp-go. It turns a call of a tool that the caller cannot use
-// into a call of notOfferedTool, with the tool's name as its only argument. A call of a tool
-// that does not exist stays a protocol error, as MCP demands; in the error mcp-go repeats
-// the name, to which redirectCall adds what was perhaps meant.
+// redirectCall is a hook of mcp-go. It turns a call of a tool that is off or misspelt into a
+// call of notOfferedTool, with the tool's name as its only argument. A call of a tool that
+// does not exist stays a protocol error, as MCP demands; in the error mcp-go repeats the
+// name, to which redirectCall adds the names that exist.
 func (f toolsetFilter) redirectCall(ctx context.Context, _ any, req *mcp.CallToolRequest) {
 	name := req.Params.Name
 	switch _, exists := ToolsetOf(name); {
-	case !exists:
-		req.Params.Name = quoteForeign(name) + suggestTool(name, f.offered(ctx))
-	case !f.allows(ctx, kindTool, name):
+	case f.allows(ctx, kindTool, name):
+	case exists || schema.Nearest(name, toolNames()) != "":
 		req.Params.Name, req.Params.Arguments = notOfferedTool, map[string]any{"name": name}
+	default:
+		req.Params.Name = quoteForeign(name) + known(f.offered(ctx))
 	}
 }
 
@@ -56,25 +57,60 @@ func NotOffered(name string, offered []string) string {
 	set, exists := ToolsetOf(name)
 	switch {
 	case exists && !slices.ContainsFunc(offered, func(other string) bool { return toolsetIs(other, set.Name) }):
-		return fmt.Sprintf("%s belongs to the toolset %s (%s), which is off.\n"+
-			"What to do: ask the user to turn it on, by starting zego-mcp with --toolsets %s (or ZEGO_TOOLSETS=%[4]s).",
-			name, set.Name, set.Description, AllToolsets)
+		return fmt.Sprintf("%s belongs to the toolset %s (%s), which is off.\nWhat to do: %s.", name, set.Name, set.Description, howToTurnOn)
 	case exists:
 		return name + " reads files of this machine, so it is offered only over stdio.\n" +
 			"What to do: ask the user to start zego-mcp with --transport stdio on the machine that has the file."
 	}
-	return "unknown tool " + quoteForeign(name) + suggestTool(name, offered)
+	text, near := "unknown tool "+quoteForeign(name), schema.Nearest(name, toolNames())
+	switch {
+	case near == "":
+		return text + known(offered)
+	case slices.Contains(offered, near):
+		return text + didYouMean(near) + known(offered)
+	}
+	return text + didYouMean(near) + "\n" + NotOffered(near, offered)
 }
 
-// suggestTool returns the end of a line about an unknown tool: the tool that was perhaps
-// meant, offered or not, and the tools that are offered.
-func suggestTool(unknown string, offered []string) string {
-	text := ""
-	if near := schema.Nearest(unknown, toolNames()); near != "" {
-		text = fmt.Sprintf("; did you mean %q?", near)
+// howToTurnOn says what to do if a toolset is off.
+const howToTurnOn = "ask the user to turn it on, by starting zego-mcp with --toolsets " + AllToolsets + " (or ZEGO_TOOLSETS=" + AllToolsets + ")"
+
+// refuseGetPrompt is a hook of mcp-go. MCP demands the code "invalid params" if a prompt is
+// not there or lacks an argument. mcp-go gives that code only to unknown names, so
+// refuseGetPrompt turns the name of a prompt that cannot be given into a text that says
+// why. mcp-go repeats the text: "prompt '…' not found".
+func (f toolsetFilter) refuseGetPrompt(ctx context.Context, _ any, req *mcp.GetPromptRequest) {
+	name := req.Params.Name
+	i := slices.IndexFunc(allPrompts, func(p prompt) bool { return p.Name == name })
+	switch {
+	case i < 0:
+		var names []string
+		for _, p := range allPrompts {
+			if f.allows(ctx, kindPrompt, p.Name) {
+				names = append(names, p.Name)
+			}
+		}
+		req.Params.Name = quoteForeign(name) + didYouMean(schema.Nearest(name, names)) + known(names)
+	case !f.allows(ctx, kindPrompt, name):
+		req.Params.Name = fmt.Sprintf("%s (of the toolset %s, which is off: %s)", name, allPrompts[i].toolset, howToTurnOn)
+	default:
+		if problems := allPrompts[i].problems(req.Params.Arguments); len(problems) > 0 {
+			req.Params.Name = fmt.Sprintf("%s (%s)", name, strings.Join(problems, "; "))
+		}
 	}
-	return text + " (known: " + strings.Join(offered, ", ") + ")"
 }
+
+// didYouMean returns the part of a line about an unknown name that proposes a known one, or
+// "" if near is "".
+func didYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", near)
+}
+
+// known returns the end of a line about an unknown name: the names that are known.
+func known(names []string) string { return " (known: " + strings.Join(names, ", ") + ")" }
 
 // toolNames returns the names of all tools, sorted.
 func toolNames() []string {

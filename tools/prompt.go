@@ -2,7 +2,10 @@ package tools
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
+	"zego-mcp/schema"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -13,7 +16,8 @@ import (
 type prompt struct {
 	mcp.Prompt
 	toolset Toolset // Required; there is no default.
-	// write returns the text for the model. No required argument is absent or blank.
+	// write returns the text for the model. No required argument is absent or blank, because
+	// refuseGetPrompt refuses such a request.
 	write func(arguments map[string]string) string
 }
 
@@ -22,9 +26,6 @@ func (p prompt) handler(a adapter) server.PromptHandlerFunc {
 	return func(ctx context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		var result *mcp.GetPromptResult
 		err := a.do(ctx, request{kind: kindPrompt, name: p.Name}, func(context.Context, deps) error {
-			if missing := p.missing(req.Params.Arguments); len(missing) > 0 {
-				return &toolError{reason: "a required argument is missing", text: p.Name + ": " + strings.Join(missing, "; ")}
-			}
 			result = mcp.NewGetPromptResult(p.Description, []mcp.PromptMessage{
 				mcp.NewPromptMessage(mcp.RoleUser, mcp.NewTextContent(p.write(req.Params.Arguments))),
 			})
@@ -34,12 +35,19 @@ func (p prompt) handler(a adapter) server.PromptHandlerFunc {
 	}
 }
 
-// missing returns a message for each required argument that is absent or blank.
-func (p prompt) missing(arguments map[string]string) []string {
-	var problems []string
+// problems returns a text for each argument that is required and absent or blank, and for
+// the first one that is unknown.
+func (p prompt) problems(arguments map[string]string) []string {
+	var names, problems []string
 	for _, argument := range p.Arguments {
+		names = append(names, argument.Name)
 		if argument.Required && strings.TrimSpace(arguments[argument.Name]) == "" {
 			problems = append(problems, argument.Name+" is required")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(arguments)) {
+		if !slices.Contains(names, name) {
+			return append(problems, "unknown argument "+quoteForeign(name)+didYouMean(schema.Nearest(name, names))+known(names))
 		}
 	}
 	return problems

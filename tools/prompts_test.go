@@ -9,6 +9,7 @@ import (
 	"zego-mcp/zego/zegosim"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 func TestPrompts(t *testing.T) {
@@ -39,7 +40,34 @@ func TestPrompts(t *testing.T) {
 		_, _ = fmt.Fprintf(&all, "# %s\n%s\n\n", params, got["messages"].([]any)[0].(map[string]any)["content"].(map[string]any)["text"])
 	}
 	checkGolden(t, "prompts.txt", []byte(all.String()))
-	if _, code := s.rpc(t, "prompts/get", `{"name":"go_live","arguments":{"Script":" "}}`); code == 0 {
-		t.Error("got a prompt without its required arguments, want an error")
+}
+
+// TestRefusedPrompts asks for prompts that cannot be given. mcp-go puts the words between
+// "prompt '" and "' not found: prompt not found".
+func TestRefusedPrompts(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	assets := &testServer{MCPServer: tools.NewServer(tools.Config{})}
+	for _, tt := range []struct {
+		s            *testServer
+		params, want string
+	}{
+		{s, `{"name":"go_live","arguments":{"Script":" ","RoomId":"r"}}`, "go_live (Script is required)"},
+		{s, `{"name":"go_live"}`, "go_live (Script is required; RoomId is required)"},
+		{s, `{"name":"choose_presenter","arguments":{"role":"x"}}`, `choose_presenter (Role is required; unknown argument "role"; did you mean "Role"? (known: Role, DigitalHuman))`},
+		{s, `{"name":"choose_presenter","arguments":{"Role":"x","a":"","b":""}}`, `choose_presenter (unknown argument "a" (known: Role, DigitalHuman))`},
+		{s, `{"name":"golive"}`, `"golive"; did you mean "go_live"? (known: choose_presenter, go_live)`},
+		{s, `{"name":"x\u001b[2J"}`, `"x\x1b[2J" (known: choose_presenter, go_live)`},
+		{assets, `{"name":"golive"}`, `"golive" (known: choose_presenter)`},
+		{assets, `{"name":"go_live","arguments":{"Script":"x","RoomId":"r"}}`, "go_live (of the toolset streaming, which is off: ask the user to turn it on, by starting zego-mcp with --toolsets all (or ZEGO_TOOLSETS=all))"},
+	} {
+		got, code := tt.s.rpcError(t, "prompts/get", tt.params)
+		if want := "prompt '" + tt.want + "' not found: prompt not found"; got != want || code != mcp.INVALID_PARAMS {
+			t.Errorf("%s: got %s, code %d, want %s", tt.params, got, code, want)
+		}
+	}
+	long := fmt.Sprintf(`{"name":"go_live","arguments":{%q:"x"}}`, strings.Repeat("x", 1<<20))
+	if got, code := s.rpcError(t, "prompts/get", long); len(got) > 400 || code != mcp.INVALID_PARAMS {
+		t.Errorf("got %d bytes, code %d", len(got), code)
 	}
 }

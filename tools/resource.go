@@ -23,43 +23,82 @@ type resource struct {
 	read func(ctx context.Context, d deps, uri string) (string, error)
 }
 
-// register adds the resource or template to s.
-func (r resource) register(s *server.MCPServer, a adapter) {
+// register adds the resource or template to s, and to the hooks of s what refuses a URI that
+// is not there.
+func (r resource) register(s *server.MCPServer, hooks *server.Hooks, a adapter) {
 	if strings.Contains(r.uri, "{") {
-		s.AddResourceTemplate(mcp.NewResourceTemplate(r.uri, r.name,
+		template := mcp.NewResourceTemplate(r.uri, r.name,
 			mcp.WithTemplateTitle(r.title),
 			mcp.WithTemplateDescription(r.description),
 			mcp.WithTemplateMIMEType(r.mime),
-		), server.ResourceTemplateHandlerFunc(r.handler(a)))
+		)
+		hooks.AddBeforeReadResource(r.readFirst(a, template.URITemplate.Regexp().MatchString))
+		s.AddResourceTemplate(template, server.ResourceTemplateHandlerFunc(contentsRead))
 		return
 	}
+	hooks.AddBeforeReadResource(r.readFirst(a, func(uri string) bool { return uri == r.uri }))
 	s.AddResource(mcp.NewResource(r.uri, r.name,
 		mcp.WithResourceTitle(r.title),
 		mcp.WithResourceDescription(r.description),
 		mcp.WithMIMEType(r.mime),
-	), r.handler(a))
+	), contentsRead)
 }
 
-// handler returns the resource's handler for mcp-go.
-func (r resource) handler(a adapter) server.ResourceHandlerFunc {
-	return func(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
-		var text string
-		err := a.do(ctx, request{kind: kindResource, name: r.name}, func(ctx context.Context, d deps) (err error) {
-			if !d.project.allows(r.toolset) {
-				return fmt.Errorf("%w: %s", server.ErrResourceNotFound, req.Params.URI)
-			}
-			if d.client, err = d.project.client(); err != nil {
-				return err
-			}
-			text, err = r.read(ctx, d, req.Params.URI)
-			return err
-		})
+// contentsKey is the key in the _meta of a request, inside this process only, under which
+// readFirst leaves what it has read to contentsRead.
+const contentsKey = "zego-mcp/contents"
+
+// readOutcome is what readFirst leaves.
+type readOutcome struct {
+	contents mcp.TextResourceContents
+	err      error
+}
+
+// readFirst returns a hook of mcp-go that reads the resource at a URI before mcp-go calls the
+// handler. mcp-go gives every error of a handler the code "internal error". For a URI that
+// no resource has it gives the code that the client's version of MCP demands, so if there is
+// nothing at the URI, the hook makes it one that no resource has.
+func (r resource) readFirst(a adapter, matches func(uri string) bool) server.OnBeforeReadResourceFunc {
+	return func(ctx context.Context, _ any, req *mcp.ReadResourceRequest) {
+		uri := req.Params.URI
+		if !matches(uri) {
+			return
+		}
+		text, err := r.readText(ctx, a, uri)
 		if errors.Is(err, server.ErrResourceNotFound) {
-			return nil, err // Its text is complete, and callers can test for ErrResourceNotFound.
+			req.Params.URI = quoteForeign(uri) + " (nothing is there)"
+			return
 		}
-		if err != nil {
-			return nil, errors.New(explain(err, r.advice))
-		}
-		return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: r.mime, Text: text}}, nil
+		contents := mcp.TextResourceContents{URI: uri, MIMEType: r.mime, Text: text}
+		req.Params.Meta = &mcp.Meta{AdditionalFields: map[string]any{contentsKey: readOutcome{contents, err}}}
 	}
+}
+
+// readText reads the resource at uri. Its error wraps server.ErrResourceNotFound, or has the
+// text for the client.
+func (r resource) readText(ctx context.Context, a adapter, uri string) (text string, err error) {
+	err = a.do(ctx, request{kind: kindResource, name: r.name}, func(ctx context.Context, d deps) (err error) {
+		if !d.project.allows(r.toolset) {
+			return fmt.Errorf("%w: %s", server.ErrResourceNotFound, uri)
+		}
+		if d.client, err = d.project.client(); err != nil {
+			return err
+		}
+		text, err = r.read(ctx, d, uri)
+		return err
+	})
+	if err != nil && !errors.Is(err, server.ErrResourceNotFound) {
+		err = errors.New(explain(err, r.advice))
+	}
+	return text, err
+}
+
+// contentsRead is the handler of every resource. It returns what readFirst has read.
+func contentsRead(_ context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+	if meta := req.Params.Meta; meta != nil {
+		if read, ok := meta.AdditionalFields[contentsKey].(readOutcome); ok {
+			return []mcp.ResourceContents{read.contents}, read.err
+		}
+	}
+	return nil, fmt.Errorf("%w: %s", server.ErrResourceNotFound, req.Params.URI)
 }

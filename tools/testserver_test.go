@@ -273,19 +273,37 @@ func textOf(t *testing.T, result *mcp.CallToolResult) string {
 // rpc sends a JSON-RPC request and returns its result, or the code of its error.
 func (s *testServer) rpc(t *testing.T, method, params string) (result map[string]any, code int) {
 	t.Helper()
+	answer := s.send(t, method, params)
+	return answer.Result, answer.Error.Code
+}
+
+// rpcError sends a JSON-RPC request and returns the error, or "" and 0 if there is none.
+func (s *testServer) rpcError(t *testing.T, method, params string) (message string, code int) {
+	t.Helper()
+	answer := s.send(t, method, params)
+	return answer.Error.Message, answer.Error.Code
+}
+
+// rpcAnswer is the answer to a JSON-RPC request.
+type rpcAnswer struct {
+	Result map[string]any
+	Error  struct {
+		Code    int
+		Message string
+	}
+}
+
+func (s *testServer) send(t *testing.T, method, params string) (answer rpcAnswer) {
+	t.Helper()
 	text, err := json.Marshal(s.HandleMessage(t.Context(), json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":`+params+`}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	leaktest.See("an answer of tools", string(text))
-	var answer struct {
-		Result map[string]any
-		Error  struct{ Code int }
-	}
 	if err := json.Unmarshal(text, &answer); err != nil {
 		t.Fatal(err)
 	}
-	return answer.Result, answer.Error.Code
+	return answer
 }
 
 // allToolsets holds every toolset.

@@ -142,24 +142,9 @@ func NewServer(cfg Config) *server.MCPServer {
 	}
 	for _, r := range allResources {
 		filter.add(kindResource, r.uri, r.toolset)
-		r.register(s, a)
+		r.register(s, hooks, a)
 	}
 	return s
-}
-
-// instructions tells models what the server is for. All clients get the same text, so it
-// goes by the toolsets of the project that Config.Project returns for a background context.
-func instructions(cfg Config) string {
-	text := "Find digital humans (talking avatars) of a ZEGOCLOUD project. " +
-		"Start with list_digital_humans. AvatarUrl values stop working after 24 hours: keep DigitalHumanId instead."
-	if cfg.Project(context.Background()).allows(Streaming) {
-		text += " To put one on air: create_stream_task, then drive_by_text with a voice from list_timbres. " +
-			"A stream costs money while it runs: always call stop_stream_task when it is no longer needed."
-	}
-	if cfg.Simulated {
-		text = "SIMULATED: every answer comes from a built-in simulator, not from ZEGOCLOUD; ids and pictures are made up. " + text
-	}
-	return text
 }
 
 // toolsetFilter hides from a client the tools, prompts and resources whose toolset its
@@ -193,11 +178,12 @@ func (f toolsetFilter) prompts(ctx context.Context, all []mcp.Prompt) []mcp.Prom
 }
 
 // addTo filters the lists of resources by hooks, because mcp-go has no filters for them.
-// The handler of a resource checks the toolset when the resource is read. The hooks also
-// hide notOfferedTool from the list of tools, and let it answer the calls of tools that are
-// not offered.
+// The hook of a resource checks the toolset when the resource is read. The hooks also
+// hide notOfferedTool from the list of tools, let it answer the calls of tools that are not
+// offered, and refuse prompts in words.
 func (f toolsetFilter) addTo(hooks *server.Hooks) {
 	hooks.AddBeforeCallTool(f.redirectCall)
+	hooks.AddBeforeGetPrompt(f.refuseGetPrompt)
 	hooks.AddAfterListTools(func(_ context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {
 		result.Tools = keep(result.Tools, func(t mcp.Tool) bool { return t.Name != notOfferedTool })
 	})

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego/zegosim"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -92,15 +94,12 @@ func refusalOf(t *testing.T, s *server.MCPServer, tool string) string {
 }
 
 // TestUnknownTool calls tools that do not exist, one of them by the name of the tool that
-// answers for tools that are off. MCP demands a protocol error; it says what was perhaps
-// meant.
+// answers for others. MCP demands a protocol error, which names what exists.
 func TestUnknownTool(t *testing.T) {
 	t.Parallel()
 	s, _ := newAssetsServer(t, &zegosim.Server{}, tools.Config{})
 	const known = " (known: find_digital_humans, get_digital_human, get_stream_task, list_digital_humans, list_stream_tasks, list_timbres)' not found: tool not found"
 	for name, want := range map[string]string{
-		"list_digital_human":     `tool '"list_digital_human"; did you mean "list_digital_humans"?` + known,
-		"CreateStreamTask":       `tool '"CreateStreamTask"; did you mean "create_stream_task"?` + known,
 		"fly":                    `tool '"fly"` + known,
 		"":                       `tool '""` + known,
 		"tool_not_offered":       `tool '"tool_not_offered"` + known,
@@ -113,6 +112,52 @@ func TestUnknownTool(t *testing.T) {
 		}
 	}
 	if strings.Contains(string(listTools(t, s)), "tool_not_offered") {
-		t.Error("the tool that answers for tools that are off is listed")
+		t.Error("the tool that answers for others is listed")
 	}
+}
+
+// TestMisspeltTool calls tools by almost their names. The answer is a result, which a model
+// reads.
+func TestMisspeltTool(t *testing.T) {
+	t.Parallel()
+	s, _ := newAssetsServer(t, &zegosim.Server{}, tools.Config{})
+	for name, want := range map[string]string{
+		"list_digital_human": `unknown tool "list_digital_human"; did you mean "list_digital_humans"? (known: find_digital_humans, get_digital_human, get_stream_task, list_digital_humans, list_stream_tasks, list_timbres)`,
+		"CreateStreamTask": `unknown tool "CreateStreamTask"; did you mean "create_stream_task"?` + "\n" +
+			"create_stream_task belongs to the toolset streaming (tools that create, drive and stop streams, which ZEGO bills), which is off.\n" +
+			"What to do: ask the user to turn it on, by starting zego-mcp with --toolsets all (or ZEGO_TOOLSETS=all).",
+	} {
+		if got := refusalOf(t, s, name); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestInstructions checks that the instructions name the operator's limits and say how to
+// turn on what is off.
+func TestInstructions(t *testing.T) {
+	t.Parallel()
+	instructions := func(project tools.Project) string {
+		return serverInstructions(t, tools.Config{Project: tools.OneProject(project)})
+	}
+	ledger := streams.New(nil, streams.Options{MaxTasks: 7, MaxTTL: 5 * time.Minute})
+	on := instructions(tools.Project{Toolsets: allToolsets, Streams: ledger})
+	if !strings.Contains(on, "7 streams at once (--max-tasks), each for at most 300 seconds (--max-ttl)") || strings.Contains(on, "ZEGO_TOOLSETS") {
+		t.Errorf("got %s", on)
+	}
+	off := instructions(tools.Project{Streams: ledger})
+	if strings.Contains(off, "create_stream_task") || !strings.Contains(off, "The toolset streaming") || !strings.Contains(off, "ZEGO_TOOLSETS=all") {
+		t.Errorf("got %s", off)
+	}
+	if got := instructions(tools.Project{Toolsets: []tools.Toolset{tools.Streaming}}); strings.Contains(got, "find_digital_humans") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// serverInstructions returns the instructions in the answer to initialize.
+func serverInstructions(t *testing.T, cfg tools.Config) string {
+	t.Helper()
+	s := &testServer{MCPServer: tools.NewServer(cfg)}
+	answer, _ := s.rpc(t, "initialize", `{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}`)
+	return answer["instructions"].(string)
 }

@@ -119,6 +119,9 @@ func (l *Ledger) now() time.Time { return l.opts.Now() }
 // MaxTTL returns the longest life and idle time that a stream task may be given.
 func (l *Ledger) MaxTTL() time.Duration { return l.opts.MaxTTL }
 
+// MaxTasks returns how many stream tasks may run at once.
+func (l *Ledger) MaxTasks() int { return l.opts.MaxTasks }
+
 // add puts t into the ledger, and into the Store if there is one. It fails with *LimitError,
 // *StreamIDInUseError, ErrClosed or *StoreError.
 func (l *Ledger) add(ctx context.Context, t *task) error {

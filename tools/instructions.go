@@ -1,0 +1,38 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// instructions tells models which tool serves which request, what the operator allows, and
+// what is off. Every conversation pays for them, so they have at most 200 tokens. All clients
+// get the same text, so it goes by the project that Config.Project returns for a background
+// context.
+func instructions(cfg Config) string {
+	var simulated, assets, streaming string
+	if cfg.Simulated {
+		simulated = "SIMULATED: every answer comes from a built-in simulator, not from ZEGOCLOUD; ids and pictures are made up."
+	}
+	project := cfg.Project(context.Background())
+	if project.allows(Assets) {
+		assets = "To find one: find_digital_humans. To see or count all: list_digital_humans. Voices: list_timbres. What is running: list_stream_tasks. " +
+			"AvatarUrl values stop working after 24 hours: keep DigitalHumanId instead."
+	}
+	if project.allows(Streaming) {
+		streaming = "To speak: create_stream_task, then drive_by_text or another drive_by tool; do_action for a gesture, interrupt_drive to cut it off; " +
+			"stop_stream_task at the end. ZEGO bills a stream until it is stopped."
+		if project.Streams != nil {
+			streaming += fmt.Sprintf(" This server's operator allows %d streams at once (--max-tasks), each for at most %d seconds (--max-ttl).",
+				project.Streams.MaxTasks(), int(project.Streams.MaxTTL()/time.Second))
+		}
+	}
+	texts := []string{simulated, "Digital humans (talking avatars) of a ZEGOCLOUD project.", assets, streaming}
+	for _, set := range Toolsets {
+		if !project.allows(set.Name) {
+			texts = append(texts, fmt.Sprintf("The toolset %s (%s) is off. If it is wanted, %s.", set.Name, set.Description, howToTurnOn))
+		}
+	}
+	return lines(texts...)
+}
