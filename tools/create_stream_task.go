@@ -113,7 +113,7 @@ func explainStart(err error) error {
 	if full, ok := errors.AsType[*streams.LimitError](err); ok {
 		return &toolError{reason: "too many stream tasks", text: lines(
 			fmt.Sprintf("Nothing was created: this server may run %d stream tasks at once (its operator's --max-tasks), and runs %s.", full.MaxTasks, strings.Join(full.Running, ", ")),
-			"What to do: call stop_stream_task on one that is no longer needed.")}
+			"What to do: Call stop_stream_task on one that is no longer needed.")}
 	}
 	if used, ok := errors.AsType[*streams.StreamIDInUseError](err); ok {
 		owner := "a stream task of this server"
@@ -122,7 +122,7 @@ func explainStart(err error) error {
 		}
 		return &toolError{reason: "StreamId in use", text: lines(
 			fmt.Sprintf("StreamId %s is in use by %s. Nothing was created.", used.StreamID, owner),
-			"What to do: leave StreamId out, or choose another.")}
+			"What to do: Leave StreamId out, or choose another.")}
 	}
 	if gone, ok := errors.AsType[*streams.StoreError](err); ok {
 		effect := "nothing was created"
@@ -130,12 +130,13 @@ func explainStart(err error) error {
 			effect = "the stream task " + gone.TaskID + " was created and is being stopped"
 		}
 		return &toolError{reason: "the list of streams does not answer", text: lines(
-			"This server's list of streams is in Redis, which does not answer; "+effect+".", tryAgain(true))}
+			"This server's list of streams is in Redis, which does not answer; "+effect+".", whatToDo("Try again.", true))}
 	}
 	if lost, ok := errors.AsType[*streams.LostCreateError](err); ok {
 		return &toolError{reason: "ZEGO's answer was lost", text: lines(
 			fmt.Sprintf("ZEGO's answer was lost, and the stream task is not listed by its StreamId %s: it may be there, or not. %v", lost.StreamID, errors.Unwrap(lost.Err)),
-			"This server stops it as soon as ZEGO lists it. What to do: call create_stream_task again for a new one.")}
+			"This server stops it as soon as ZEGO lists it.",
+			whatToDo("Call create_stream_task again for a new one.", true))}
 	}
 	if ended, ok := errors.AsType[*streams.EndedEarlyError](err); ok {
 		return &toolError{
@@ -150,7 +151,7 @@ func explainStart(err error) error {
 		}
 		return &toolError{reason: "the task did not start", text: lines(
 			fmt.Sprintf("The stream task %s did not start (%s): %s.", failed.Task.ID, failed.Task.Status, reason),
-			"What to do: call create_stream_task again, perhaps with another digital human.", tryAgain(true))}
+			whatToDo("Call create_stream_task again, perhaps with another digital human.", true))}
 	}
 	return err
 }

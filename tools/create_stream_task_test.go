@@ -86,7 +86,7 @@ func TestRedisGone(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{Store: noStore{}})
 	s.mustFail(t, "create_stream_task", createArguments(``),
-		"This server's list of streams is in Redis, which does not answer; nothing was created.\nTrying again may help.")
+		"This server's list of streams is in Redis, which does not answer; nothing was created.\nWhat to do: Try again.")
 	if got := s.requestBodies("CreateDigitalHumanStreamTask"); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
@@ -97,13 +97,13 @@ func TestStreamIDInUse(t *testing.T) {
 	var clock testClock
 	s := newTestServer(t, &zegosim.Server{Now: clock.now}, tools.Config{}, streams.Options{Now: clock.now})
 	mine := s.createTask(t, `,"StreamId":"mine"`)
-	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"mine"`), "StreamId mine is in use", "leave StreamId out")
+	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"mine"`), "StreamId mine is in use", "Leave StreamId out")
 	if _, err := s.client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{
 		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: humanWithGesture}, RTCConfig: zego.RTCConfig{RoomID: "r", StreamID: "theirs"},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"theirs"`), "StreamId theirs is in use by the stream task", "leave StreamId out")
+	s.mustFail(t, "create_stream_task", createArguments(`,"StreamId":"theirs"`), "StreamId theirs is in use by the stream task", "Leave StreamId out")
 	// When a task ended without stop_stream_task, its StreamId is free again.
 	if _, err := s.client.StopStreamTask(t.Context(), mine); err != nil {
 		t.Fatal(err)

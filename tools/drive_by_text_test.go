@@ -36,7 +36,7 @@ func TestLostDriveIsNotRepeated(t *testing.T) {
 		return nil
 	}}, tools.Config{}, streams.Options{})
 	task := fmt.Sprintf(`"TaskId":%q`, s.createTask(t, ``))
-	s.mustFail(t, "drive_by_text", fmt.Sprintf(`{%s,"Text":"x","TimbreId":%q}`, task, publicTimbre), "DriveByText was sent, but ZEGO's answer was lost", "may have been carried out", "do not repeat it blindly")
+	s.mustFail(t, "drive_by_text", fmt.Sprintf(`{%s,"Text":"x","TimbreId":%q}`, task, publicTimbre), "DriveByText was sent, but ZEGO's answer was lost", "may have been carried out", "Do not repeat it blindly")
 	s.mustFail(t, "do_action", `{`+task+`,"Action":"wave_hand"}`, "may have been carried out")
 	if got := len(s.requestBodies("DriveByText")); got != 1 {
 		t.Errorf("DriveByText was sent %d times", got)

@@ -65,8 +65,9 @@ func isSafeToLog(err error) bool {
 		errors.Is(err, streams.ErrClosed) || errors.Is(err, server.ErrResourceNotFound)
 }
 
-// explain turns an error into what the model reads: what was refused, by whom, what to do,
-// whether trying again helps, and the RequestId. advice is that of the tool or resource.
+// explain turns an error into what the model reads: what was refused, by whom, one line that
+// says what to do and whether trying again helps, and the RequestId. advice is that of the
+// tool or resource.
 func explain(err error, advice advice) string {
 	if invalid, ok := errors.AsType[*schema.ArgumentError](err); ok {
 		return strings.Join(invalid.Problems, "\n")
@@ -80,31 +81,31 @@ func explain(err error, advice advice) string {
 	if speech, ok := errors.AsType[*zego.SpeechError](err); ok {
 		return lines(
 			fmt.Sprintf("The speech broke off after %v of audio, which may have been spoken: %v", speech.Sent.Round(time.Millisecond), inWords(speech.Err)),
-			"What to do: look at the stream with get_stream_task; if it streams, call again with what is missing, or with all of it.", tryAgain(true))
+			whatToDo("Look at the stream with get_stream_task; if it streams, call again with what is missing, or with all of it.", true))
 	}
 	if lost, ok := errors.AsType[*zego.LostAnswerError](err); ok {
 		return lines(
 			fmt.Sprintf("%s was sent, but ZEGO's answer was lost: %v", lost.Action, inWords(lost.Err)),
-			"It may have been carried out, so it was not repeated. What to do: do not repeat it blindly; ask somebody who watches the stream whether it happened.")
+			"It may have been carried out, so it was not repeated.",
+			"What to do: Do not repeat it blindly; ask somebody who watches the stream whether it happened.")
 	}
 	if refusal, ok := errors.AsType[*zego.Error](err); ok {
 		head := fmt.Sprintf("ZEGO refused %s: %s", refusal.Action, refusal.Code)
 		if refusal.Message != "" {
 			head += ": " + refusal.Message
 		}
-		return lines(head, "What to do: "+whatToDo(refusal.Code, advice), tryAgain(refusal.Retryable()), requestIDLine(refusal.RequestID))
+		return lines(head, whatToDo(advice.of(refusal.Code), refusal.Retryable()), requestIDLine(refusal.RequestID))
 	}
 	if bad, ok := errors.AsType[*zego.ResponseError](err); ok {
 		return lines(
 			fmt.Sprintf("%s got no usable answer (HTTP %d): %s", bad.Action, bad.HTTPStatus, bad.Reason),
-			"What to do: if it stays, check the endpoint with `zego-mcp doctor`.",
-			tryAgain(bad.Retryable()), requestIDLine(bad.RequestID))
+			whatToDo("Check the endpoint with `zego-mcp doctor`.", bad.Retryable()), requestIDLine(bad.RequestID))
 	}
 	if queue, ok := errors.AsType[*zego.QueueError](err); ok {
 		return lines(
 			fmt.Sprintf("%s was not sent: ZEGO's rate limit is used up, %d calls wait already, and a turn would come in about %v, after this call's time limit.",
 				queue.Action, queue.Ahead, queue.Wait.Round(100*time.Millisecond)),
-			"What to do: call again later, or less often.", tryAgain(true))
+			whatToDo("Call again later, or less often.", true))
 	}
 	if transport, ok := errors.AsType[*zego.TransportError](err); ok {
 		if errors.Is(err, context.Canceled) {
@@ -112,13 +113,13 @@ func explain(err error, advice advice) string {
 		}
 		return lines(
 			fmt.Sprintf("%s got no answer: %v", transport.Action, transport.Err),
-			"What to do: check the network and the endpoint with `zego-mcp doctor`.", tryAgain(transport.Retryable()))
+			whatToDo("Check the network and the endpoint with `zego-mcp doctor`.", transport.Retryable()))
 	}
 	if errors.Is(err, context.Canceled) {
 		return "The call was cancelled."
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "The call took longer than its time limit. " + tryAgain(true)
+		return lines("The call took longer than its time limit.", whatToDo("Try again.", true))
 	}
 	return err.Error()
 }
@@ -132,9 +133,22 @@ func inWords(err error) string {
 	return err.Error()
 }
 
-// whatToDo returns the entry of advice for code, or the general advice if there is none.
-func whatToDo(code zego.Code, advice advice) string {
-	if text, ok := advice[code]; ok {
+// whatToDo returns the line that says what to do, and whether trying again helps unless the
+// advice itself says to do something again.
+func whatToDo(advice string, retryable bool) string {
+	line := "What to do: " + advice
+	switch {
+	case !retryable:
+		return line + " Repeating the call does not help."
+	case strings.Contains(strings.ToLower(advice), " again"):
+		return line
+	}
+	return line + " Trying again may help."
+}
+
+// of returns the entry of a for code, or the general advice if there is none.
+func (a advice) of(code zego.Code) string {
+	if text, ok := a[code]; ok {
 		return text
 	}
 	return Advice(code)
@@ -147,13 +161,6 @@ func Advice(code zego.Code) string {
 		return "Check ZEGO_SERVER_SECRET: it must be the ServerSecret of the AppID in ZEGO_APP_ID (ZEGOCLOUD console, project configuration)."
 	}
 	return sentence(code.Advice())
-}
-
-func tryAgain(helps bool) string {
-	if helps {
-		return "Trying again may help."
-	}
-	return "Trying again with the same arguments does not help."
 }
 
 func requestIDLine(id string) string {

@@ -57,10 +57,10 @@ func NotOffered(name string, offered []string) string {
 	set, exists := ToolsetOf(name)
 	switch {
 	case exists && !slices.ContainsFunc(offered, func(other string) bool { return toolsetIs(other, set.Name) }):
-		return fmt.Sprintf("%s belongs to the toolset %s (%s), which is off.\nWhat to do: %s.", name, set.Name, set.Description, howToTurnOn)
+		return fmt.Sprintf("%s belongs to the toolset %s (%s), which is off.\nWhat to do: %s", name, set.Name, set.Description, sentence(howToTurnOn))
 	case exists:
 		return name + " reads files of this machine, so it is offered only over stdio.\n" +
-			"What to do: ask the user to start zego-mcp with --transport stdio on the machine that has the file."
+			"What to do: Ask the user to start zego-mcp with --transport stdio on the machine that has the file."
 	}
 	text, near := "unknown tool "+quoteForeign(name), schema.Nearest(name, toolNames())
 	switch {

@@ -133,7 +133,7 @@ func (t tool[In, Out]) call(ctx context.Context, d deps, input *schema.Schema[In
 	if len(text) > maxResult {
 		return nil, &toolError{
 			"the result is too large",
-			fmt.Sprintf("The result has %d bytes, more than the %d that this server passes on.\nWhat to do: ask for less, such as a smaller Limit.", len(text), maxResult),
+			fmt.Sprintf("The result has %d bytes, more than the %d that this server passes on.\nWhat to do: Ask for less, such as a smaller Limit.", len(text), maxResult),
 		}
 	}
 	return mcp.NewToolResultStructured(out, text), nil

@@ -155,7 +155,7 @@ func TestResultSize(t *testing.T) {
 	if text := sized(1 << 20); len(text) != 1<<20 {
 		t.Errorf("the largest result: got %.200s", text)
 	}
-	if text := sized(1<<20 + 1); text != "The result has 1048577 bytes, more than the 1048576 that this server passes on.\nWhat to do: ask for less, such as a smaller Limit." {
+	if text := sized(1<<20 + 1); text != "The result has 1048577 bytes, more than the 1048576 that this server passes on.\nWhat to do: Ask for less, such as a smaller Limit." {
 		t.Errorf("got %.200s", text)
 	}
 	if got := log.String(); !strings.Contains(got, "the result is too large") || len(got) > 1000 {
@@ -173,7 +173,7 @@ func TestPermanentFailure(t *testing.T) {
 	defer untrusted.Close()
 	a, _ := testAdapter(t)
 	for endpoint, want := range map[string]string{
-		untrusted.URL:        "Trying again with the same arguments does not help.",
+		untrusted.URL:        "Repeating the call does not help.",
 		"http://127.0.0.1:1": "Trying again may help.",
 	} {
 		client, err := zego.New(1, strings.Repeat("x", 32), zego.Options{Endpoint: endpoint, RetryInterval: time.Microsecond})

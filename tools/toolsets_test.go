@@ -125,7 +125,7 @@ func TestMisspeltTool(t *testing.T) {
 		"list_digital_human": `unknown tool "list_digital_human"; did you mean "list_digital_humans"? (known: find_digital_humans, get_digital_human, get_stream_task, list_digital_humans, list_stream_tasks, list_timbres)`,
 		"CreateStreamTask": `unknown tool "CreateStreamTask"; did you mean "create_stream_task"?` + "\n" +
 			"create_stream_task belongs to the toolset streaming (tools that create, drive and stop streams, which ZEGO bills), which is off.\n" +
-			"What to do: ask the user to turn it on, by starting zego-mcp with --toolsets all (or ZEGO_TOOLSETS=all).",
+			"What to do: Ask the user to turn it on, by starting zego-mcp with --toolsets all (or ZEGO_TOOLSETS=all).",
 	} {
 		if got := refusalOf(t, s, name); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)

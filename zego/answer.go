@@ -115,7 +115,7 @@ func parseAnswer(action apiAction, raw httpAnswer, data dataDecoder) (answer, er
 	}
 	switch {
 	case raw.isRedirect():
-		return answer{}, bad("a redirect, which is never followed because the request is signed; check the endpoint")
+		return answer{}, bad("a redirect, which is never followed because the request is signed")
 	case len(raw.body) > maxAnswer:
 		return answer{}, bad("the answer is larger than %d MiB", maxAnswer>>20)
 	}
@@ -168,7 +168,7 @@ func describeBody(contentType string, body []byte, err error) string {
 	case len(trimmed) == 0:
 		return "an empty body"
 	case trimmed[0] == '<':
-		return "an HTML page instead of JSON, perhaps of a proxy on the way; check the endpoint"
+		return "an HTML page instead of JSON, perhaps of a proxy on the way"
 	case err == nil:
 		return "JSON without ZEGO's Code"
 	case errors.As(err, &syntax) && syntax.Offset >= int64(len(body)):
