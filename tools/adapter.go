@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 
@@ -45,7 +46,9 @@ type deps struct {
 	streams      *streams.Ledger
 	confirmation confirmation
 	audioDirs    []string
+	speech       *speech.Tracker
 	timeout      time.Duration // Config.Timeout.
+	answerBy     time.Time     // When a call that waits for the end of speech has to answer.
 
 	// progress sends the client an MCP progress notification, if the client asked for them.
 	// done need not increase; the client gets values that do.
@@ -62,8 +65,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 			limit = min(limit, completionTimeout)
 		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit,
-			fmt.Errorf("the call's time limit of %v is over: %w", limit, context.DeadlineExceeded))
+		ctx, cancel = withTimeLimit(ctx, limit)
 		defer cancel()
 	}
 	var stats upstreamStats
@@ -79,13 +81,22 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	}()
 	project := a.cfg.Project(ctx)
 	d := deps{
-		project: project, streams: project.Streams, audioDirs: a.cfg.AudioDirs, timeout: a.cfg.Timeout,
+		project: project, streams: project.Streams, speech: project.Speech,
+		audioDirs: a.cfg.AudioDirs, timeout: a.cfg.Timeout,
+		answerBy: start.Add(a.cfg.SpeechWait - min(time.Second, a.cfg.SpeechWait/10)),
 		progress: func(int, int, string) {},
 	}
 	if r.call != nil {
 		d.progress, d.confirmation = progressOf(ctx, *r.call), confirmationOf(ctx, *r.call)
 	}
 	return handle(ctx, d)
+}
+
+// withTimeLimit returns a context that ends after the time limit of a call, with a cause that
+// says so.
+func withTimeLimit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit,
+		fmt.Errorf("the call's time limit of %v is over: %w", limit, context.DeadlineExceeded))
 }
 
 // log writes the line of a request, and a warning before it if the request has shown that

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"zego-mcp/schema"
+	"zego-mcp/tools/speech"
 	"zego-mcp/zego"
 )
 
@@ -19,6 +20,8 @@ type driveByAudioFileInput struct {
 	SampleRate   *int   `json:"SampleRate,omitempty" jsonschema:"minimum=16000,maximum=24000,default=16000" jsonschema_description:"Of a .pcm file: 16000 (default) or 24000"`
 	Channel      *int   `json:"Channel,omitempty" jsonschema:"minimum=1,maximum=2,default=1" jsonschema_description:"Channels of a .pcm file: 1 (default) or 2"`
 	VoiceChannel *int   `json:"VoiceChannel,omitempty" jsonschema:"minimum=0,maximum=2,default=0" jsonschema_description:"Where the voice is in two channels: 0 mixed (default), 1 left, 2 right"`
+
+	InterruptMode *int `json:"InterruptMode,omitempty" jsonschema:"minimum=0,maximum=1,default=0" jsonschema_description:"0: after what is being said (default); 1: cut that off"`
 }
 
 type driveByAudioFileOutput struct {
@@ -32,7 +35,7 @@ const maxAudio = 10 * time.Minute
 var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 	name:        "drive_by_audio_file",
 	title:       "Speak an audio file of this machine",
-	description: "Make the digital human of a running stream task speak an audio file of this machine, at most 10 minutes. Cuts off what is being said and drops what waits to be said. The call lasts as long as the audio. For a file on the web: drive_by_audio.",
+	description: "Make the digital human of a running stream task speak an audio file of this machine, at most 10 minutes. The call lasts as long as the audio. For a file on the web: drive_by_audio.",
 	toolset:     Streaming,
 	effect:      additive,
 	advice:      taskAdvice,
@@ -48,19 +51,51 @@ var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 		if err != nil {
 			return driveByAudioFileOutput{}, &toolError{reason: "audio file", text: "Path: " + err.Error()}
 		}
-		// Progress is called many times a second; the client is told once a second.
-		total, reported := int(audio.Length.Seconds()), -1
-		audio.Progress = func(sent time.Duration) {
-			if done := int(sent.Seconds()); done > reported {
-				reported = done
-				d.progress(done, total, fmt.Sprintf("%d of %d seconds spoken", done, total))
-			}
+		effect, err := d.silenceFirst(ctx, in.TaskID, in.InterruptMode)
+		if err != nil {
+			return driveByAudioFileOutput{}, err
 		}
 		ctx, cancel := context.WithTimeout(ctx, d.timeout+audio.Length)
 		defer cancel()
-		spoken, err := d.client.Speak(ctx, in.TaskID, audio)
-		return driveByAudioFileOutput{driveOutputOf(in.TaskID, spoken.Drive), spoken.Length.Seconds()}, err
+		sent, err := d.speak(ctx, in.TaskID, audio, effect)
+		if err != nil {
+			return driveByAudioFileOutput{}, err
+		}
+		d.answerBy = time.Now().Add(audioEnd)
+		out, err := d.whenSpoken(ctx, in.TaskID, sent, nil)
+		return driveByAudioFileOutput{out, audio.Length.Seconds()}, err
 	},
+}
+
+// audioEnd bounds how long a call waits for the end of the audio that it has sent.
+const audioEnd = 10 * time.Second
+
+// speak sends audio at speaking pace. When it returns, what was sent last is still being
+// spoken.
+func (d deps) speak(ctx context.Context, taskID string, audio zego.PCM, effect speech.Effect) (*speech.Speech, error) {
+	start, drive := time.Now(), speech.Drive{Effect: effect, Estimate: speech.EstimateAudio(audio.Length)}
+	audio.Accepted = func(accepted zego.Drive) {
+		start, drive.Drive = time.Now(), accepted
+		d.speech.Drove(taskID, drive)
+	}
+	// Progress is called many times a second; the client is told once a second.
+	total, reported := int(audio.Length.Seconds()), -1
+	audio.Progress = func(sent time.Duration) {
+		if done := int(sent.Seconds()); done > reported {
+			reported = done
+			d.progress(done, total, fmt.Sprintf("%d of %d seconds spoken", done, total))
+		}
+	}
+	_, err := d.client.Speak(ctx, taskID, audio)
+	if err != nil {
+		if drive.ID != "" {
+			d.speech.BrokeOff(taskID, drive.ID)
+		}
+		return nil, err
+	}
+	// If the network was slow, sending has taken longer than the audio is.
+	drive.Estimate = speech.EstimateAudio(max(audio.Length, time.Since(start)+zego.MaxSpeechAhead))
+	return d.speech.Drove(taskID, drive), nil
 }
 
 // readAudio reads the header of a file, if it has one, and checks that the audio after it

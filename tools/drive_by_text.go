@@ -4,36 +4,29 @@ import (
 	"context"
 	"strings"
 	"zego-mcp/schema"
+	"zego-mcp/tools/speech"
 	"zego-mcp/zego"
 )
 
 type driveByTextInput struct {
 	TaskID        string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
-	Text          string `json:"Text" jsonschema:"minLength=1,maxLength=1800" jsonschema_description:"What to say, 1 to 1800 characters"`
+	Text          string `json:"Text" jsonschema:"minLength=1,maxLength=18000" jsonschema_description:"What to say, 1 to 18000 characters"`
 	TimbreID      string `json:"TimbreId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Voice, from list_timbres"`
 	SpeechRate    *int   `json:"SpeechRate,omitempty" jsonschema:"minimum=-500,maximum=500,default=0" scale:"0 normal, 500 fastest; not a factor" jsonschema_description:"Speed: -500 to 500, 0 normal, 500 fastest; not a factor"`
 	PitchRate     *int   `json:"PitchRate,omitempty" jsonschema:"minimum=-500,maximum=500,default=0" scale:"0 normal, 500 highest; not a factor" jsonschema_description:"Pitch: -500 to 500, 0 normal, 500 highest; not a factor"`
 	Volume        *int   `json:"Volume,omitempty" jsonschema:"minimum=1,maximum=100,default=50" jsonschema_description:"1 to 100 (default 50)"`
 	InterruptMode *int   `json:"InterruptMode,omitempty" jsonschema:"minimum=0,maximum=1,default=0" jsonschema_description:"0: after what is being said (default); 1: cut that off"`
-}
 
-// driveOutput is the result of every tool that makes a digital human speak.
-type driveOutput struct {
-	TaskID    string `json:"TaskId"`
-	DriveID   string `json:"DriveId"`
-	RequestID string `json:"RequestId"`
-}
-
-func driveOutputOf(taskID string, drive zego.Drive) driveOutput {
-	return driveOutput{TaskID: taskID, DriveID: drive.ID, RequestID: drive.RequestID}
+	WaitUntilSpoken *bool `json:"WaitUntilSpoken,omitempty" jsonschema:"default=true" jsonschema_description:"false: answer before it is spoken"`
 }
 
 var driveByText = tool[driveByTextInput, driveOutput]{
 	name:        "drive_by_text",
 	title:       "Speak a text",
-	description: "Make the digital human of a running stream task speak a text, of at most 1800 characters; cut a longer one at its sentences into several calls, which are spoken one after the other. Returns when ZEGO has taken it, before it is spoken. If the stream is still starting, waits for it.",
+	description: "Make the digital human of a running stream task speak a text. Returns when it is spoken, or says until when it will be. If the stream is still starting, waits for it.",
 	toolset:     Streaming,
 	effect:      additive,
+	ownTimeout:  true,
 	advice: taskAdvice.with(advice{
 		zego.CodeTimbreNotFound:     "Call list_timbres and pass one of its TimbreId values.",
 		zego.CodeTimbreNotSupported: "Call list_timbres with the DigitalHumanId of this stream and pass one of its TimbreId values.",
@@ -42,13 +35,39 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 		if strings.TrimSpace(in.Text) == "" {
 			return driveOutput{}, &schema.ArgumentError{Problems: []string{"Text must not be blank"}}
 		}
-		if err := checkTimbreID(ctx, d, in.TimbreID); err != nil {
+		effect, rate := effectOf(in.InterruptMode), 0
+		if in.SpeechRate != nil {
+			rate = *in.SpeechRate
+		}
+		if err := d.waitForTurn(ctx, in.TaskID, effect); err != nil {
 			return driveOutput{}, err
 		}
-		drive, err := d.client.DriveByText(ctx, zego.DriveByTextRequest{
-			TaskID: in.TaskID, Text: in.Text, InterruptMode: (*zego.InterruptMode)(in.InterruptMode),
-			TTSConfig: zego.TTSConfig{TimbreID: in.TimbreID, SpeechRate: in.SpeechRate, PitchRate: in.PitchRate, Volume: in.Volume},
+		callCtx, cancel := d.limitCall(ctx)
+		defer cancel()
+		if err := checkTimbreID(callCtx, d, in.TimbreID); err != nil {
+			return driveOutput{}, err
+		}
+		spoken, err := d.speech.Say(callCtx, speech.Text{
+			TaskID: in.TaskID, Parts: speech.Split(in.Text, rate), SpeechRate: rate, Effect: effect,
+			Send: func(ctx context.Context, part string, effect speech.Effect) (zego.Drive, error) {
+				return d.client.DriveByText(ctx, in.request(part, effect))
+			},
 		})
-		return driveOutputOf(in.TaskID, drive), err
+		if err != nil {
+			return driveOutput{}, err
+		}
+		return d.whenSpoken(ctx, in.TaskID, spoken, in.WaitUntilSpoken)
 	},
+}
+
+// request returns the request to speak one part of the text.
+func (in driveByTextInput) request(part string, effect speech.Effect) zego.DriveByTextRequest {
+	mode := in.InterruptMode
+	if effect == speech.Waits && mode != nil {
+		mode = new(int(zego.Queue))
+	}
+	return zego.DriveByTextRequest{
+		TaskID: in.TaskID, Text: part, InterruptMode: (*zego.InterruptMode)(mode),
+		TTSConfig: zego.TTSConfig{TimbreID: in.TimbreID, SpeechRate: in.SpeechRate, PitchRate: in.PitchRate, Volume: in.Volume},
+	}
 }

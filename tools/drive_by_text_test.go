@@ -14,11 +14,11 @@ func TestTextLengths(t *testing.T) {
 	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	task := s.createTask(t, ``)
 	for _, letter := range []string{"a", "字", "👋"} {
-		for n, ok := range map[int]bool{0: false, 1: true, 1800: true, 1801: false} {
-			arguments := fmt.Sprintf(`{"TaskId":%q,"Text":%q,"TimbreId":%q}`, task, strings.Repeat(letter, n), publicTimbre)
+		for n, ok := range map[int]bool{0: false, 1: true, 1800: true, 1801: true, 18000: true, 18001: false} {
+			arguments := fmt.Sprintf(`{"TaskId":%q,"Text":%q,"TimbreId":%q,"InterruptMode":1,"WaitUntilSpoken":false}`, task, strings.Repeat(letter, n), publicTimbre)
 			if before := len(s.requestBodies("DriveByText")); ok {
 				s.mustCall(t, "drive_by_text", arguments)
-			} else if s.mustFail(t, "drive_by_text", arguments, fmt.Sprintf("Text must have 1 to 1800 characters, got %d", n)); len(s.requestBodies("DriveByText")) != before {
+			} else if s.mustFail(t, "drive_by_text", arguments, fmt.Sprintf("Text must have 1 to 18000 characters, got %d", n)); len(s.requestBodies("DriveByText")) != before {
 				t.Errorf("a text of %d times %s reached ZEGO", n, letter)
 			}
 		}

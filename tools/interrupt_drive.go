@@ -15,6 +15,9 @@ var interruptDrive = tool[interruptDriveInput, acceptedOutput]{
 	advice:      taskAdvice,
 	run: func(ctx context.Context, d deps, in interruptDriveInput) (acceptedOutput, error) {
 		id, err := d.client.InterruptDrive(ctx, in.TaskID)
+		if err == nil {
+			d.speech.Interrupted(in.TaskID)
+		}
 		return acceptedOutput{TaskID: in.TaskID, RequestID: id}, err
 	},
 }

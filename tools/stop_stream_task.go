@@ -4,49 +4,131 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
+	"zego-mcp/schema"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 )
 
 type stopStreamTaskInput struct {
-	TaskID  string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"From create_stream_task or list_stream_tasks"`
+	TaskID  string `json:"TaskId,omitempty" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"From create_stream_task or list_stream_tasks"`
+	All     bool   `json:"All,omitempty" jsonschema:"default=false" jsonschema_description:"true, without TaskId: all tasks that this server started"`
+	Now     bool   `json:"Now,omitempty" jsonschema:"default=false" jsonschema_description:"true: cut off what is being said"`
 	Confirm bool   `json:"Confirm,omitempty" jsonschema:"default=false" jsonschema_description:"true: the user agreed to stop a task that this server did not start; never without asking them"`
+
+	WaitUntilSpoken *bool `json:"WaitUntilSpoken,omitempty" jsonschema:"default=true" jsonschema_description:"false: the same as Now"`
 }
 
 type stopStreamTaskOutput struct {
-	TaskID         string `json:"TaskId"`
-	AlreadyStopped bool   `json:"AlreadyStopped" jsonschema_description:"It had ended before"`
-	RequestID      string `json:"RequestId,omitempty"`
+	TaskID         string   `json:"TaskId,omitempty"`
+	AlreadyStopped bool     `json:"AlreadyStopped" jsonschema_description:"It had ended before"`
+	Stopped        []string `json:"Stopped,omitempty" jsonschema_description:"With All: the TaskIds"`
+	RequestID      string   `json:"RequestId,omitempty"`
 }
 
 var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 	name:        "stop_stream_task",
 	title:       "Stop a stream task",
-	description: "End a stream task: its video stops for everybody who watches, and so does the bill. Always call it when a stream is no longer needed. For a task that this server did not start, the user must agree.",
+	description: "End a stream task: its video stops for everybody who watches, and so does the bill. Always call it when a stream is no longer needed. Waits until all is spoken; if that takes too long, it stops nothing and says when to call again. For a task that this server did not start, the user must agree.",
 	toolset:     Streaming,
 	effect:      destructive,
+	ownTimeout:  true,
 	advice:      taskAdvice,
 	run: func(ctx context.Context, d deps, in stopStreamTaskInput) (stopStreamTaskOutput, error) {
-		// A task that this server created is stopped without asking the user.
-		if !d.streams.Owns(ctx, in.TaskID) {
-			task, err := d.streams.Get(ctx, in.TaskID)
-			switch {
-			case errors.Is(err, zego.CodeStreamStopped) || err == nil && (task.Status == zego.TaskStopping || task.Status == zego.TaskStopped):
-				return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: true}, nil
-			case err != nil:
-				return stopStreamTaskOutput{}, err
-			}
-			// Get may have recognized the task as one of this server, whose TaskId was not known
-			// because ZEGO's answer to the create was lost.
-			if d.streams.StartedBy(task) != streams.ThisServer {
-				if err := d.confirmation.require(in.TaskID, stopQuestion(task), in.Confirm); err != nil {
-					return stopStreamTaskOutput{}, err
-				}
-			}
+		now := in.Now || in.WaitUntilSpoken != nil && !*in.WaitUntilSpoken
+		switch {
+		case in.All && in.TaskID != "":
+			return stopStreamTaskOutput{}, &schema.ArgumentError{Problems: []string{"pass TaskId or All, not both"}}
+		case in.All:
+			return d.stopAll(ctx, now)
+		case in.TaskID == "":
+			return stopStreamTaskOutput{}, &schema.ArgumentError{Problems: []string{"TaskId is required (or All=true)"}}
 		}
-		stopped, err := d.streams.Stop(ctx, in.TaskID)
+		callCtx, cancel := d.limitCall(ctx)
+		defer cancel()
+		ended, err := d.mayStop(callCtx, in.TaskID, in.Confirm)
+		if err != nil || ended {
+			return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: ended}, err
+		}
+		stopped, err := d.stopWhenSpoken(ctx, in.TaskID, now)
 		return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: stopped.AlreadyStopped, RequestID: stopped.RequestID}, err
 	},
+}
+
+// mayStop returns nil if a task may be stopped: this server started it, or the user agrees.
+// It reports whether the task has ended already.
+func (d deps) mayStop(ctx context.Context, taskID string, confirmed bool) (ended bool, err error) {
+	if d.streams.Owns(ctx, taskID) {
+		return false, nil
+	}
+	task, err := d.streams.Get(ctx, taskID)
+	switch {
+	case errors.Is(err, zego.CodeStreamStopped) || err == nil && (task.Status == zego.TaskStopping || task.Status == zego.TaskStopped):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	// Get may have recognized the task as one of this server, whose TaskId was not known
+	// because ZEGO's answer to the create was lost.
+	if d.streams.StartedBy(task) == streams.ThisServer {
+		return false, nil
+	}
+	return false, d.confirmation.require(taskID, stopQuestion(task), confirmed)
+}
+
+// stopWhenSpoken stops a task when its digital human has spoken all, or at once if now is
+// true. If the call has to answer before, it stops nothing.
+func (d deps) stopWhenSpoken(ctx context.Context, taskID string, now bool) (zego.Stopped, error) {
+	if !now {
+		waitCtx, cancel := d.limitWait(ctx)
+		defer cancel()
+		silent := d.speech.WaitForSilence(waitCtx, taskID, d.speechProgress()).Spoken
+		if ctx.Err() != nil {
+			return zego.Stopped{}, context.Cause(ctx)
+		}
+		if !silent {
+			return zego.Stopped{}, d.stillSpeaking(taskID, "Not stopped: the stream", "call again then; or at once with Now=true, which cuts it off.")
+		}
+	}
+	callCtx, cancel := d.limitCall(ctx)
+	defer cancel()
+	stopped, err := d.streams.Stop(callCtx, taskID)
+	if err == nil {
+		d.speech.Ended(taskID)
+	}
+	return stopped, err
+}
+
+// stopAll stops all tasks that this server started, side by side.
+func (d deps) stopAll(ctx context.Context, now bool) (stopStreamTaskOutput, error) {
+	listCtx, cancel := d.limitCall(ctx)
+	defer cancel()
+	list, err := d.streams.List(listCtx)
+	if err != nil {
+		return stopStreamTaskOutput{}, err
+	}
+	own := keep(list.Tasks, func(task zego.StreamTask) bool { return d.streams.StartedBy(task) == streams.ThisServer })
+	errs := make([]error, len(own))
+	var stopping sync.WaitGroup
+	for i, task := range own {
+		stopping.Go(func() { _, errs[i] = d.stopWhenSpoken(ctx, task.ID, now) })
+	}
+	stopping.Wait()
+	out := stopStreamTaskOutput{AlreadyStopped: len(own) == 0, Stopped: []string{}}
+	var failures []string
+	for i, task := range own {
+		if errs[i] == nil {
+			out.Stopped = append(out.Stopped, task.ID)
+		} else {
+			failures = append(failures, task.ID+": "+explain(errs[i], taskAdvice))
+		}
+	}
+	if len(failures) > 0 {
+		return stopStreamTaskOutput{}, &toolError{reason: "some tasks were not stopped", text: lines(
+			fmt.Sprintf("%d of %d stream tasks were stopped; these were not:", len(out.Stopped), len(own)), strings.Join(failures, "\n"))}
+	}
+	return out, nil
 }
 
 // stopQuestion asks whether to stop a task that another program started. That program chose

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"time"
 	"zego-mcp/internal/leaktest"
 	"zego-mcp/tools"
+	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
@@ -53,6 +55,7 @@ type testServer struct {
 	sim     *zegosim.Server
 	client  *zego.Client // For requests that do not come from a tool.
 	streams *streams.Ledger
+	speech  *speech.Tracker
 
 	mu       sync.Mutex // guards what follows
 	requests []zegosim.Call
@@ -92,6 +95,9 @@ func (s *testServer) requestCount() int {
 	return len(s.requests)
 }
 
+// requestCountOf returns how many requests the simulator got for an action.
+func (s *testServer) requestCountOf(action string) int { return len(s.requestBodies(action)) }
+
 // runningTasks asks the simulator which stream tasks run, also those of other programs.
 func (s *testServer) runningTasks(t *testing.T) []zego.StreamTask {
 	t.Helper()
@@ -105,6 +111,38 @@ func (s *testServer) runningTasks(t *testing.T) []zego.StreamTask {
 // newTestServer starts a testServer for sim. The simulator has no rate limit, and streams
 // start at once unless sim.StartDelay is set.
 func newTestServer(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts streams.Options) *testServer {
+	t.Helper()
+	srv := httptest.NewServer(sim)
+	t.Cleanup(func() { srv.Close(); _ = sim.Close() })
+	return newTestServerOf(t, sim, cfg, opts, speech.Options{}, zego.Options{Endpoint: srv.URL, RetryInterval: time.Microsecond, Timeout: 2 * time.Second})
+}
+
+// newVirtualServer returns a testServer that reaches sim without a network, so that it can be
+// used in a synctest bubble, where time is virtual.
+func newVirtualServer(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts streams.Options, speechOpts speech.Options) *testServer {
+	t.Helper()
+	s := newTestServerOf(t, sim, cfg, opts, speechOpts, zego.Options{Endpoint: "http://127.0.0.1:1", HTTPClient: &http.Client{Transport: inProcess{sim}}})
+	t.Cleanup(func() { s.streams.Close(context.Background()); s.speech.Close() })
+	return s
+}
+
+// inProcess lets a handler answer requests without a network.
+type inProcess struct{ http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (p inProcess) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	defer func() {
+		if recover() != nil { // The handler has dropped the connection.
+			resp, err = nil, io.ErrUnexpectedEOF
+		}
+	}()
+	recorder := httptest.NewRecorder()
+	p.ServeHTTP(recorder, r)
+	return recorder.Result(), nil
+}
+
+// newTestServerOf does the work of newTestServer and newVirtualServer.
+func newTestServerOf(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts streams.Options, speechOpts speech.Options, clientOpts zego.Options) *testServer {
 	t.Helper()
 	s := &testServer{sim: sim}
 	sim.QPS = -1
@@ -120,10 +158,9 @@ func newTestServer(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts str
 			observe(call)
 		}
 	}
-	srv := httptest.NewServer(sim)
-	t.Cleanup(func() { srv.Close(); _ = sim.Close() })
+	clientOpts.QPS = -1
 	var err error
-	s.client, err = zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, RetryInterval: time.Microsecond, QPS: -1, Timeout: 2 * time.Second})
+	s.client, err = zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, clientOpts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,8 +172,10 @@ func newTestServer(t *testing.T, sim *zegosim.Server, cfg tools.Config, opts str
 		cfg.Logger = opts.Logger
 	}
 	s.streams = streams.New(s.client, opts)
+	speechOpts.Logger = opts.Logger
+	s.speech = speech.New(s.client, speechOpts)
 	cfg.Project = tools.OneProject(tools.Project{
-		Client: s.client, Streams: s.streams, Toolsets: allToolsets,
+		Client: s.client, Streams: s.streams, Speech: s.speech, Toolsets: allToolsets,
 	})
 	cfg.Local = true
 	s.MCPServer = tools.NewServer(cfg)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"time"
+	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 
@@ -56,8 +57,11 @@ type Config struct {
 
 	Simulated bool          // Answers come from the simulator; agents are told so.
 	Timeout   time.Duration // Time limit of one request; default DefaultTimeout.
-	Logger    *slog.Logger  // Gets one line per request; default: nothing is logged.
-	Version   string        // Version of the server, which clients are told.
+	// SpeechWait is how long a call waits for the end of speech before it answers that the
+	// speech goes on. Default: Timeout, but at most DefaultSpeechWait.
+	SpeechWait time.Duration
+	Logger     *slog.Logger // Gets one line per request; default: nothing is logged.
+	Version    string       // Version of the server, which clients are told.
 
 	Local     bool     // Agents are on this machine: offer the tools that read its files.
 	AudioDirs []string // Absolute paths of the directories that drive_by_audio_file may read; default: none.
@@ -66,11 +70,16 @@ type Config struct {
 // DefaultTimeout is the default of Config.Timeout.
 const DefaultTimeout = 30 * time.Second
 
+// DefaultSpeechWait is the longest default of Config.SpeechWait. Many clients give a call up
+// after a minute.
+const DefaultSpeechWait = 50 * time.Second
+
 // Project is what a request may use: a ZEGO project, and what the caller may do there.
 type Project struct {
 	Client      *zego.Client    // Nil if the configuration does not allow calls.
 	Unavailable error           // Why Client is nil, and what the user can do about it.
 	Streams     *streams.Ledger // The stream tasks that this process created in the project; its owner closes it.
+	Speech      *speech.Tracker // What their digital humans speak; its owner closes it.
 	Toolsets    []Toolset       // Which tools, prompts and resources the caller may use; empty: the default toolsets.
 }
 
@@ -84,10 +93,14 @@ func (p *Project) client() (*zego.Client, error) {
 
 // OneProject returns a function for Config.Project that gives every request the same
 // project. If project.Streams is nil, it becomes a ledger with the default limits. The
-// caller cannot stop the tasks in that ledger, so they may outlive the process.
+// caller cannot stop the tasks in that ledger, so they may outlive the process. If
+// project.Speech is nil, it becomes a tracker without callbacks.
 func OneProject(project Project) func(context.Context) *Project {
 	if project.Streams == nil {
 		project.Streams = streams.New(project.Client, streams.Options{})
+	}
+	if project.Speech == nil {
+		project.Speech = speech.New(project.Client, speech.Options{})
 	}
 	return func(context.Context) *Project { return &project }
 }
@@ -100,6 +113,9 @@ func OneProject(project Project) func(context.Context) *Project {
 func NewServer(cfg Config) *server.MCPServer {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.SpeechWait <= 0 {
+		cfg.SpeechWait = min(cfg.Timeout, DefaultSpeechWait)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -20,6 +20,9 @@ type PCM struct {
 	// Length is how long the audio is, or 0 if that is not known. ReadWAV sets it; Speak
 	// does not need it.
 	Length time.Duration
+	// Accepted is called once, when ZEGO has accepted the drive and before any audio is sent,
+	// unless it is nil. Speak waits for it.
+	Accepted func(Drive)
 	// Progress is called after each message with how much of the audio has been sent,
 	// unless it is nil. Speak waits for it.
 	Progress func(sent time.Duration)

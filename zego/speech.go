@@ -79,10 +79,12 @@ func (e *SpeechError) Error() string {
 // Unwrap returns the cause.
 func (e *SpeechError) Unwrap() error { return e.Err }
 
-const (
-	frameLength = 100 * time.Millisecond // How much audio one message holds, as in ZEGO's samples.
-	maxAhead    = 500 * time.Millisecond // How far sending is ahead of speaking, so that nothing stutters.
-)
+// MaxSpeechAhead is how far Speak sends ahead of speaking, so that nothing stutters. When Speak
+// returns, so much of the audio is still to be spoken.
+const MaxSpeechAhead = 500 * time.Millisecond
+
+// frameLength is how much audio one message holds, as in ZEGO's samples.
+const frameLength = 100 * time.Millisecond
 
 // Speak makes a digital human speak audio while it is read. It reads and sends at speaking
 // pace, half a second ahead, and returns when all is sent. The running drive is cut off,
@@ -107,6 +109,9 @@ func (c *Client) Speak(ctx context.Context, taskID string, audio PCM) (Spoken, e
 	drive, err := c.DriveByWSStream(ctx, taskID)
 	if err != nil {
 		return Spoken{}, err
+	}
+	if audio.Accepted != nil {
+		audio.Accepted(drive.Drive)
 	}
 	s := speech{audio: audio, driveID: drive.ID, timeout: c.timeout}
 	if err := s.speak(ctx, drive.Address, frame, n); err != nil {
@@ -167,7 +172,7 @@ func (s *speech) startReading(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { endReading(); <-done }
 }
 
-// sendAudio sends frame[:n] and then the rest of the audio, maxAhead ahead of speaking. It
+// sendAudio sends frame[:n] and then the rest of the audio, MaxSpeechAhead ahead of speaking. It
 // reads each part into frame. If ctx ends or the audio cannot be read, it sends a Stop
 // message.
 func (s *speech) sendAudio(ctx context.Context, frame []byte, n int) error {
@@ -179,7 +184,7 @@ func (s *speech) sendAudio(ctx context.Context, frame []byte, n int) error {
 		if s.audio.Progress != nil {
 			s.audio.Progress(s.audio.lengthOf(s.sent))
 		}
-		if ahead := s.audio.lengthOf(s.sent) - time.Since(start); ahead > maxAhead && !sleep(ctx, ahead-maxAhead) {
+		if ahead := s.audio.lengthOf(s.sent) - time.Since(start); ahead > MaxSpeechAhead && !sleep(ctx, ahead-MaxSpeechAhead) {
 			s.stopEarly(ctx)
 			return context.Cause(ctx)
 		}

@@ -22,6 +22,29 @@ const (
 	audioDuration = 5 * time.Second
 )
 
+// DriveInfo is a drive, as the simulator knows it.
+type DriveInfo struct {
+	TaskID, DriveID string
+	Text            string           // Of DriveByText only.
+	Status          zego.DriveStatus // DriveEnded: it was spoken to its end.
+	Ended           time.Time        // When it was over; zero before.
+}
+
+// Drives returns the drives of all stream tasks that the Server remembers, by task, and the
+// oldest first.
+func (s *Server) Drives() []DriveInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.updateTasks()
+	var all []DriveInfo
+	for _, t := range s.tasks {
+		for _, d := range t.drives {
+			all = append(all, DriveInfo{TaskID: t.id, DriveID: d.id, Text: d.text, Status: zego.DriveStatus(d.status), Ended: d.endedAt})
+		}
+	}
+	return all
+}
+
 type driveStatus int
 
 const (
@@ -35,7 +58,9 @@ const (
 // drive is something to speak. Server.mu guards it.
 type drive struct {
 	id       string
+	text     string // of DriveByText only
 	status   driveStatus
+	endedAt  time.Time     // when it was over; zero before
 	duration time.Duration // 0: it lasts until something ends it
 	willFail bool          // it fails when its turn comes
 	endsAt   time.Time     // when the clock ends it; zero if something else does
@@ -72,7 +97,7 @@ func (s *Server) driveByText(r *request) (any, error) {
 		return nil, r.err
 	}
 	return s.drive(r, taskID, mode, func(t *task) (*drive, error) {
-		return &drive{duration: speechDuration(text, rate)}, s.checkTimbre(t.human.ID, timbreID)
+		return &drive{text: text, duration: speechDuration(text, rate)}, s.checkTimbre(t.human.ID, timbreID)
 	})
 }
 
@@ -283,7 +308,7 @@ func (t *task) speak(d *drive, at time.Time) {
 // endFirst ends the first drive of the queue and starts the next one.
 func (t *task) endFirst(at time.Time) {
 	if d := t.queue[0]; d.status == queued {
-		d.status = interrupted // Assumed: for a drive whose caller did not come.
+		d.status, d.endedAt = interrupted, at // Assumed: for a drive whose caller did not come.
 	} else {
 		t.setDriveStatus(d, ended, at)
 	}
@@ -294,7 +319,7 @@ func (t *task) endFirst(at time.Time) {
 // interrupt ends the first n drives of the queue. There is no event for that.
 func (t *task) interrupt(n int, at time.Time) {
 	for _, d := range t.queue[:n] {
-		d.status = interrupted
+		d.status, d.endedAt = interrupted, at
 	}
 	if n > 0 {
 		t.dequeue(n, at)
@@ -309,6 +334,9 @@ func (t *task) dequeue(n int, at time.Time) {
 
 func (t *task) setDriveStatus(d *drive, status driveStatus, at time.Time) {
 	d.status = status
+	if status > driving {
+		d.endedAt = at
+	}
 	t.addEvent(driveEvent, at, driveDetail{DriveID: d.id, Status: status})
 }
 

@@ -34,7 +34,7 @@ func (s *Server) carryOut(r *request) (data any, err error) {
 	}
 	action := r.query.Get("Action")
 	handle, ok := actions[action]
-	if !ok {
+	if !ok || action == "GetDriveStatus" && s.NoDriveStatus {
 		return nil, refuse(zego.CodeGatewayActionUnsupported, "Action %q is not supported", action)
 	}
 	if !s.admit(action, r.received) {

@@ -68,6 +68,9 @@ type Server struct {
 	// is for. It returns what goes wrong with the connection, or nil for nothing.
 	VoiceFault func(driveID string) *VoiceFault
 
+	// NoDriveStatus makes the Server not know GetDriveStatus, which ZEGO no longer documents.
+	NoDriveStatus bool
+
 	CallbackURL     string       // where RunCallbacks sends callbacks; empty: there are none
 	CallbackSecret  string       // signs callbacks; default: DefaultCallbackSecret
 	CallbackSeconds bool         // a callback's Timestamp is in seconds, as it was before May 2026, not in milliseconds

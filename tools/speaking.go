@@ -1,0 +1,138 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"time"
+	"zego-mcp/tools/speech"
+)
+
+// driveOutput is the result of every tool that makes a digital human speak.
+type driveOutput struct {
+	TaskID        string   `json:"TaskId"`
+	DriveID       string   `json:"DriveId"`
+	DriveIDs      []string `json:"DriveIds,omitempty" jsonschema_description:"Of a long text: what was sent so far"`
+	Spoken        bool     `json:"Spoken" jsonschema_description:"To its end"`
+	SpeakingUntil string   `json:"SpeakingUntil,omitempty" jsonschema_description:"RFC 3339, UTC; at the latest"`
+	KnownBy       string   `json:"KnownBy,omitempty" jsonschema:"enum=callback,enum=drive_status,enum=estimate"`
+	NextCalls     string   `json:"NextCalls,omitempty"`
+	RequestID     string   `json:"RequestId"`
+}
+
+// limitCall returns the context for the calls to ZEGO of a tool that sets its own time limit.
+func (d deps) limitCall(ctx context.Context) (context.Context, context.CancelFunc) {
+	return withTimeLimit(ctx, d.timeout)
+}
+
+// limitWait returns the context in which a tool waits for the end of speech. It ends when the
+// call has to answer.
+func (d deps) limitWait(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(ctx, d.answerBy)
+}
+
+// whenSpoken answers when a speech is over, or when the call has to answer; with wait false it
+// answers at once. If the call is cancelled, what has not been sent of a long text is dropped.
+func (d deps) whenSpoken(ctx context.Context, taskID string, s *speech.Speech, wait *bool) (driveOutput, error) {
+	waitCtx, cancel := d.limitWait(ctx)
+	defer cancel()
+	if wait != nil && !*wait {
+		cancel()
+	}
+	result := d.speech.Wait(waitCtx, s, d.speechProgress())
+	if ctx.Err() != nil {
+		d.speech.Cancel(s)
+		return driveOutput{}, context.Cause(ctx)
+	}
+	if result.Failed {
+		return driveOutput{}, &toolError{reason: "the drive failed", text: lines(
+			"ZEGO took it, but could not speak it: the drive failed.",
+			"What to do: call again, perhaps with another voice or file.", requestIDLine(result.RequestID))}
+	}
+	out := driveOutput{
+		TaskID: taskID, DriveID: result.DriveIDs[0], Spoken: result.Spoken,
+		SpeakingUntil: timeText(result.Until), KnownBy: string(result.KnownBy), RequestID: result.RequestID,
+	}
+	if len(result.DriveIDs) > 1 || result.Waiting > 0 {
+		out.DriveIDs = result.DriveIDs
+	}
+	switch {
+	case result.Problem != "":
+		out.NextCalls = "Not all was spoken: " + result.Problem + "."
+	case result.Cut:
+		out.NextCalls = "It was cut off before its end."
+	case !result.Spoken:
+		out.NextCalls = "get_stream_task until Speaking is false."
+	}
+	return out, nil
+}
+
+// speechProgress returns a function that tells the client how long speech still takes at
+// most.
+func (d deps) speechProgress() func(left time.Duration) {
+	total := 0
+	return func(left time.Duration) {
+		seconds := max(1, int(left/time.Second))
+		total = max(total, seconds)
+		d.progress(total-seconds, total, fmt.Sprintf("speaking, about %d s left", seconds))
+	}
+}
+
+// timeText returns t as RFC 3339 in UTC, or "" if it is zero.
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// effectOf returns what a drive with an InterruptMode does to those before it.
+func effectOf(interruptMode *int) speech.Effect {
+	if interruptMode != nil && *interruptMode == 1 {
+		return speech.CutsOff
+	}
+	return speech.Waits
+}
+
+// waitForTurn waits until a drive that is to be spoken after those before it can be sent: as
+// long as parts of a long text are still to be sent, it would come between them.
+func (d deps) waitForTurn(ctx context.Context, taskID string, effect speech.Effect) error {
+	if effect != speech.Waits {
+		return nil
+	}
+	waitCtx, cancel := d.limitWait(ctx)
+	defer cancel()
+	if d.speech.WaitUntilSent(waitCtx, taskID, d.speechProgress()) {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return d.stillSpeaking(taskID, "Nothing was sent: the stream", "call again then, or with InterruptMode 1 to cut that off.")
+}
+
+// stillSpeaking returns an error that says until when a task speaks, and what to do.
+func (d deps) stillSpeaking(taskID, head, whatToDo string) error {
+	state := d.speech.State(taskID)
+	text := head + " is still speaking"
+	if until := timeText(state.Until); until != "" {
+		text += fmt.Sprintf(", until %s at the latest (known by %s)", until, state.KnownBy)
+	}
+	return &toolError{reason: "still speaking", text: lines(text+".", "What to do: "+whatToDo)}
+}
+
+// silenceFirst waits until all is spoken, for a drive that cuts off everything before it. With
+// InterruptMode 1 it drops what waits instead, and does not wait.
+func (d deps) silenceFirst(ctx context.Context, taskID string, interruptMode *int) (speech.Effect, error) {
+	if effectOf(interruptMode) != speech.Waits {
+		return speech.CutsOffAll, nil
+	}
+	waitCtx, cancel := d.limitWait(ctx)
+	defer cancel()
+	if d.speech.WaitForSilence(waitCtx, taskID, d.speechProgress()).Spoken {
+		return speech.CutsOffAll, nil
+	}
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	return 0, d.stillSpeaking(taskID, "Nothing was sent: the stream", "call again then, or with InterruptMode 1 to cut that off.")
+}

@@ -1,0 +1,130 @@
+package speech
+
+import (
+	"math"
+	"time"
+	"unicode"
+)
+
+// Estimate is how long something takes to speak, before ZEGO has told it.
+type Estimate struct {
+	Likely time.Duration
+	// Longest is a length that it should not exceed. Whoever must not cut speech off goes by
+	// it.
+	Longest time.Duration
+}
+
+// EstimateAudio returns the estimate of audio whose length is known.
+func EstimateAudio(length time.Duration) Estimate {
+	return Estimate{Likely: length, Longest: length + startDelay}
+}
+
+// UnknownAudio is the estimate of audio of which nothing is known.
+var UnknownAudio = Estimate{Likely: time.Minute, Longest: 5 * time.Minute}
+
+const (
+	// startDelay is how long ZEGO may take to begin to speak.
+	//
+	// Assumed: ZEGO documents no time.
+	startDelay = 1500 * time.Millisecond
+	// margin is how much longer than Likely a text may take, because voices differ.
+	margin = 1.3
+)
+
+// The times of what is not spoken at the pace of its script.
+const (
+	digitTime    = 350 * time.Millisecond // "2026" is spoken as four words.
+	spelledTime  = 250 * time.Millisecond // A letter of a word in capitals, such as API.
+	symbolTime   = 400 * time.Millisecond // A symbol that is spoken as a word, such as %.
+	emojiTime    = 800 * time.Millisecond // Some voices say what an emoji shows.
+	sentenceTime = 500 * time.Millisecond // The pause after a sentence.
+	clauseTime   = 250 * time.Millisecond // The pause after a comma.
+)
+
+// scriptPaces says how many characters of a script a voice speaks in a second at SpeechRate
+// 0. Marks that belong to a letter, such as Thai vowels, count as characters.
+//
+// Assumed: ZEGO documents no pace. These are those of a calm voice.
+var scriptPaces = []struct {
+	script              *unicode.RangeTable
+	charactersPerSecond float64
+}{
+	{unicode.Latin, 14},
+	{unicode.Han, 4.2},
+	{unicode.Hiragana, 5.5},
+	{unicode.Katakana, 5.5},
+	{unicode.Hangul, 4.5},
+	{unicode.Arabic, 11},
+	{unicode.Hebrew, 10},
+	{unicode.Thai, 11},
+	{unicode.Cyrillic, 13},
+	{unicode.Greek, 13},
+	{unicode.Devanagari, 11},
+}
+
+// otherPace is the pace of every other script.
+const otherPace = 9
+
+// EstimateText returns how long a text takes to speak at a SpeechRate from -500 to 500.
+func EstimateText(text string, speechRate int) Estimate {
+	var normal time.Duration
+	runes := []rune(text)
+	for i, r := range runes {
+		normal += timeOf(r, i > 0 && unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsUpper(runes[i+1]))
+	}
+	// Assumed: 500 is twice as fast, and -500 half as fast. In case a voice changes its pace by
+	// less when it is to be fast, or by more when it is to be slow, Longest goes by that.
+	speedUp, leastSpeedUp := math.Exp2(float64(speechRate)/500), math.Exp2(float64(speechRate)/1000)
+	if speechRate < 0 {
+		leastSpeedUp = math.Exp2(float64(speechRate) / 400)
+	}
+	return Estimate{
+		Likely:  scale(normal, 1/speedUp),
+		Longest: scale(normal, margin/leastSpeedUp) + startDelay,
+	}
+}
+
+// timeOf returns how long one character of a text takes. besideCapital says that the
+// character before or after it is a capital letter.
+func timeOf(r rune, besideCapital bool) time.Duration {
+	switch {
+	case unicode.IsDigit(r):
+		return digitTime
+	case r <= unicode.MaxASCII && unicode.IsUpper(r) && besideCapital:
+		return spelledTime
+	case unicode.Is(unicode.Sentence_Terminal, r) || r == '…' || r == '\n':
+		return sentenceTime
+	case unicode.IsPunct(r):
+		return clauseTime
+	case isInvisible(r):
+		return 0
+	case unicode.Is(unicode.So, r):
+		return emojiTime
+	case unicode.IsSymbol(r):
+		return symbolTime
+	}
+	return time.Duration(float64(time.Second) / paceOf(r))
+}
+
+// isInvisible reports whether r only changes how the character before it looks, such as the
+// color of an emoji.
+func isInvisible(r rune) bool {
+	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r) || r >= 0x1F3FB && r <= 0x1F3FF
+}
+
+// paceOf returns how many characters like r a voice speaks in a second.
+func paceOf(r rune) float64 {
+	if unicode.IsSpace(r) {
+		return scriptPaces[0].charactersPerSecond
+	}
+	for _, pace := range scriptPaces {
+		if unicode.Is(pace.script, r) {
+			return pace.charactersPerSecond
+		}
+	}
+	return otherPace
+}
+
+func scale(d time.Duration, factor float64) time.Duration {
+	return time.Duration(float64(d) * factor)
+}
