@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"zego-mcp/schema"
+	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 )
@@ -80,6 +81,10 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 		if err != nil {
 			return createStreamTaskOutput{}, explainStart(err)
 		}
+		d.speech.Learn(started.TaskID, speech.Facts{
+			DigitalHumanID: in.DigitalHumanID, MaxIdle: idle,
+			EndsAt: started.CreatedAt.Add(ttl - d.client.ClockOffset()),
+		})
 		out := createStreamTaskOutput{
 			TaskID: started.TaskID, RoomID: started.RoomID, StreamID: started.StreamID, RequestID: started.RequestID,
 			Status: int(started.Status), StatusName: started.Status.String(), MaxIdleTime: int(idle / time.Second),

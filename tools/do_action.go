@@ -2,6 +2,10 @@ package tools
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"zego-mcp/tools/speech"
 	"zego-mcp/zego"
 )
 
@@ -20,14 +24,40 @@ type acceptedOutput struct {
 var doAction = tool[doActionInput, acceptedOutput]{
 	name:        "do_action",
 	title:       "Make a gesture",
-	description: "Make the digital human of a running stream task perform a gesture, such as wave_hand. Each digital human has gestures of its own, or none: see Actions of get_digital_human.",
+	description: "Make the digital human of a running stream task perform a gesture, such as wave_hand. Each has gestures of its own, or none: Actions of get_digital_human. Speech is taken to go on meanwhile; ZEGO does not document it.",
 	toolset:     Streaming,
 	effect:      additive,
 	advice: taskAdvice.with(advice{
 		zego.CodeInvalidParameter: "Pass one of the Actions that get_digital_human lists for this stream's digital human.",
 	}),
 	run: func(ctx context.Context, d deps, in doActionInput) (acceptedOutput, error) {
+		if err := in.checkGesture(d.factsOf(ctx, in.TaskID)); err != nil {
+			return acceptedOutput{}, err
+		}
 		id, err := d.client.DoAction(ctx, in.TaskID, in.Action)
 		return acceptedOutput{TaskID: in.TaskID, RequestID: id}, err
 	},
+}
+
+// checkGesture returns an error if the digital human is known not to have the gesture.
+func (in doActionInput) checkGesture(facts speech.Facts) error {
+	if !facts.Described || slices.Contains(facts.Gestures, in.Action) {
+		return nil
+	}
+	whatToDo := "pass one of these: " + quoteAll(facts.Gestures)
+	if len(facts.Gestures) == 0 {
+		whatToDo = "go on without gestures: it has none."
+	}
+	return &toolError{reason: "no such gesture", text: lines(
+		fmt.Sprintf("This digital human, %s, has no gesture %s. Nothing was sent.", quoteForeign(facts.Name), quoteForeign(in.Action)),
+		"What to do: "+whatToDo)}
+}
+
+// quoteAll returns names of ZEGO's with commas between them.
+func quoteAll(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = quoteForeign(name)
+	}
+	return strings.Join(quoted, ", ") + "."
 }

@@ -42,13 +42,17 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 		if err := d.waitForTurn(ctx, in.TaskID, effect); err != nil {
 			return driveOutput{}, err
 		}
+		parts := speech.Split(in.Text, rate)
+		if err := d.checkTimeLeft(in.TaskID, effect, speech.EstimateParts(parts, rate).Longest); err != nil {
+			return driveOutput{}, err
+		}
 		callCtx, cancel := d.limitCall(ctx)
 		defer cancel()
 		if err := checkTimbreID(callCtx, d, in.TimbreID); err != nil {
 			return driveOutput{}, err
 		}
 		spoken, err := d.speech.Say(callCtx, speech.Text{
-			TaskID: in.TaskID, Parts: speech.Split(in.Text, rate), SpeechRate: rate, Effect: effect,
+			TaskID: in.TaskID, Parts: parts, SpeechRate: rate, Effect: effect,
 			Send: func(ctx context.Context, part string, effect speech.Effect) (zego.Drive, error) {
 				return d.client.DriveByText(ctx, in.request(part, effect))
 			},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"zego-mcp/tools"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego/zegosim"
@@ -11,16 +12,22 @@ import (
 
 func TestTextLengths(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
-	task := s.createTask(t, ``)
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{MaxTTL: 24 * time.Hour})
+	task := s.createTask(t, `,"TTL":86400`)
 	for _, letter := range []string{"a", "字", "👋"} {
-		for n, ok := range map[int]bool{0: false, 1: true, 1800: true, 1801: true, 18000: true, 18001: false} {
-			arguments := fmt.Sprintf(`{"TaskId":%q,"Text":%q,"TimbreId":%q,"InterruptMode":1,"WaitUntilSpoken":false}`, task, strings.Repeat(letter, n), publicTimbre)
-			if before := len(s.requestBodies("DriveByText")); ok {
-				s.mustCall(t, "drive_by_text", arguments)
-			} else if s.mustFail(t, "drive_by_text", arguments, fmt.Sprintf("Text must have 1 to 18000 characters, got %d", n)); len(s.requestBodies("DriveByText")) != before {
-				t.Errorf("a text of %d times %s reached ZEGO", n, letter)
-			}
+		arguments := func(n int) string {
+			return speakArguments(task, strings.Repeat(letter, n), `,"InterruptMode":1,"WaitUntilSpoken":false`)
+		}
+		for _, n := range []int{1, 1800, 1801, 18000} {
+			s.mustCall(t, "drive_by_text", arguments(n))
+		}
+		s.mustCall(t, "interrupt_drive", fmt.Sprintf(`{"TaskId":%q}`, task)) // So that no more parts are sent.
+		before := len(s.requestBodies("DriveByText"))
+		for _, n := range []int{0, 18001} {
+			s.mustFail(t, "drive_by_text", arguments(n), fmt.Sprintf("Text must have 1 to 18000 characters, got %d", n))
+		}
+		if len(s.requestBodies("DriveByText")) != before {
+			t.Errorf("a text that is too long, of times %s, reached ZEGO", letter)
 		}
 	}
 }

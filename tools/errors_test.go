@@ -72,5 +72,4 @@ func TestUnknownAndEnded(t *testing.T) {
 	text := fmt.Sprintf(`{"TaskId":%q,"Text":"x","TimbreId":%%q}`, running)
 	s.mustFail(t, "drive_by_text", fmt.Sprintf(text, "nobody"), "400000004", "Call list_timbres and pass")
 	s.mustFail(t, "drive_by_text", fmt.Sprintf(text, private), "400000009", "list_timbres with the DigitalHumanId")
-	s.mustFail(t, "do_action", fmt.Sprintf(`{"TaskId":%q,"Action":"fly"}`, running), "400000001", "get_digital_human lists")
 }

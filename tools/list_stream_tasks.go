@@ -3,7 +3,9 @@ package tools
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
+	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 )
@@ -11,33 +13,79 @@ import (
 type listStreamTasksInput struct{}
 
 type listStreamTasksOutput struct {
-	StreamTasks []streamTask `json:"StreamTasks"`
-	Advice      string       `json:"Advice,omitempty" jsonschema_description:"What to do about orphans"`
-	RequestID   string       `json:"RequestId"`
+	StreamTasks    []streamTask `json:"StreamTasks"`
+	RunningMinutes float64      `json:"RunningMinutes" jsonschema_description:"Of all together"`
+	Advice         string       `json:"Advice,omitempty" jsonschema_description:"What to do about orphans"`
+	RequestID      string       `json:"RequestId"`
 }
 
-// streamTask is one stream task in a result.
+// streamTask is one stream task in a result. What is not known is left out.
 type streamTask struct {
-	TaskID     string `json:"TaskId"`
-	RoomID     string `json:"RoomId"`
-	StreamID   string `json:"StreamId"`
-	Status     int    `json:"Status" jsonschema_description:"1 initializing, 2 initialization failed, 3 streaming, 4 stopping, 5 stopped"`
-	StatusName string `json:"StatusName"`
-	FailReason string `json:"FailReason,omitempty"`
-	CreatedAt  string `json:"CreatedAt,omitempty" jsonschema_description:"RFC 3339, UTC"`
-	StartedBy  string `json:"StartedBy" jsonschema:"enum=this_server,enum=call,enum=orphan,enum=other" jsonschema_description:"call: zego-mcp call on this machine; orphan: another zego-mcp, which may be gone; other: another program"`
+	TaskID         string `json:"TaskId"`
+	DigitalHumanID string `json:"DigitalHumanId,omitempty"`
+	Name           string `json:"Name,omitempty"`
+	RoomID         string `json:"RoomId"`
+	StreamID       string `json:"StreamId"`
+	Status         int    `json:"Status" jsonschema_description:"1 initializing, 2 initialization failed, 3 streaming, 4 stopping, 5 stopped"`
+	StatusName     string `json:"StatusName"`
+	FailReason     string `json:"FailReason,omitempty"`
+	StartedBy      string `json:"StartedBy" jsonschema:"enum=this_server,enum=call,enum=orphan,enum=other" jsonschema_description:"call: zego-mcp call on this machine; orphan: another zego-mcp, which may be gone; other: another program"`
+	CreatedAt      string `json:"CreatedAt,omitempty" jsonschema_description:"RFC 3339, UTC, as all times"`
+	EndsAt         string `json:"EndsAt,omitempty"`
+	IdleEndsAt     string `json:"IdleEndsAt,omitempty" jsonschema_description:"If it says nothing more"`
+	RunningSeconds int    `json:"RunningSeconds,omitempty"`
+	Speaking       *bool  `json:"Speaking,omitempty"`
+	Waiting        int    `json:"Waiting,omitempty"`
+	SpeakingUntil  string `json:"SpeakingUntil,omitempty"`
+	KnownBy        string `json:"KnownBy,omitempty"`
+	NotSpoken      string `json:"NotSpoken,omitempty"`
 }
 
-func streamTaskOf(d deps, task zego.StreamTask) streamTask {
+// describe returns a task as a result shows it, with what this server knows of it.
+func (d deps) describe(ctx context.Context, task zego.StreamTask) streamTask {
+	facts, state := d.factsOf(ctx, task.ID), d.speech.State(task.ID)
 	out := streamTask{
-		TaskID: task.ID, RoomID: task.RoomID, StreamID: task.StreamID,
+		TaskID: task.ID, DigitalHumanID: facts.DigitalHumanID, Name: facts.Name,
+		RoomID: task.RoomID, StreamID: task.StreamID,
 		Status: int(task.Status), StatusName: task.Status.String(), FailReason: task.FailReason,
 		StartedBy: string(d.streams.StartedBy(task)),
+		KnownBy:   string(state.KnownBy), NotSpoken: state.Problem,
 	}
 	if task.CreateTime > 0 {
 		out.CreatedAt = unixTime(task.CreateTime)
 	}
+	if runs := task.Status == zego.TaskInitializing || task.Status == zego.TaskStreaming; !runs {
+		out.Speaking = new(false)
+		return out
+	}
+	if task.CreateTime > 0 {
+		out.RunningSeconds = max(0, int(time.Since(time.Unix(task.CreateTime, 0).Add(-d.client.ClockOffset()))/time.Second))
+	}
+	if state.KnownBy != "" || facts.DigitalHumanID != "" {
+		out.Speaking = new(state.Speaking)
+	}
+	out.Waiting, out.SpeakingUntil, out.EndsAt = state.Waiting, timeText(state.Until), timeText(facts.EndsAt)
+	out.IdleEndsAt = timeText(idleEnd(facts, state, task))
 	return out
+}
+
+// idleEnd returns when a task ends if it says nothing more; zero if that is not known.
+func idleEnd(facts speech.Facts, state speech.State, task zego.StreamTask) time.Time {
+	since := state.LastEnd
+	switch {
+	case state.Speaking:
+		since = state.Until
+	case since.IsZero() && task.CreateTime > 0:
+		since = time.Unix(task.CreateTime, 0) // A little early, because it counts from the start of the stream.
+	}
+	if facts.MaxIdle == 0 || since.IsZero() {
+		return time.Time{}
+	}
+	end := since.Add(facts.MaxIdle)
+	if end.After(facts.EndsAt) {
+		return time.Time{} // The TTL is over before.
+	}
+	return end
 }
 
 // unixTime returns a Unix time as RFC 3339 in UTC.
@@ -62,14 +110,16 @@ var listStreamTasks = tool[listStreamTasksInput, listStreamTasksOutput]{
 			return listStreamTasksOutput{}, err
 		}
 		out := listStreamTasksOutput{StreamTasks: make([]streamTask, 0, len(list.Tasks)), RequestID: list.RequestID}
-		orphans := 0
+		orphans, seconds := 0, 0
 		for _, task := range list.Tasks {
-			entry := streamTaskOf(d, task)
+			entry := d.describe(ctx, task)
+			seconds += entry.RunningSeconds
 			if entry.StartedBy == string(streams.Orphan) {
 				orphans++
 			}
 			out.StreamTasks = append(out.StreamTasks, entry)
 		}
+		out.RunningMinutes = math.Round(float64(seconds)/6) / 10
 		if orphans > 0 {
 			out.Advice = fmt.Sprintf("Orphans: %d. A zego-mcp that is not this one started them, or zego-mcp call did. Each is billed until it is stopped: ask the user, then call stop_stream_task.", orphans)
 		}

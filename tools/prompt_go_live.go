@@ -2,6 +2,8 @@ package tools
 
 import (
 	"fmt"
+	"time"
+	"zego-mcp/tools/speech"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -26,9 +28,20 @@ var goLive = prompt{
 		}
 		return fmt.Sprintf("Go live in the ZEGO room %s, with %s and %s.\n\n", quoteForeign(arguments["RoomId"]), who, voice) +
 			"1. Say what you are about to do: a stream costs money while it runs.\n" +
-			"2. Call create_stream_task and wait until it streams.\n" +
-			"3. Call drive_by_text with the script; cut it at its sentences if it has more than 1800 characters. Use do_action for a gesture where it fits, if this digital human has any.\n" +
-			"4. When all was spoken, or if anything fails on the way, call stop_stream_task. Never end without it, and say that you did it.\n\n" +
+			"2. Call create_stream_task" + ttlFor(arguments["Script"]) + " and wait until it streams.\n" +
+			"3. Call drive_by_text with the whole script, which may have up to 18000 characters. Before or after it, use do_action for a gesture where it fits, if this digital human has any.\n" +
+			"4. As long as Spoken is false, call get_stream_task with WaitUntilSpoken=true, until Speaking is false.\n" +
+			"5. Then, or if anything fails on the way, call stop_stream_task; again if it says that the stream is still speaking. Never end without it, and say that you did it.\n\n" +
 			"The script:\n" + arguments["Script"]
 	},
+}
+
+// ttlFor returns what to tell create_stream_task for a script that takes longer than a stream
+// lives by default.
+func ttlFor(script string) string {
+	needed := int((speech.EstimateParts(speech.Split(script, 0), 0).Longest + ttlReserve) / time.Second)
+	if needed <= defaultTTL {
+		return ""
+	}
+	return fmt.Sprintf(" with TTL=%d (if that is refused, ask the user for a shorter script)", needed)
 }

@@ -11,10 +11,10 @@ import (
 type driveOutput struct {
 	TaskID        string   `json:"TaskId"`
 	DriveID       string   `json:"DriveId"`
-	DriveIDs      []string `json:"DriveIds,omitempty" jsonschema_description:"Of a long text: what was sent so far"`
-	Spoken        bool     `json:"Spoken" jsonschema_description:"To its end"`
-	SpeakingUntil string   `json:"SpeakingUntil,omitempty" jsonschema_description:"RFC 3339, UTC; at the latest"`
-	KnownBy       string   `json:"KnownBy,omitempty" jsonschema:"enum=callback,enum=drive_status,enum=estimate"`
+	DriveIDs      []string `json:"DriveIds,omitempty"`
+	Spoken        bool     `json:"Spoken"`
+	SpeakingUntil string   `json:"SpeakingUntil,omitempty" jsonschema_description:"RFC 3339, UTC"`
+	KnownBy       string   `json:"KnownBy,omitempty"`
 	NextCalls     string   `json:"NextCalls,omitempty"`
 	RequestID     string   `json:"RequestId"`
 }
@@ -61,7 +61,7 @@ func (d deps) whenSpoken(ctx context.Context, taskID string, s *speech.Speech, w
 	case result.Cut:
 		out.NextCalls = "It was cut off before its end."
 	case !result.Spoken:
-		out.NextCalls = "get_stream_task until Speaking is false."
+		out.NextCalls = "get_stream_task with WaitUntilSpoken=true, until Speaking is false."
 	}
 	return out, nil
 }
@@ -135,4 +135,43 @@ func (d deps) silenceFirst(ctx context.Context, taskID string, interruptMode *in
 		return 0, context.Cause(ctx)
 	}
 	return 0, d.stillSpeaking(taskID, "Nothing was sent: the stream", "call again then, or with InterruptMode 1 to cut that off.")
+}
+
+// checkTimeLeft returns an error if a stream ends before a text of this length is certainly
+// spoken, because the stream's end would cut it off.
+func (d deps) checkTimeLeft(taskID string, effect speech.Effect, longest time.Duration) error {
+	endsAt := d.speech.Facts(taskID).EndsAt
+	begins := time.Now()
+	if state := d.speech.State(taskID); effect == speech.Waits && state.Until.After(begins) {
+		begins = state.Until
+	}
+	if endsAt.IsZero() || !begins.Add(longest).After(endsAt) {
+		return nil
+	}
+	return &toolError{reason: "the stream ends too soon", text: lines(
+		fmt.Sprintf("Nothing was sent: the text may take %v to speak, and the stream ends at %s, before its end.", longest.Round(time.Second), timeText(endsAt)),
+		fmt.Sprintf("What to do: shorten it; or call stop_stream_task, and create_stream_task with a TTL of at least %d.", int((longest+ttlReserve)/time.Second)))}
+}
+
+// ttlReserve is how much longer than its speech a stream should live, for what comes before
+// and after.
+const ttlReserve = 2 * time.Minute
+
+// factsOf returns what is known of a task. It asks ZEGO once for the name and the gestures of
+// its digital human, if that is known.
+func (d deps) factsOf(ctx context.Context, taskID string) speech.Facts {
+	facts := d.speech.Facts(taskID)
+	if facts.DigitalHumanID == "" || facts.Described {
+		return facts
+	}
+	human, err := d.client.GetDigitalHuman(ctx, facts.DigitalHumanID)
+	if err != nil {
+		return facts // What is missing is left out of the answer.
+	}
+	facts.Described, facts.Name = true, human.Name
+	for _, gesture := range human.Gestures {
+		facts.Gestures = append(facts.Gestures, gesture.Name)
+	}
+	d.speech.Learn(taskID, facts)
+	return facts
 }

@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -115,5 +116,113 @@ func TestStopAll(t *testing.T) {
 		}
 		s.mustFail(t, "stop_stream_task", `{}`, "TaskId is required (or All=true)")
 		s.mustFail(t, "stop_stream_task", `{"All":true,"TaskId":"x"}`, "not both")
+	})
+}
+
+// TestStateOfTasks checks what get_stream_task and list_stream_tasks tell while a stream
+// speaks, and after that.
+func TestStateOfTasks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{}, speech.Options{})
+		s.createForeignTask(t)
+		task := s.createTask(t, ``)
+		get := func() map[string]any { return s.mustCall(t, "get_stream_task", fmt.Sprintf(`{"TaskId":%q}`, task)) }
+		if got := get(); got["Speaking"] != false || got["DigitalHumanId"] != humanWithGesture || got["Name"] == nil || got["EndsAt"] != "2000-01-01T00:10:00Z" || got["IdleEndsAt"] != "2000-01-01T00:02:00Z" {
+			t.Errorf("got %v", got)
+		}
+		time.Sleep(30 * time.Second)
+		for range 3 { // 10 s each.
+			s.mustCall(t, "drive_by_text", speakArguments(task, strings.Repeat("字", 50), `,"WaitUntilSpoken":false`))
+		}
+		time.Sleep(2 * time.Second)
+		got := get()
+		until, err := time.Parse(time.RFC3339, got["SpeakingUntil"].(string))
+		if err != nil || got["Speaking"] != true || got["Waiting"] != 2.0 || got["KnownBy"] != "drive_status" || got["RunningSeconds"] != 32.0 || until.Sub(time.Now()) < 28*time.Second {
+			t.Errorf("got %v", got)
+		}
+		start := time.Now()
+		got = s.mustCall(t, "get_stream_task", fmt.Sprintf(`{"TaskId":%q,"WaitUntilSpoken":true}`, task))
+		if took := time.Since(start); took < 28*time.Second || got["Speaking"] != false || got["Waiting"] != nil || got["SpeakingUntil"] != nil {
+			t.Errorf("after %v: got %v", took, got)
+		}
+		list := s.mustCall(t, "list_stream_tasks", ``)
+		entries := list["StreamTasks"].([]any)
+		if foreign := entries[0].(map[string]any); foreign["Speaking"] != nil || foreign["EndsAt"] != nil {
+			t.Errorf("got %v", foreign)
+		}
+		if own := entries[1].(map[string]any); own["Speaking"] != false || own["Name"] == nil {
+			t.Errorf("got %v", own)
+		}
+		if minutes := list["RunningMinutes"]; minutes != 2.0 && minutes != 2.1 { // Two streams for a good minute each.
+			t.Errorf("got %v minutes", minutes)
+		}
+	})
+}
+
+// TestTextAfterTheEnd checks that a text is refused which the end of the stream would cut off.
+func TestTextAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{}, speech.Options{})
+		task := s.createTask(t, `,"TTL":60`)
+		s.mustFail(t, "drive_by_text", speakArguments(task, strings.Repeat("字", 300), ``),
+			"Nothing was sent: the text may take 1m34s to speak, and the stream ends at 2000-01-01T00:01:00Z", "create_stream_task with a TTL of at least 214")
+		s.mustCall(t, "drive_by_text", speakArguments(task, strings.Repeat("字", 100), `,"WaitUntilSpoken":false`))
+		s.mustFail(t, "drive_by_text", speakArguments(task, strings.Repeat("字", 100), ``), "Nothing was sent")
+		s.mustCall(t, "drive_by_text", speakArguments(task, strings.Repeat("字", 100), `,"InterruptMode":1`))
+	})
+}
+
+// TestCutSpeech checks what a call answers whose text another call cuts off.
+func TestCutSpeech(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ text, tool, arguments, want string }{
+		{strings.Repeat("字", 100), "interrupt_drive", `{"TaskId":%q}`, "It was cut off before its end."},
+		{strings.Repeat("一二三四五六七八九。", 300), "interrupt_drive", `{"TaskId":%q}`, "parts of the text were not sent: it was cut off."},
+		{strings.Repeat("一二三四五六七八九。", 300), "stop_stream_task", `{"TaskId":%q,"Now":true}`, "parts of the text were not sent: the stream has ended."},
+		{strings.Repeat("一二三四五六七八九。", 300), "drive_by_audio", `{"TaskId":%q,"AudioUrl":"https://example.com/a.wav","InterruptMode":1}`, "parts of the text were not sent: another drive cut it off."},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newVirtualServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{MaxTTL: 24 * time.Hour}, speech.Options{})
+			task := s.createTask(t, `,"TTL":86400`)
+			answered := make(chan map[string]any)
+			go func() { answered <- s.mustCall(t, "drive_by_text", speakArguments(task, tt.text, ``)) }()
+			time.Sleep(5 * time.Second)
+			s.mustCall(t, tt.tool, fmt.Sprintf(tt.arguments, task))
+			if got := <-answered; got["Spoken"] != false || !strings.Contains(got["NextCalls"].(string), tt.want) {
+				t.Errorf("%s: got %v, want %s", tt.tool, got, tt.want)
+			}
+		})
+	}
+}
+
+// TestCancelledText checks that no further sentence is sent when a call is cancelled.
+func TestCancelledText(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{MaxTTL: 24 * time.Hour}, speech.Options{})
+		task := s.createTask(t, `,"TTL":86400`)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(3*time.Second, cancel)
+		result := callTool(ctx, t, s.MCPServer, "drive_by_text", speakArguments(task, strings.Repeat("一二三四五六七八九。", 300), ``))
+		if !result.IsError || !strings.Contains(textOf(t, result), "cancelled") {
+			t.Errorf("got %v", textOf(t, result))
+		}
+		sent := len(s.sim.Drives())
+		time.Sleep(10 * time.Minute)
+		if got := len(s.sim.Drives()); got != sent || got > 2 {
+			t.Errorf("%d parts were sent, %d before the call was cancelled", got, sent)
+		}
+		s.mustBeSpoken(t)
+	})
+}
+
+// TestFailedDrive checks what a model is told when ZEGO takes a text but cannot speak it.
+func TestFailedDrive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualServer(t, &zegosim.Server{Fault: failAction("DriveByText", zegosim.Fault{FailDrive: true})}, tools.Config{}, streams.Options{}, speech.Options{})
+		s.mustFail(t, "drive_by_text", speakArguments(s.createTask(t, ``), "hello", ``), "could not speak it", "RequestId: ")
 	})
 }

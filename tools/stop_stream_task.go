@@ -87,7 +87,7 @@ func (d deps) stopWhenSpoken(ctx context.Context, taskID string, now bool) (zego
 		if ctx.Err() != nil {
 			return zego.Stopped{}, context.Cause(ctx)
 		}
-		if !silent {
+		if !silent && !d.hasEnded(ctx, taskID) {
 			return zego.Stopped{}, d.stillSpeaking(taskID, "Not stopped: the stream", "call again then; or at once with Now=true, which cuts it off.")
 		}
 	}
@@ -98,6 +98,14 @@ func (d deps) stopWhenSpoken(ctx context.Context, taskID string, now bool) (zego
 		d.speech.Ended(taskID)
 	}
 	return stopped, err
+}
+
+// hasEnded reports whether a task has ended by itself, and with it what it said.
+func (d deps) hasEnded(ctx context.Context, taskID string) bool {
+	ctx, cancel := d.limitCall(ctx)
+	defer cancel()
+	task, err := d.streams.Get(ctx, taskID)
+	return errors.Is(err, zego.CodeStreamStopped) || errors.Is(err, zego.CodeTaskNotFound) || err == nil && task.Status == zego.TaskStopped
 }
 
 // stopAll stops all tasks that this server started, side by side.

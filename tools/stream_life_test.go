@@ -37,9 +37,9 @@ func TestStreamLife(t *testing.T) {
 	}
 
 	task := fmt.Sprintf(`"TaskId":%q`, id)
-	s.mustCall(t, "drive_by_text", fmt.Sprintf(`{%s,"Text":"你好 & <hello> 👋","TimbreId":%q,"SpeechRate":10,"PitchRate":-10,"Volume":"60","InterruptMode":1}`, task, publicTimbre))
-	s.mustCall(t, "drive_by_audio", `{`+task+`,"AudioUrl":"https://example.com/a.wav?b=1&c=2","VoiceChannel":1}`)
-	s.mustCall(t, "drive_by_rtc_stream", `{`+task+`,"RoomId":"other","StreamId":"mic"}`)
+	s.mustCall(t, "drive_by_text", fmt.Sprintf(`{%s,"Text":"你好 & <hello> 👋","TimbreId":%q,"SpeechRate":10,"PitchRate":-10,"Volume":"60","InterruptMode":1,"WaitUntilSpoken":false}`, task, publicTimbre))
+	s.mustCall(t, "drive_by_audio", `{`+task+`,"AudioUrl":"https://example.com/a.wav?b=1&c=2","VoiceChannel":1,"WaitUntilSpoken":false}`)
+	s.mustCall(t, "drive_by_rtc_stream", `{`+task+`,"InterruptMode":1,"RoomId":"other","StreamId":"mic"}`)
 	s.mustCall(t, "do_action", `{`+task+`,"Action":"wave_hand"}`)
 	s.mustCall(t, "interrupt_drive", `{`+task+`}`)
 	for action, want := range map[string]string{

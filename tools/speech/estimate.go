@@ -33,12 +33,12 @@ const (
 
 // The times of what is not spoken at the pace of its script.
 const (
-	digitTime    = 350 * time.Millisecond // "2026" is spoken as four words.
+	digitTime    = 300 * time.Millisecond // "2026" is spoken as four words.
 	spelledTime  = 250 * time.Millisecond // A letter of a word in capitals, such as API.
 	symbolTime   = 400 * time.Millisecond // A symbol that is spoken as a word, such as %.
 	emojiTime    = 800 * time.Millisecond // Some voices say what an emoji shows.
-	sentenceTime = 500 * time.Millisecond // The pause after a sentence.
-	clauseTime   = 250 * time.Millisecond // The pause after a comma.
+	sentenceTime = 400 * time.Millisecond // The pause after a sentence.
+	clauseTime   = 200 * time.Millisecond // The pause after a comma.
 )
 
 // scriptPaces says how many characters of a script a voice speaks in a second at SpeechRate
@@ -69,8 +69,14 @@ const otherPace = 9
 func EstimateText(text string, speechRate int) Estimate {
 	var normal time.Duration
 	runes := []rune(text)
+	before := ' '
 	for i, r := range runes {
-		normal += timeOf(r, i > 0 && unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsUpper(runes[i+1]))
+		after := ' '
+		if i+1 < len(runes) {
+			after = runes[i+1]
+		}
+		normal += timeOf(before, r, after)
+		before = r
 	}
 	// Assumed: 500 is twice as fast, and -500 half as fast. In case a voice changes its pace by
 	// less when it is to be fast, or by more when it is to be slow, Longest goes by that.
@@ -84,14 +90,26 @@ func EstimateText(text string, speechRate int) Estimate {
 	}
 }
 
-// timeOf returns how long one character of a text takes. besideCapital says that the
-// character before or after it is a capital letter.
-func timeOf(r rune, besideCapital bool) time.Duration {
+// EstimateParts returns how long the parts of a text take, one after the other.
+func EstimateParts(parts []string, speechRate int) Estimate {
+	var all Estimate
+	for _, part := range parts {
+		e := EstimateText(part, speechRate)
+		all.Likely += e.Likely
+		all.Longest += e.Longest
+	}
+	return all
+}
+
+// timeOf returns how long the character r takes, which stands between two others.
+func timeOf(before, r, after rune) time.Duration {
 	switch {
-	case unicode.IsDigit(r):
-		return digitTime
-	case r <= unicode.MaxASCII && unicode.IsUpper(r) && besideCapital:
+	case unicode.IsDigit(r) || unicode.IsPunct(r) && unicode.IsDigit(before) && unicode.IsDigit(after):
+		return digitTime // Also the point in 3.5, which is spoken.
+	case isCapital(r) && (isCapital(before) || isCapital(after)):
 		return spelledTime
+	case r == '.' && !unicode.IsSpace(after):
+		return clauseTime
 	case unicode.Is(unicode.Sentence_Terminal, r) || r == '…' || r == '\n':
 		return sentenceTime
 	case unicode.IsPunct(r):
@@ -105,6 +123,8 @@ func timeOf(r rune, besideCapital bool) time.Duration {
 	}
 	return time.Duration(float64(time.Second) / paceOf(r))
 }
+
+func isCapital(r rune) bool { return r <= unicode.MaxASCII && unicode.IsUpper(r) }
 
 // isInvisible reports whether r only changes how the character before it looks, such as the
 // color of an emoji.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 	"zego-mcp/zego"
 )
@@ -12,13 +11,12 @@ import (
 // Speech is what one call lets a digital human speak: a drive, or the drives of a long text.
 // Tracker.mu guards it.
 type Speech struct {
-	taskID     string
-	driveIDs   []string
-	requestID  string // Of ZEGO's answer to the first drive.
-	speechRate int
-	rest       []string // Parts of a long text that have not been sent.
-	sending    bool     // The goroutine of sendRest runs.
-	problem    string   // Why the rest was not sent.
+	taskID    string
+	driveIDs  []string
+	requestID string     // Of ZEGO's answer to the first drive.
+	rest      []Estimate // Of the parts of a long text that have not been sent.
+	sending   bool       // The goroutine of sendRest runs.
+	problem   string     // Why the rest was not sent.
 }
 
 // Text is a text to speak.
@@ -43,14 +41,14 @@ const (
 // The other parts are sent in the background, each when the one before begins. That ends when
 // all are sent, with Cancel, Interrupted, Ended or Close, and when ZEGO refuses a part.
 func (t *Tracker) Say(ctx context.Context, text Text) (*Speech, error) {
-	if text.Effect != Waits {
-		t.dropRest(text.TaskID, "another drive cut it off")
-	}
 	sent, err := text.Send(ctx, text.Parts[0], text.Effect)
 	if err != nil {
 		return nil, err
 	}
-	s := &Speech{taskID: text.TaskID, requestID: sent.RequestID, speechRate: text.SpeechRate, rest: slices.Clone(text.Parts[1:])}
+	s := &Speech{taskID: text.TaskID, requestID: sent.RequestID}
+	for _, part := range text.Parts[1:] {
+		s.rest = append(s.rest, EstimateText(part, text.SpeechRate))
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.add(s, text.driveOf(0, sent))
@@ -84,15 +82,6 @@ func (t *Tracker) Cancel(s *Speech) {
 		s.drop("the call was cancelled")
 		t.anyTask(s.taskID).notify()
 	}
-}
-
-// dropRest drops what has not been sent of the long text that a task is speaking.
-func (t *Tracker) dropRest(taskID, reason string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	k := t.anyTask(taskID)
-	k.dropPending(reason)
-	k.notify()
 }
 
 // dropPending drops what has not been sent of a long text. The lock must be held.

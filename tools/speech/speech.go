@@ -115,6 +115,7 @@ func (t *Tracker) now() time.Time { return t.opts.Now() }
 // task is what is known of a stream task. Tracker.mu guards it.
 type task struct {
 	id      string
+	facts   Facts
 	drives  []*drive
 	pending *Speech       // A long text whose parts are being sent; nil if there is none.
 	problem string        // Why the rest of the last long text was not sent; usually empty.
@@ -267,6 +268,9 @@ func (t *Tracker) add(s *Speech, d Drive) {
 
 // cutBy records what a new drive does to those before it. The lock must be held.
 func (k *task) cutBy(effect Effect, now time.Time) {
+	if effect != Waits {
+		k.dropPending("another drive cut it off")
+	}
 	switch effect {
 	case Waits:
 	case CutsOff:

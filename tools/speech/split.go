@@ -56,11 +56,23 @@ func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
 // of more than MaxTextOfOneDrive characters further. The pieces together are the text.
 func sentencesOf(text string) []string {
 	var all []string
+	begin := 0
 	for s := sentences.FromString(text); s.Next(); {
-		all = append(all, cutSentence(s.Value())...)
+		// By Unicode's rules a quotation mark that opens the next sentence belongs to this one.
+		end := begin + len(strings.TrimRightFunc(text[begin:s.End()], opens))
+		if end > begin {
+			all = append(all, cutSentence(text[begin:end])...)
+			begin = end
+		}
+	}
+	if begin < len(text) {
+		all = append(all, cutSentence(text[begin:])...)
 	}
 	return all
 }
+
+// opens reports whether r is a bracket or a quotation mark that opens.
+func opens(r rune) bool { return unicode.In(r, unicode.Ps, unicode.Pi) }
 
 // cutSentence cuts a sentence into pieces of at most MaxTextOfOneDrive characters: behind a
 // comma or blank in the second half of a piece if there is one, as Thai has no other ends of

@@ -131,7 +131,7 @@ func (t *Tracker) summary(k *task, included func(*drive) bool, s *Speech) Result
 	if s != nil {
 		r.Waiting, r.Problem = len(s.rest), s.problem
 		for _, part := range s.rest {
-			until = later(until, t.now()).Add(t.correct(EstimateText(part, s.speechRate)).Longest)
+			until = later(until, t.now()).Add(t.correct(part).Longest)
 		}
 		r.Spoken = r.Spoken && len(s.rest) == 0 && !s.sending
 		r.Cut = r.Cut || s.problem != ""
