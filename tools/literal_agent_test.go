@@ -177,8 +177,7 @@ func (s *testServer) runCallbacks(t *testing.T) {
 	const secret = "callback-secret-of-the-test"
 	s.sim.CallbackURL, s.sim.CallbackSecret = "http://127.0.0.1/callbacks/zego", secret
 	s.sim.CallbackClient = &http.Client{Transport: inProcess{zego.CallbackHandler(secret, func(_ context.Context, e zego.Event) error {
-		s.speech.Handle(e)
-		return nil
+		return s.speech.Handle(e)
 	})}}
 	ctx, cancel := context.WithCancel(context.Background())
 	var callbacks sync.WaitGroup

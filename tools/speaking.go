@@ -160,6 +160,7 @@ const ttlReserve = 2 * time.Minute
 // factsOf returns what is known of a task. It asks ZEGO once for the name and the gestures of
 // its digital human, if that is known.
 func (d deps) factsOf(ctx context.Context, taskID string) speech.Facts {
+	d.speech.Refresh(ctx, taskID)
 	facts := d.speech.Facts(taskID)
 	if facts.DigitalHumanID == "" || facts.Described {
 		return facts

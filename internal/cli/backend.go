@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"zego-mcp/internal/redisshare"
+	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
@@ -16,12 +17,15 @@ import (
 
 // backend is what answers the calls: ZEGO, or the built-in simulator.
 type backend struct {
+	appID         uint32             // Zero if client is nil.
 	client        *zego.Client       // Nil if the settings do not allow calls.
 	unavailable   error              // Why client is nil, and what to do about it.
 	endpoint      string             // The URL that calls go to.
 	simulated     bool               // The built-in simulator answers.
 	stopSimulator func()             // Nil if simulated is false.
 	redis         *redisshare.Client // Nil without --redis-url.
+	callbacks     bool               // ZEGO reports by callbacks.
+	speech        speech.Share       // What all servers know of speech; nil if this process keeps to itself.
 	store         streams.Store      // The stream tasks of all servers; nil if this process keeps its own.
 }
 
@@ -62,7 +66,7 @@ func (e *env) connect(log *slog.Logger) (backend, error) {
 	if err != nil {
 		return b, fmt.Errorf("configuration: %s", strings.TrimPrefix(err.Error(), "zego: "))
 	}
-	b.client = client
+	b.appID, b.client = appID, client
 	return b, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 	"zego-mcp/tools"
 	"zego-mcp/tools/streams"
 
@@ -23,6 +24,9 @@ type callCommand struct {
 	JSON      string   `name:"json" placeholder:"'{…}'" help:"Arguments as a JSON object; an argument given as Key=Value replaces the one in it."`
 	Output    string   `placeholder:"FORMAT" help:"table or json. Default: table on a terminal, JSON in a pipe."`
 }
+
+// maxSpeech is how long call waits for the end of speech. No stream lives longer.
+const maxSpeech = 24 * time.Hour
 
 // Validate refuses an unknown output format.
 func (c *callCommand) Validate() error {
@@ -48,7 +52,10 @@ func (c *callCommand) Run(e *env) error {
 	const keepTasks = true
 	project := e.project(b, mark, keepTasks, log)
 	defer project.Streams.Close(e.ctx)
-	session, err := c.startSession(e, e.toolsConfig(project, b.simulated, log))
+	defer project.Speech.Close()
+	cfg := e.toolsConfig(project, b.simulated, log)
+	cfg.SpeechWait = maxSpeech // What was not sent of a long text when call ends would be lost.
+	session, err := c.startSession(e, cfg)
 	if err != nil {
 		return err
 	}

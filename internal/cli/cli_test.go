@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -137,11 +138,15 @@ type program struct {
 	stderr *bufio.Reader
 }
 
-// start starts zego-mcp with the simulator's ServerSecret, and with logs in JSON.
+// start starts zego-mcp with the simulator's ServerSecret, over HTTP also with its callback
+// secret, and with logs in JSON.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: exec.CommandContext(t.Context(), os.Args[0], args...)}
 	p.Env = append(os.Environ(), asProgram+"=1", "ZEGO_LOG_FORMAT=json", "ZEGO_SERVER_SECRET="+zegosim.DefaultSecret)
+	if slices.Contains(args, "http") {
+		p.Env = append(p.Env, "ZEGO_CALLBACK_SECRET="+zegosim.DefaultCallbackSecret)
+	}
 	p.stdin, _ = p.StdinPipe()
 	stdout, _ := p.StdoutPipe()
 	stderr, _ := p.StderrPipe()

@@ -57,6 +57,7 @@ func TestValuesNeverShow(t *testing.T) {
 		{"braces", map[string]string{"ZEGO_SERVER_SECRET": "${" + secret + "}"}, nil, "ZEGO_SERVER_SECRET still holds a placeholder in ${…}", 0},
 		{"brackets around the AppID", map[string]string{"ZEGO_APP_ID": "<98765>"}, nil, "ZEGO_APP_ID still holds a placeholder in <…>", 0},
 		{"brackets around the file", map[string]string{"ZEGO_SERVER_SECRET": "", "ZEGO_SERVER_SECRET_FILE": "<" + secret + ">"}, nil, "ZEGO_SERVER_SECRET_FILE still holds a placeholder in <…>", 0},
+		{"callback secret", map[string]string{"ZEGO_APP_ID": "x", "ZEGO_CALLBACK_SECRET": secret}, nil, "ZEGO_APP_ID must be", 0},
 		{"endpoint with a path", map[string]string{"ZEGO_ENDPOINT": "https://127.0.0.1:1/" + secret}, nil, "endpoint must have no path", 0},
 		{"endpoint with a user", map[string]string{"ZEGO_ENDPOINT": "https://me:" + secret + "@127.0.0.1:1"}, nil, "endpoint must look like", 0},
 		{"endpoint with a query", nil, []string{"--endpoint", "https://127.0.0.1:1?token=" + secret}, "endpoint must look like", 0},

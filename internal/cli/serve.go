@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -17,7 +18,6 @@ import (
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
-	"zego-mcp/tools/streams"
 )
 
 type serveCommand struct {
@@ -68,14 +68,17 @@ func (c *serveCommand) Run(e *env) error {
 	// The streams of a simulator are its own process's. A server that creates none has no part
 	// in those of the others either.
 	if streaming && !b.simulated && b.redis != nil {
-		b.store = b.redis.Ledger()
+		b.store, b.speech = b.redis.Ledger(), b.redis.Speech()
 	}
+	secret := e.callbackSecret(c.Transport, log)
+	b.callbacks = secret != ""
 	project := e.project(b, mark, e.settings.KeepTasks, log)
 	cfg := e.toolsConfig(project, b.simulated, log)
 	cfg.Local = overStdio
 	if streaming {
-		defer e.manageStreams(project.Streams)()
+		defer e.manageStreams(project)()
 	}
+	defer project.Speech.Close()
 	mcpServer := tools.NewServer(cfg)
 	// When a signal comes, a call that runs may still use its whole time limit.
 	grace := e.settings.Timeout + time.Second
@@ -83,13 +86,32 @@ func (c *serveCommand) Run(e *env) error {
 		if isTerminal(e.stdin) {
 			log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
 		}
-		return stdio.Serve(e.ctx, mcpServer, e.stdin, e.stdout, log, grace)
+		// No call waits for the end of speech when the client is gone.
+		stdin := &endNotifier{Reader: e.stdin, atEnd: project.Speech.Close}
+		return stdio.Serve(e.ctx, mcpServer, stdin, e.stdout, log, grace)
 	}
 	c.logAddress(listener.Addr(), log)
 	handler := httpserver.NewHandler(mcpServer, httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
+		Callbacks: callbackHandler(secret, b.appID, project.Speech),
 	})
 	return httpserver.Serve(e.ctx, listener, handler, log, grace)
+}
+
+// endNotifier is an io.Reader that calls atEnd once when nothing more can be read.
+type endNotifier struct {
+	io.Reader
+	atEnd func()
+	once  sync.Once
+}
+
+// Read implements io.Reader.
+func (r *endNotifier) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil {
+		r.once.Do(r.atEnd)
+	}
+	return n, err
 }
 
 // logBackend logs what the operator should know of the backend before the first call.
@@ -131,12 +153,13 @@ func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 // manageStreams looks in the background for stream tasks that an earlier process left
 // behind. It closes the ledger when stop is called or, if that takes longer, a second after
 // a signal has come. stop must be called before the process ends.
-func (e *env) manageStreams(ledger *streams.Ledger) (stop func()) {
+func (e *env) manageStreams(project tools.Project) (stop func()) {
+	ledger := project.Streams
 	ctx, cancel := context.WithTimeout(e.ctx, e.settings.Timeout)
 	var background sync.WaitGroup
 	background.Go(func() { ledger.Recover(ctx) })
 	stopCalled := make(chan struct{})
-	background.Go(func() { closeAfterSignal(e.ctx, ledger, stopCalled) })
+	background.Go(func() { closeAfterSignal(e.ctx, project, stopCalled) })
 	return func() {
 		cancel()
 		close(stopCalled)
@@ -145,21 +168,22 @@ func (e *env) manageStreams(ledger *streams.Ledger) (stop func()) {
 	}
 }
 
-// closeAfterSignal closes the ledger a second after ctx is done, unless stopCalled is closed
-// before. A client soon kills a server that has not ended after a signal, and the streams
+// closeAfterSignal ends all waiting for the end of speech when ctx is done, and closes the
+// ledger a second later, unless stopCalled is closed before. A client soon kills a server that has not ended after a signal, and the streams
 // must be stopped before that, even if a long call still runs.
-func closeAfterSignal(ctx context.Context, ledger *streams.Ledger, stopCalled <-chan struct{}) {
+func closeAfterSignal(ctx context.Context, project tools.Project, stopCalled <-chan struct{}) {
 	select {
 	case <-stopCalled:
 		return
 	case <-ctx.Done():
 	}
+	project.Speech.Close()
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
 	select {
 	case <-stopCalled:
 	case <-timer.C:
-		ledger.Close(ctx)
+		project.Streams.Close(ctx)
 	}
 }
 

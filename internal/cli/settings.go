@@ -8,6 +8,7 @@ import (
 	"time"
 	"zego-mcp/internal/redisshare"
 	"zego-mcp/tools"
+	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 )
 
@@ -65,10 +66,12 @@ func (s *settings) Validate() error {
 }
 
 // project returns the ZEGO project that the settings describe. StreamIds that it makes up
-// carry mark, and with keepTasks its stream tasks outlive the process.
+// carry mark, and with keepTasks its stream tasks outlive the process. The caller closes its
+// Streams and its Speech.
 func (e *env) project(b backend, mark streams.Mark, keepTasks bool, log *slog.Logger) tools.Project {
 	return tools.Project{
 		Client: b.client, Unavailable: b.unavailable, Toolsets: e.toolsets(),
+		Speech: speech.New(b.client, speech.Options{Share: b.speech, Callbacks: b.callbacks, Logger: log}),
 		Streams: streams.New(b.client, streams.Options{
 			MaxTTL: e.settings.MaxTTL, MaxTasks: e.settings.MaxTasks, KeepTasks: keepTasks,
 			StopTimeout: e.settings.StopTimeout, Mark: mark, Store: b.store, Logger: log,

@@ -14,8 +14,9 @@ import (
 )
 
 type simulateCommand struct {
-	Listen      string `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free port. Default: 127.0.0.1:8081."`
-	CallbackURL string `name:"callback-url" placeholder:"URL" help:"Where to POST callbacks about stream tasks and drives, signed like those of ZEGO."`
+	Listen        string `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free port. Default: 127.0.0.1:8081."`
+	NoDriveStatus bool   `help:"Refuse GetDriveStatus as unknown: ZEGO no longer documents it."`
+	CallbackURL   string `name:"callback-url" placeholder:"URL" help:"Where to POST callbacks about stream tasks and drives, signed like those of ZEGO."`
 }
 
 // Validate refuses a callback URL that is not a web address.
@@ -32,7 +33,7 @@ func (c *simulateCommand) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	sim := &zegosim.Server{CallbackURL: c.CallbackURL}
+	sim := &zegosim.Server{CallbackURL: c.CallbackURL, NoDriveStatus: c.NoDriveStatus}
 	defer func() { _ = sim.Close() }()
 	if err := c.printSettings(e.stdout, listener.Addr()); err != nil {
 		return err

@@ -33,6 +33,9 @@ type Options struct {
 	// only requests whose Host and Origin are allowed. Their body is not read yet, and
 	// its size is not limited there. Default: none.
 	Middleware func(http.Handler) http.Handler
+	// Callbacks takes what is sent to CallbackPath, whatever its Host and Origin are: it must
+	// check by itself who has sent it. Default: nothing is there.
+	Callbacks http.Handler
 	// Logger gets the messages of mcp-go and of the transports. Default: none.
 	Logger *slog.Logger
 }
@@ -70,7 +73,7 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{
-		work:     &workload{max: [kinds]int{bodies: opts.MaxCalls, calls: opts.MaxCalls, streams: opts.MaxSessions}},
+		work:     &workload{max: [kinds]int{bodies: opts.MaxCalls, calls: opts.MaxCalls, streams: opts.MaxSessions, callbacks: maxCallbacks}},
 		sse:      &sseServer{mcp: s, log: opts.Logger, sessions: map[string]*sseSession{}},
 		sessions: newSessions(opts.MaxSessions, opts.SessionIdleTimeout),
 	}
@@ -87,7 +90,12 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 		)
 		mux.HandleFunc("/mcp", h.serveStreamable)
 	}
-	h.chain = limitWrites(checkHostAndOrigin(opts.Middleware(mux), opts.AllowedHosts))
+	outer := http.NewServeMux()
+	outer.Handle("/", checkHostAndOrigin(opts.Middleware(mux), opts.AllowedHosts))
+	if opts.Callbacks != nil {
+		outer.Handle(CallbackPath, h.boundCallbacks(opts.Callbacks))
+	}
+	h.chain = limitWrites(outer)
 	return h
 }
 

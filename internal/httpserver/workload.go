@@ -12,9 +12,10 @@ import (
 type kind int
 
 const (
-	bodies  kind = iota // Requests whose body is being read.
-	calls               // JSON-RPC requests that are not answered yet.
-	streams             // Open streams, which last as long as their clients.
+	bodies    kind = iota // Requests whose body is being read.
+	calls                 // JSON-RPC requests that are not answered yet.
+	streams               // Open streams, which last as long as their clients.
+	callbacks             // Requests of ZEGO's.
 	kinds
 )
 

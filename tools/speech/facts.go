@@ -17,8 +17,9 @@ type Facts struct {
 // Learn records facts about a task, in place of what was known.
 func (t *Tracker) Learn(taskID string, facts Facts) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.task(taskID).facts = facts
+	t.mu.Unlock()
+	_ = t.publish(taskID, note{Facts: &facts}) // It logs its error.
 }
 
 // Facts returns what is known of a task.

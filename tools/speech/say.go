@@ -49,9 +49,9 @@ func (t *Tracker) Say(ctx context.Context, text Text) (*Speech, error) {
 	for _, part := range text.Parts[1:] {
 		s.rest = append(s.rest, EstimateText(part, text.SpeechRate))
 	}
+	t.sent(s, text.driveOf(0, sent))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.add(s, text.driveOf(0, sent))
 	k := t.task(text.TaskID)
 	k.problem = ""
 	switch {
@@ -109,10 +109,12 @@ func (t *Tracker) sendRest(text Text, s *Speech) {
 		sent, err := text.Send(ctx, text.Parts[part], Waits)
 		cancel()
 		_, lost := errors.AsType[*zego.LostAnswerError](err)
+		if err == nil {
+			t.sent(s, text.driveOf(part, sent))
+		}
 		t.mu.Lock()
 		switch {
 		case err == nil:
-			t.add(s, text.driveOf(part, sent))
 		case lost: // It may be spoken, and its DriveId is not known.
 			k, d := t.task(s.taskID), text.driveOf(part, zego.Drive{})
 			k.drives = append(k.drives, &drive{sentAt: t.now(), estimate: d.Estimate, isText: true})

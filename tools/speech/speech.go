@@ -31,6 +31,7 @@ const (
 
 // Options describes a Tracker. The zero value means the defaults.
 type Options struct {
+	Share     Share            // With other processes that serve the project; nil: with none.
 	Callbacks bool             // ZEGO reports drives to this server, and Handle gets what it reports.
 	Now       func() time.Time // This machine's clock; default time.Now.
 	Logger    *slog.Logger     // Default: nothing is logged.
@@ -44,9 +45,9 @@ type Tracker struct {
 	opts   Options
 	log    *slog.Logger
 
-	ctx     context.Context // Of the goroutines that send the rest of long texts; ends at Close.
+	ctx     context.Context // Ends at Close.
 	cancel  context.CancelFunc
-	sending sync.WaitGroup
+	sending sync.WaitGroup // Of the goroutines that send the rest of long texts.
 
 	mu        sync.Mutex // guards what follows
 	closed    bool
@@ -100,8 +101,9 @@ func New(client *zego.Client, opts Options) *Tracker {
 	}
 }
 
-// Close drops what has not been sent yet of long texts, and waits until nothing is being
-// sent. It does not cut off what is being spoken.
+// Close drops what has not been sent yet of long texts, and ends all waiting for the end of
+// speech. It returns when nothing is being sent. It does not cut off what is being spoken. It
+// may be called more than once.
 func (t *Tracker) Close() {
 	t.mu.Lock()
 	t.closed = true
@@ -240,16 +242,22 @@ type Drive struct {
 // Drove records a drive that ZEGO has accepted. If it is called again for the same drive, only
 // the estimate changes.
 func (t *Tracker) Drove(taskID string, d Drive) *Speech {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	s := &Speech{taskID: taskID, requestID: d.RequestID}
-	t.add(s, d)
+	t.sent(s, d)
 	return s
 }
 
-// add records a drive as part of s. The lock must be held.
-func (t *Tracker) add(s *Speech, d Drive) {
-	k, now := t.task(s.taskID), t.now()
+// sent records a drive as part of s, and tells the other replicas.
+func (t *Tracker) sent(s *Speech, d Drive) {
+	t.mu.Lock()
+	t.add(t.task(s.taskID), d, t.now())
+	s.driveIDs = append(s.driveIDs, d.ID)
+	t.mu.Unlock()
+	_ = t.publish(s.taskID, note{Drive: &d}) // It logs its error.
+}
+
+// add records a drive that was sent at a time. The lock must be held.
+func (t *Tracker) add(k *task, d Drive, now time.Time) {
 	t.settle(k)
 	isNew := !slices.ContainsFunc(k.drives, func(known *drive) bool { return known.id == d.ID })
 	if isNew { // Otherwise a callback about this drive came before ZEGO's answer.
@@ -262,7 +270,6 @@ func (t *Tracker) add(s *Speech, d Drive) {
 		// ZEGO does not say what becomes of those that wait. The new drive is spoken before them.
 		k.drives = slices.Insert(k.drives[:len(k.drives)-1], k.firstWaiting(), known)
 	}
-	s.driveIDs = append(s.driveIDs, d.ID)
 	k.notify()
 }
 
@@ -289,62 +296,84 @@ func (k *task) firstWaiting() int {
 // BrokeOff records that a drive has ended early.
 func (t *Tracker) BrokeOff(taskID, driveID string) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	k := t.task(taskID)
 	k.drive(driveID, t.now()).end(t.now(), cut, "")
 	k.notify()
+	t.mu.Unlock()
+	_ = t.publish(taskID, note{BrokeOff: driveID}) // It logs its error.
 }
 
 // Interrupted records that all speech of a task was cut off by InterruptDrive, and drops what
 // has not been sent yet.
 func (t *Tracker) Interrupted(taskID string) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	k := t.anyTask(taskID)
+	t.interrupt(t.anyTask(taskID), t.now())
+	t.mu.Unlock()
+	_ = t.publish(taskID, note{Interrupted: true}) // It logs its error.
+}
+
+// interrupt does the work of Interrupted. The lock must be held.
+func (t *Tracker) interrupt(k *task, at time.Time) {
 	t.settle(k)
 	k.dropPending("it was cut off")
-	k.cutOff(len(k.drives), t.now())
+	k.cutOff(len(k.drives), at)
 	k.notify()
 }
 
 // Ended records that a task has ended, and with it all that it said.
 func (t *Tracker) Ended(taskID string) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.end(t.anyTask(taskID))
+	t.end(t.anyTask(taskID), t.now())
+	t.mu.Unlock()
+	_ = t.publish(taskID, note{Ended: true}) // It logs its error.
 }
 
 // end does the work of Ended. The lock must be held.
-func (t *Tracker) end(k *task) {
+func (t *Tracker) end(k *task, at time.Time) {
 	t.settle(k)
 	k.dropPending("the stream has ended")
-	k.cutOff(len(k.drives), t.now())
+	k.cutOff(len(k.drives), at)
 	k.notify()
 }
 
 // Handle records what ZEGO reports by a callback. It ignores an event that it has handled
-// before. Events may come in any order.
-func (t *Tracker) Handle(e zego.Event) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.handled.Contains(e.Key()) {
-		return
-	}
-	t.handled.Add(e.Key(), struct{}{})
+// before. Events may come in any order. An error says that other replicas could not be told,
+// so that ZEGO should report the event again.
+func (t *Tracker) Handle(e zego.Event) error {
+	n := note{}
 	switch {
 	case e.Task != nil && (e.Task.Status == zego.TaskStopping || e.Task.Status == zego.TaskStopped):
-		t.end(t.anyTask(e.TaskID))
+		n.Ended = true
 	case e.Drive != nil && e.Drive.DriveID != "":
-		t.tell(t.anyTask(e.TaskID), *e.Drive, t.eventTime(e), ByCallback)
+		n.Told = e.Drive
+	default:
+		return nil
 	}
+	t.mu.Lock()
+	n.At = t.eventTime(e)
+	if t.handled.Contains(e.Key()) {
+		t.mu.Unlock()
+		return nil
+	}
+	t.handled.Add(e.Key(), struct{}{})
+	if k := t.anyTask(e.TaskID); n.Ended {
+		t.end(k, n.At)
+	} else {
+		t.tell(k, *n.Told, n.At, ByCallback)
+	}
+	t.mu.Unlock()
+	if err := t.publish(e.TaskID, n); err != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.handled.Remove(e.Key())
+		return err
+	}
+	return nil
 }
 
 // eventTime returns when an event happened, by this machine's clock. The lock must be held.
 func (t *Tracker) eventTime(e zego.Event) time.Time {
-	at := e.Time
-	if t.client != nil {
-		at = at.Add(-t.client.ClockOffset())
-	}
+	at := e.Time.Add(-t.clockOffset())
 	if now := t.now(); at.After(now) || now.Sub(at) > zego.MaxCallbackAge {
 		return now
 	}

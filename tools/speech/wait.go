@@ -33,7 +33,7 @@ type Result struct {
 // isOver reports whether nothing more of the speech will be spoken.
 func (r Result) isOver() bool { return r.Spoken || r.Cut || r.Failed }
 
-// Wait waits until a speech is over or ctx is done. Meanwhile it calls progress, unless that
+// Wait waits until a speech is over, ctx is done, or the Tracker is closed. Meanwhile it calls progress, unless that
 // is nil, with how long the speech may still take at most.
 func (t *Tracker) Wait(ctx context.Context, s *Speech, progress func(left time.Duration)) Result {
 	return t.wait(ctx, s.taskID, progress, func(k *task) Result { return t.resultOf(k, s) })
@@ -58,6 +58,9 @@ func (t *Tracker) WaitUntilSent(ctx context.Context, taskID string, progress fun
 
 // wait calls result again and again, with the lock held, until it is over or ctx is done.
 func (t *Tracker) wait(ctx context.Context, taskID string, progress func(left time.Duration), result func(*task) Result) Result {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(t.ctx, cancel)()
 	for {
 		t.Ask(ctx, taskID)
 		t.mu.Lock()
@@ -193,8 +196,9 @@ func (t *Tracker) State(taskID string) State {
 
 // Ask asks ZEGO for the status of the drives of a task, if that is of use: GetDriveStatus was
 // not refused before, was not called for this task just now, and callbacks do not tell it
-// already. It does not report whether ZEGO answered.
+// already. It also learns what other replicas know. It does not report whether ZEGO answered.
 func (t *Tracker) Ask(ctx context.Context, taskID string) {
+	t.Refresh(ctx, taskID)
 	t.mu.Lock()
 	k := t.anyTask(taskID)
 	t.settle(k)

@@ -1,0 +1,120 @@
+package speech
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+	"zego-mcp/zego"
+)
+
+// Share is a list of notes for each task, through which several processes, called replicas,
+// know the same about what is spoken: a callback reaches only one of them.
+type Share interface {
+	// Append adds a note about a task.
+	Append(ctx context.Context, taskID string, note []byte) error
+	// Notes returns the notes about a task that are still kept, the oldest first.
+	Notes(ctx context.Context, taskID string) ([][]byte, error)
+}
+
+// shareTimeout bounds one operation of the Share.
+const shareTimeout = time.Second
+
+// note is what a replica tells the others. Only one of its pointers is set.
+type note struct {
+	ID string
+	At time.Time // By ZEGO's clock, because those of the replicas may differ.
+
+	Facts       *Facts           `json:",omitempty"`
+	Drive       *Drive           `json:",omitempty"`
+	Told        *zego.DriveEvent `json:",omitempty"` // By a callback.
+	BrokeOff    string           `json:",omitempty"` // A DriveId.
+	Interrupted bool             `json:",omitempty"`
+	Ended       bool             `json:",omitempty"`
+}
+
+// publish tells the other replicas, if there is a Share.
+func (t *Tracker) publish(taskID string, n note) error {
+	if t.opts.Share == nil {
+		return nil
+	}
+	n.ID = rand.Text()
+	if n.At.IsZero() {
+		n.At = t.now()
+	}
+	n.At = n.At.Add(t.clockOffset())
+	if n.Facts != nil && !n.Facts.EndsAt.IsZero() {
+		facts := *n.Facts
+		facts.EndsAt = facts.EndsAt.Add(t.clockOffset())
+		n.Facts = &facts
+	}
+	text, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encode a note: %w", err)
+	}
+	t.mu.Lock()
+	t.handled.Add("note "+n.ID, struct{}{})
+	t.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), shareTimeout)
+	defer cancel()
+	if err := t.opts.Share.Append(ctx, taskID, text); err != nil {
+		t.log.Debug("the other servers could not be told what a stream speaks", "task", taskID, "err", err)
+		return fmt.Errorf("tell the other servers: %w", err)
+	}
+	return nil
+}
+
+// clockOffset returns how far ZEGO's clock is ahead of this machine's.
+func (t *Tracker) clockOffset() time.Duration {
+	if t.client == nil {
+		return 0
+	}
+	return t.client.ClockOffset()
+}
+
+// Refresh learns what other replicas know of a task, if there is a Share that answers.
+func (t *Tracker) Refresh(ctx context.Context, taskID string) {
+	if t.opts.Share == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
+	defer cancel()
+	notes, err := t.opts.Share.Notes(ctx, taskID)
+	if err != nil {
+		return // This process goes by what it knows itself.
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, text := range notes {
+		var n note
+		if json.Unmarshal(text, &n) != nil || t.handled.Contains("note "+n.ID) {
+			continue
+		}
+		t.handled.Add("note "+n.ID, struct{}{})
+		t.apply(t.task(taskID), n)
+	}
+}
+
+// apply records what another replica has told. The lock must be held.
+func (t *Tracker) apply(k *task, n note) {
+	at := earlier(n.At.Add(-t.clockOffset()), t.now())
+	switch {
+	case n.Facts != nil:
+		k.facts = *n.Facts
+		if !k.facts.EndsAt.IsZero() {
+			k.facts.EndsAt = k.facts.EndsAt.Add(-t.clockOffset())
+		}
+	case n.Drive != nil:
+		t.add(k, *n.Drive, at)
+	case n.Told != nil:
+		t.tell(k, *n.Told, at, ByCallback)
+	case n.BrokeOff != "":
+		k.drive(n.BrokeOff, at).end(at, cut, "")
+	case n.Interrupted:
+		t.interrupt(k, at)
+	case n.Ended:
+		t.end(k, at)
+	}
+	k.notify()
+}
