@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -46,6 +47,7 @@ type deps struct {
 	streams      *streams.Ledger
 	confirmation confirmation
 	audioDirs    []string
+	audioClient  *http.Client // Config.AudioClient.
 	speech       *speech.Tracker
 	timeout      time.Duration // Config.Timeout.
 	answerBy     time.Time     // When a call that waits for the end of speech has to answer.
@@ -82,7 +84,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	project := a.cfg.Project(ctx)
 	d := deps{
 		project: project, streams: project.Streams, speech: project.Speech,
-		audioDirs: a.cfg.AudioDirs, timeout: a.cfg.Timeout,
+		audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient, timeout: a.cfg.Timeout,
 		answerBy: start.Add(a.cfg.SpeechWait - min(time.Second, a.cfg.SpeechWait/10)),
 		progress: func(int, int, string) {},
 	}

@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"zego-mcp/tools"
+	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego/zegosim"
 
@@ -125,6 +127,16 @@ func TestProgressIncreases(t *testing.T) {
 		if n := len(got); n < 3 || got[n-1] != 2 {
 			t.Errorf("got %v, want 0 to 2", got)
 		}
+	})
+	t.Run("drive_by_text", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s := newVirtualServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{}, speech.Options{})
+			got := checkProgressIncreases(t, s.MCPServer, "drive_by_text", speakArguments(s.createTask(t, ``), strings.Repeat("字", 100), ``)) // 20 s.
+			if len(got) < 4 || got[0] != 0 {
+				t.Errorf("got %v, want a value every few seconds", got)
+			}
+		})
 	})
 }
 

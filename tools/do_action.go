@@ -44,9 +44,9 @@ func (in doActionInput) checkGesture(facts speech.Facts) error {
 	if !facts.Described || slices.Contains(facts.Gestures, in.Action) {
 		return nil
 	}
-	whatToDo := "pass one of these: " + quoteAll(facts.Gestures)
+	whatToDo := "Pass one of these: " + quoteAll(facts.Gestures)
 	if len(facts.Gestures) == 0 {
-		whatToDo = "go on without gestures: it has none."
+		whatToDo = "Go on without gestures: it has none."
 	}
 	return &toolError{reason: "no such gesture", text: lines(
 		fmt.Sprintf("This digital human, %s, has no gesture %s. Nothing was sent.", quoteForeign(facts.Name), quoteForeign(in.Action)),

@@ -14,7 +14,7 @@ func TestUnknownGesture(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	fly := func(task string) string { return fmt.Sprintf(`{"TaskId":%q,"Action":"fly"}`, task) }
-	s.mustFail(t, "do_action", fly(s.createTask(t, ``)), `has no gesture "fly". Nothing was sent.`, `pass one of these: "wave_hand", "shake_hands", "idle_action".`)
+	s.mustFail(t, "do_action", fly(s.createTask(t, ``)), `has no gesture "fly". Nothing was sent.`, `Pass one of these: "wave_hand", "shake_hands", "idle_action".`)
 	gestureless := ""
 	for _, human := range zegosim.DefaultHumans() {
 		if len(human.Gestures) == 0 {

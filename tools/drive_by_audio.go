@@ -37,7 +37,14 @@ var driveByAudio = tool[driveByAudioInput, driveOutput]{
 		if err != nil {
 			return driveOutput{}, err
 		}
-		spoken := d.speech.Drove(in.TaskID, speech.Drive{Drive: drive, Effect: effect, Estimate: speech.UnknownAudio})
+		sent := speech.Drive{Drive: drive, Effect: effect, Estimate: speech.UnknownAudio}
+		spoken := d.speech.Drove(in.TaskID, sent)
+		if d.audioClient != nil {
+			if length, ok := speech.RemoteLength(callCtx, d.audioClient, in.AudioURL); ok {
+				sent.Estimate = speech.EstimateAudio(length)
+				d.speech.Drove(in.TaskID, sent)
+			}
+		}
 		return d.whenSpoken(ctx, in.TaskID, spoken, in.WaitUntilSpoken)
 	},
 }

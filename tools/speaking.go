@@ -46,7 +46,7 @@ func (d deps) whenSpoken(ctx context.Context, taskID string, s *speech.Speech, w
 	if result.Failed {
 		return driveOutput{}, &toolError{reason: "the drive failed", text: lines(
 			"ZEGO took it, but could not speak it: the drive failed.",
-			"What to do: call again, perhaps with another voice or file.", requestIDLine(result.RequestID))}
+			"What to do: Call again, perhaps with another voice or file.", requestIDLine(result.RequestID))}
 	}
 	out := driveOutput{
 		TaskID: taskID, DriveID: result.DriveIDs[0], Spoken: result.Spoken,
@@ -107,7 +107,7 @@ func (d deps) waitForTurn(ctx context.Context, taskID string, effect speech.Effe
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return d.stillSpeaking(taskID, "Nothing was sent: the stream", "call again then, or with InterruptMode 1 to cut that off.")
+	return d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again then, or with InterruptMode 1 to cut that off.")
 }
 
 // stillSpeaking returns an error that says until when a task speaks, and what to do.
@@ -134,7 +134,7 @@ func (d deps) silenceFirst(ctx context.Context, taskID string, interruptMode *in
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	return 0, d.stillSpeaking(taskID, "Nothing was sent: the stream", "call again then, or with InterruptMode 1 to cut that off.")
+	return 0, d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again then, or with InterruptMode 1 to cut that off.")
 }
 
 // checkTimeLeft returns an error if a stream ends before a text of this length is certainly
@@ -150,7 +150,7 @@ func (d deps) checkTimeLeft(taskID string, effect speech.Effect, longest time.Du
 	}
 	return &toolError{reason: "the stream ends too soon", text: lines(
 		fmt.Sprintf("Nothing was sent: the text may take %v to speak, and the stream ends at %s, before its end.", longest.Round(time.Second), timeText(endsAt)),
-		fmt.Sprintf("What to do: shorten it; or call stop_stream_task, and create_stream_task with a TTL of at least %d.", int((longest+ttlReserve)/time.Second)))}
+		fmt.Sprintf("What to do: Shorten it; or call stop_stream_task, and create_stream_task with a TTL of at least %d.", int((longest+ttlReserve)/time.Second)))}
 }
 
 // ttlReserve is how much longer than its speech a stream should live, for what comes before

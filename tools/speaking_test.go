@@ -1,8 +1,11 @@
 package tools_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -67,7 +70,7 @@ func TestLongSpeech(t *testing.T) {
 			t.Errorf("after %v: got %v", took, got)
 		}
 		stop := fmt.Sprintf(`{"TaskId":%q}`, task)
-		s.mustFail(t, "stop_stream_task", stop, "Not stopped: the stream is still speaking, until ", "call again then; or at once with Now=true")
+		s.mustFail(t, "stop_stream_task", stop, "Not stopped: the stream is still speaking, until ", "Call again then; or at once with Now=true")
 		s.mustCall(t, "stop_stream_task", stop)
 		s.mustBeSpoken(t)
 		if took := time.Since(start); took < 60*time.Second || took > 65*time.Second {
@@ -224,5 +227,58 @@ func TestFailedDrive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newVirtualServer(t, &zegosim.Server{Fault: failAction("DriveByText", zegosim.Fault{FailDrive: true})}, tools.Config{}, streams.Options{}, speech.Options{})
 		s.mustFail(t, "drive_by_text", speakArguments(s.createTask(t, ``), "hello", ``), "could not speak it", "RequestId: ")
+	})
+}
+
+// TestDrivesWaitTheirTurn checks that a drive does not come between the parts of a long text,
+// and that those which cut everything off wait for the end of speech unless they are told
+// otherwise.
+func TestDrivesWaitTheirTurn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "a.wav"), wavFile(make([]byte, 4800), 4800))
+	const nothing = "Nothing was sent: the stream is still speaking, until "
+	for _, tt := range []struct{ tool, arguments string }{
+		{"drive_by_text", fmt.Sprintf(`"Text":"x","TimbreId":%q`, publicTimbre)},
+		{"drive_by_audio", `"AudioUrl":"https://example.com/a.wav"`},
+		{"drive_by_rtc_stream", `"RoomId":"r","StreamId":"s"`},
+		{"drive_by_audio_file", `"Path":"a.wav"`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newVirtualServer(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{dir}}, streams.Options{MaxTTL: 24 * time.Hour}, speech.Options{})
+			task := s.createTask(t, `,"TTL":86400`)
+			s.mustCall(t, "drive_by_text", speakArguments(task, strings.Repeat("一二三四五六七八九。", 300), `,"WaitUntilSpoken":false`))
+			start := time.Now()
+			s.mustFail(t, tt.tool, fmt.Sprintf(`{"TaskId":%q,%s}`, task, tt.arguments), nothing, "Call again then, or with InterruptMode 1")
+			if took := time.Since(start); took != 29*time.Second {
+				t.Errorf("%s: refused after %v", tt.tool, took)
+			}
+			if tt.tool != "drive_by_rtc_stream" {
+				return
+			}
+			s.mustCall(t, tt.tool, fmt.Sprintf(`{"TaskId":%q,%s,"InterruptMode":1}`, task, tt.arguments))
+			got := s.mustCall(t, "get_stream_task", fmt.Sprintf(`{"TaskId":%q,"WaitUntilSpoken":true}`, task))
+			if got["Speaking"] != true || got["SpeakingUntil"] != nil { // Live audio has no end.
+				t.Errorf("got %v", got)
+			}
+			s.mustCall(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, task)) // And it is not waited for.
+		})
+	}
+}
+
+// TestAudioOfKnownLength checks that a file on the web is waited for as long as it is.
+func TestAudioOfKnownLength(t *testing.T) {
+	t.Parallel()
+	file := wavFile(make([]byte, 6*48000), 6*48000) // 6 s; the simulator takes 5 s for every file.
+	web := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file)) })
+	synctest.Test(t, func(t *testing.T) {
+		cfg := tools.Config{AudioClient: &http.Client{Transport: inProcess{web}}}
+		s := newVirtualServer(t, &zegosim.Server{NoDriveStatus: true}, cfg, streams.Options{}, speech.Options{})
+		start := time.Now()
+		got := s.mustCall(t, "drive_by_audio", fmt.Sprintf(`{"TaskId":%q,"AudioUrl":"https://example.com/a.wav"}`, s.createTask(t, ``)))
+		if took := time.Since(start); got["Spoken"] != true || got["KnownBy"] != "estimate" || took < 6*time.Second || took > 10*time.Second {
+			t.Errorf("after %v: got %v", took, got)
+		}
+		s.mustBeSpoken(t)
 	})
 }

@@ -88,7 +88,7 @@ func (d deps) stopWhenSpoken(ctx context.Context, taskID string, now bool) (zego
 			return zego.Stopped{}, context.Cause(ctx)
 		}
 		if !silent && !d.hasEnded(ctx, taskID) {
-			return zego.Stopped{}, d.stillSpeaking(taskID, "Not stopped: the stream", "call again then; or at once with Now=true, which cuts it off.")
+			return zego.Stopped{}, d.stillSpeaking(taskID, "Not stopped: the stream", "Call again then; or at once with Now=true, which cuts it off.")
 		}
 	}
 	callCtx, cancel := d.limitCall(ctx)

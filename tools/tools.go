@@ -6,6 +6,7 @@ package tools
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
@@ -63,8 +64,11 @@ type Config struct {
 	Logger     *slog.Logger // Gets one line per request; default: nothing is logged.
 	Version    string       // Version of the server, which clients are told.
 
-	Local     bool     // Agents are on this machine: offer the tools that read its files.
-	AudioDirs []string // Absolute paths of the directories that drive_by_audio_file may read; default: none.
+	Local bool // Agents are on this machine: offer the tools that read its files.
+	// AudioClient reads the beginning of the files that drive_by_audio speaks, to learn how long
+	// they are. Default: nil, so that this is not known.
+	AudioClient *http.Client
+	AudioDirs   []string // Absolute paths of the directories that drive_by_audio_file may read; default: none.
 }
 
 // DefaultTimeout is the default of Config.Timeout.

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"time"
@@ -87,8 +88,13 @@ func (e *env) toolsets() []tools.Toolset {
 
 // toolsConfig returns the configuration of an MCP server for one project.
 func (e *env) toolsConfig(project tools.Project, simulated bool, log *slog.Logger) tools.Config {
+	var audioClient *http.Client
+	if !simulated { // The simulator speaks every file for the same time.
+		audioClient = speech.PublicClient()
+	}
 	return tools.Config{
-		Project: tools.OneProject(project), Simulated: simulated,
+		AudioClient: audioClient,
+		Project:     tools.OneProject(project), Simulated: simulated,
 		Timeout: e.settings.Timeout, Logger: log, Version: version(),
 		Local: true, AudioDirs: e.audioDirs(log),
 	}
