@@ -141,7 +141,7 @@ func TestStateOfTasks(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		got := get()
 		until, err := time.Parse(time.RFC3339, got["SpeakingUntil"].(string))
-		if err != nil || got["Speaking"] != true || got["Waiting"] != 2.0 || got["KnownBy"] != "drive_status" || got["RunningSeconds"] != 32.0 || until.Sub(time.Now()) < 28*time.Second {
+		if err != nil || got["Speaking"] != true || got["Waiting"] != 2.0 || got["KnownBy"] != "drive_status" || got["RunningSeconds"] != 32.0 || time.Until(until) < 28*time.Second {
 			t.Errorf("got %v", got)
 		}
 		start := time.Now()
@@ -270,7 +270,9 @@ func TestDrivesWaitTheirTurn(t *testing.T) {
 func TestAudioOfKnownLength(t *testing.T) {
 	t.Parallel()
 	file := wavFile(make([]byte, 6*48000), 6*48000) // 6 s; the simulator takes 5 s for every file.
-	web := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file)) })
+	web := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file))
+	})
 	synctest.Test(t, func(t *testing.T) {
 		cfg := tools.Config{AudioClient: &http.Client{Transport: inProcess{web}}}
 		s := newVirtualServer(t, &zegosim.Server{NoDriveStatus: true}, cfg, streams.Options{}, speech.Options{})

@@ -10,7 +10,7 @@ import (
 )
 
 // callbackVariable holds the project's callback secret. Like the ServerSecret it has no flag.
-const callbackVariable = "ZEGO_CALLBACK_SECRET" //nolint:gosec // A name, no secret.
+const callbackVariable = "ZEGO_CALLBACK_SECRET"
 
 // callbackSecret returns the callback secret, with which a server takes ZEGO's callbacks. It
 // returns "" if there is none, and logs why if one is set that cannot be used.

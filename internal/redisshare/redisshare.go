@@ -1,6 +1,6 @@
 // Package redisshare lets several processes that serve the same ZEGO project share one
-// rate limit, one cache of answers and one list of stream tasks. They share them through Redis, or through Valkey,
-// which speaks the same protocol.
+// rate limit, one cache of answers, one list of stream tasks, and what they know of speech.
+// They share them through Redis, or through Valkey, which speaks the same protocol.
 package redisshare
 
 import (

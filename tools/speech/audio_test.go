@@ -26,9 +26,10 @@ func wav(seconds int, declared uint32) []byte {
 	return b.Bytes()
 }
 
-// mp3 returns an MP3 file: a tag, and then frames of 128 kbit/s with 44100 Hz. With info the
-// first frame tells how many there are.
-func mp3(tag, frames int, info bool) []byte {
+// mp3 returns an MP3 file: a tag, and then 100 frames of 128 kbit/s with 44100 Hz. With info
+// the first frame tells how many there are.
+func mp3(tag int, info bool) []byte {
+	const frames = 100
 	var b bytes.Buffer
 	if tag > 0 {
 		b.WriteString("ID3\x04\x00\x00")
@@ -40,7 +41,7 @@ func mp3(tag, frames int, info bool) []byte {
 		copy(frame, "\xff\xfb\x90\x00")
 		if info && i == 0 {
 			copy(frame[36:], "Info\x00\x00\x00\x01")
-			binary.BigEndian.PutUint32(frame[44:], uint32(frames))
+			binary.BigEndian.PutUint32(frame[44:], frames)
 		}
 		b.Write(frame)
 	}
@@ -54,10 +55,10 @@ var audioFiles = map[string]struct {
 }{
 	"WAV":                     {wav(4, 4*176400), 4 * time.Second},
 	"WAV of a stream":         {wav(4, 0xffffffff), 4 * time.Second},
-	"MP3":                     {mp3(0, 100, false), 2612 * time.Millisecond},
-	"MP3 with a tag":          {mp3(1000, 100, false), 2612 * time.Millisecond},
-	"MP3 with a picture":      {mp3(100000, 100, false), 2612 * time.Millisecond},
-	"MP3 that tells its size": {mp3(1000, 100, true), 2612 * time.Millisecond},
+	"MP3":                     {mp3(0, false), 2612 * time.Millisecond},
+	"MP3 with a tag":          {mp3(1000, false), 2612 * time.Millisecond},
+	"MP3 with a picture":      {mp3(100000, false), 2612 * time.Millisecond},
+	"MP3 that tells its size": {mp3(1000, true), 2612 * time.Millisecond},
 	"text":                    {[]byte("This is no audio at all."), 0},
 	"nothing":                 {nil, 0},
 	"only RIFF":               {[]byte("RIFF"), 0},

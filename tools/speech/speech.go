@@ -134,6 +134,7 @@ type drive struct {
 	endless  bool // It is live audio, which ends when something cuts it off.
 
 	startedAt, endedAt time.Time // Zero if that is not known.
+	likelyEnd          time.Time // As endedAt; before it if that is the latest end of an estimate.
 	result             outcome   // Set with endedAt.
 	knownBy            KnownBy   // Who told the latest of this; empty if nobody did.
 	goesOnAt           time.Time // When GetDriveStatus last said that the drive is not over.
@@ -151,7 +152,7 @@ const (
 // end records that a drive is over. Only the first end counts.
 func (d *drive) end(at time.Time, result outcome, by KnownBy) {
 	if d.endedAt.IsZero() {
-		d.endedAt, d.result, d.knownBy = at, result, by
+		d.endedAt, d.likelyEnd, d.result, d.knownBy = at, at, result, by
 	}
 }
 
@@ -448,8 +449,8 @@ func (t *Tracker) ends(k *task) []span {
 	var before span
 	for i, d := range k.drives {
 		if !d.endedAt.IsZero() {
-			ends[i] = span{d.endedAt, d.endedAt}
-			before = span{later(before.likely, d.endedAt), later(before.latest, d.endedAt)}
+			ends[i] = span{d.likelyEnd, d.endedAt}
+			before = span{later(before.likely, d.likelyEnd), later(before.latest, d.endedAt)}
 			continue
 		}
 		start := span{later(d.sentAt, before.likely), later(d.sentAt, before.latest)}
@@ -492,6 +493,7 @@ func (t *Tracker) settle(k *task) {
 		d := k.drives[i]
 		if d.endedAt.IsZero() && !d.endless && !now.Before(t.deadline(d, end.latest)) {
 			d.end(end.latest, spoken, ByEstimate)
+			d.likelyEnd = end.likely
 		}
 	}
 }

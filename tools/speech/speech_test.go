@@ -269,6 +269,38 @@ func TestReplicas(t *testing.T) {
 	})
 }
 
+// TestPaceOfLongTexts checks that the parts of a long text follow each other at the likely pace
+// when nothing tells their ends: at the pace of the longest estimates there would be pauses,
+// and the stream could end for being idle.
+func TestPaceOfLongTexts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tracker := speech.New(nil, speech.Options{})
+		defer tracker.Close()
+		parts := speech.Split(strings.Repeat("一二三四五六七八九。", 500), 0)
+		var lastSent time.Time
+		sent := 0
+		start := time.Now()
+		s, err := tracker.Say(t.Context(), speech.Text{TaskID: "task", Parts: parts, Send: func(context.Context, string, speech.Effect) (zego.Drive, error) {
+			sent++
+			lastSent = time.Now()
+			return zego.Drive{ID: fmt.Sprint("part", sent)}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		estimate := speech.EstimateParts(parts, 0)
+		got := tracker.Wait(t.Context(), s, nil)
+		// The last part is sent when the one before probably begins.
+		if took := lastSent.Sub(start); took > estimate.Likely || took < estimate.Likely*9/10 {
+			t.Errorf("the last part was sent after %v of %v", took, estimate.Likely)
+		}
+		if took := time.Since(start); !got.Spoken || took < estimate.Likely {
+			t.Errorf("after %v: got %+v", took, got)
+		}
+	})
+}
+
 // TestLongTexts checks how the parts of a long text are sent: in order, a few ahead, without
 // pauses between them, and not after Close or a refusal.
 func TestLongTexts(t *testing.T) {

@@ -74,33 +74,43 @@ func sentencesOf(text string) []string {
 // opens reports whether r is a bracket or a quotation mark that opens.
 func opens(r rune) bool { return unicode.In(r, unicode.Ps, unicode.Pi) }
 
-// cutSentence cuts a sentence into pieces of at most MaxTextOfOneDrive characters: behind a
-// comma or blank in the second half of a piece if there is one, as Thai has no other ends of
-// sentences.
+// cutSentence cuts a sentence of more than MaxTextOfOneDrive characters into pieces of about
+// partTime: behind a comma or blank in the second half of a piece if there is one, as Thai has
+// no other ends of sentences.
 func cutSentence(sentence string) []string {
+	if utf8.RuneCountInString(sentence) <= MaxTextOfOneDrive {
+		return []string{sentence}
+	}
 	var pieces []string
-	for utf8.RuneCountInString(sentence) > MaxTextOfOneDrive {
-		end, count, wordEnd := 0, 0, 0
-		for g := graphemes.FromString(sentence); g.Next(); {
-			n := utf8.RuneCountInString(g.Value())
-			if count+n > MaxTextOfOneDrive {
-				break
-			}
-			count += n
-			end = g.End()
-			if count > MaxTextOfOneDrive/2 && strings.ContainsFunc(g.Value(), endsClause) {
-				wordEnd = end
-			}
-		}
-		switch {
-		case wordEnd > 0:
-			end = wordEnd
-		case end == 0: // One character with more than MaxTextOfOneDrive marks on it.
-			end = len(string([]rune(sentence)[:MaxTextOfOneDrive]))
-		}
+	for sentence != "" {
+		end := pieceEnd(sentence)
 		pieces, sentence = append(pieces, sentence[:end]), sentence[end:]
 	}
-	return append(pieces, sentence)
+	return pieces
+}
+
+// pieceEnd returns where the first piece of a sentence ends.
+func pieceEnd(sentence string) int {
+	var took time.Duration
+	end, count, clauseEnd := 0, 0, 0
+	for g := graphemes.FromString(sentence); g.Next(); end = g.End() {
+		took += EstimateText(g.Value(), 0).Likely
+		count += utf8.RuneCountInString(g.Value())
+		if took > partTime || count > MaxTextOfOneDrive {
+			switch {
+			case clauseEnd > 0:
+				return clauseEnd
+			case end > 0:
+				return end
+			}
+			// One character with very many marks on it.
+			return len(string([]rune(sentence)[:min(MaxTextOfOneDrive, utf8.RuneCountInString(sentence))]))
+		}
+		if took > partTime/2 && strings.ContainsFunc(g.Value(), endsClause) {
+			clauseEnd = g.End()
+		}
+	}
+	return len(sentence)
 }
 
 // endsClause reports whether a text may be cut behind r.
