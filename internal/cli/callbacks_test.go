@@ -91,7 +91,7 @@ func TestSpeechIsCutAtTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			speaking := make(chan struct{})
-			sim := &zegosim.Server{QPS: -1, StartDelay: -1, Observe: func(c zegosim.Call) {
+			sim := &zegosim.Server{QPS: -1, StartDelay: -1, NoDriveStatus: true, Observe: func(c zegosim.Call) {
 				if c.Action == "DriveByText" {
 					close(speaking)
 				}
