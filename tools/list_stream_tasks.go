@@ -14,8 +14,8 @@ type listStreamTasksInput struct{}
 
 type listStreamTasksOutput struct {
 	StreamTasks    []streamTask `json:"StreamTasks"`
-	RunningMinutes float64      `json:"RunningMinutes" jsonschema_description:"Of all together"`
-	Advice         string       `json:"Advice,omitempty" jsonschema_description:"What to do about orphans"`
+	RunningMinutes float64      `json:"RunningMinutes"`
+	Advice         string       `json:"Advice,omitempty"`
 	RequestID      string       `json:"RequestId"`
 }
 
@@ -26,13 +26,13 @@ type streamTask struct {
 	Name           string `json:"Name,omitempty"`
 	RoomID         string `json:"RoomId"`
 	StreamID       string `json:"StreamId"`
-	Status         int    `json:"Status" jsonschema_description:"1 initializing, 2 initialization failed, 3 streaming, 4 stopping, 5 stopped"`
+	Status         int    `json:"Status"`
 	StatusName     string `json:"StatusName"`
 	FailReason     string `json:"FailReason,omitempty"`
-	StartedBy      string `json:"StartedBy" jsonschema:"enum=this_server,enum=call,enum=orphan,enum=other" jsonschema_description:"call: zego-mcp call on this machine; orphan: another zego-mcp, which may be gone; other: another program"`
-	CreatedAt      string `json:"CreatedAt,omitempty" jsonschema_description:"RFC 3339, UTC, as all times"`
+	StartedBy      string `json:"StartedBy" jsonschema:"enum=this_server,enum=call,enum=orphan,enum=other" jsonschema_description:"call: zego-mcp call on this machine; orphan: another zego-mcp, perhaps gone"`
+	CreatedAt      string `json:"CreatedAt,omitempty"`
 	EndsAt         string `json:"EndsAt,omitempty"`
-	IdleEndsAt     string `json:"IdleEndsAt,omitempty" jsonschema_description:"If it says nothing more"`
+	IdleEndsAt     string `json:"IdleEndsAt,omitempty"`
 	RunningSeconds int    `json:"RunningSeconds,omitempty"`
 	Speaking       *bool  `json:"Speaking,omitempty"`
 	Waiting        int    `json:"Waiting,omitempty"`

@@ -41,7 +41,7 @@ func TestTexts(t *testing.T) {
 		writeDescriptions(&all, "", answer)
 		all.WriteString("\n")
 	}
-	for _, folder := range []string{".", "streams", "../schema", "../zego"} {
+	for _, folder := range []string{".", "speech", "streams", "../schema", "../zego"} {
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", folder, err)
