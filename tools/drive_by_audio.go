@@ -45,6 +45,6 @@ var driveByAudio = tool[driveByAudioInput, driveOutput]{
 				d.speech.Drove(in.TaskID, sent)
 			}
 		}
-		return d.whenSpoken(ctx, in.TaskID, spoken, in.WaitUntilSpoken)
+		return d.whenSpoken(ctx, spoken, in.WaitUntilSpoken)
 	},
 }

@@ -62,7 +62,7 @@ var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 			return driveByAudioFileOutput{}, err
 		}
 		d.answerBy = time.Now().Add(audioEnd)
-		out, err := d.whenSpoken(ctx, in.TaskID, sent, nil)
+		out, err := d.whenSpoken(ctx, sent, nil)
 		return driveByAudioFileOutput{out, audio.Length.Seconds()}, err
 	},
 }

@@ -60,7 +60,7 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 		if err != nil {
 			return driveOutput{}, err
 		}
-		return d.whenSpoken(ctx, in.TaskID, spoken, in.WaitUntilSpoken)
+		return d.whenSpoken(ctx, spoken, in.WaitUntilSpoken)
 	},
 }
 

@@ -7,9 +7,9 @@ import (
 	"zego-mcp/tools/speech"
 )
 
-// driveOutput is the result of every tool that makes a digital human speak.
+// driveOutput is the result of every tool that makes a digital human speak. It does not repeat
+// the TaskId of the call, because a model pays for each id.
 type driveOutput struct {
-	TaskID        string   `json:"TaskId"`
 	DriveID       string   `json:"DriveId"`
 	DriveIDs      []string `json:"DriveIds,omitempty"`
 	Spoken        bool     `json:"Spoken"`
@@ -32,7 +32,7 @@ func (d deps) limitWait(ctx context.Context) (context.Context, context.CancelFun
 
 // whenSpoken answers when a speech is over, or when the call has to answer; with wait false it
 // answers at once. If the call is cancelled, what has not been sent of a long text is dropped.
-func (d deps) whenSpoken(ctx context.Context, taskID string, s *speech.Speech, wait *bool) (driveOutput, error) {
+func (d deps) whenSpoken(ctx context.Context, s *speech.Speech, wait *bool) (driveOutput, error) {
 	waitCtx, cancel := d.limitWait(ctx)
 	defer cancel()
 	if wait != nil && !*wait {
@@ -49,7 +49,7 @@ func (d deps) whenSpoken(ctx context.Context, taskID string, s *speech.Speech, w
 			"What to do: Call again, perhaps with another voice or file.", requestIDLine(result.RequestID))}
 	}
 	out := driveOutput{
-		TaskID: taskID, DriveID: result.DriveIDs[0], Spoken: result.Spoken,
+		DriveID: result.DriveIDs[0], Spoken: result.Spoken,
 		SpeakingUntil: timeText(result.Until), KnownBy: string(result.KnownBy), RequestID: result.RequestID,
 	}
 	if len(result.DriveIDs) > 1 || result.Waiting > 0 {

@@ -33,7 +33,8 @@ type clients struct {
 	begun                     int        // Sessions.
 	sessions, abandoned       int
 	calls, results, cancelled int
-	errorCounts               map[string]int // Clear errors, by their entry of clearErrors.
+	errorCounts               map[string]int  // Clear errors, by their entry of clearErrors.
+	driveIDs                  map[string]bool // Of all drives that were answered.
 	slowest                   time.Duration
 	problems                  []string
 }

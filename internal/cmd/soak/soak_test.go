@@ -88,7 +88,10 @@ func TestAnswers(t *testing.T) {
 		return text(t, a)
 	}
 	create := func(c *clients, _ int) toolCall { return c.create() }
-	speak := func(*clients, int) toolCall { return drive("task") }
+	speak := func(c *clients, _ int) toolCall {
+		c.driveIDs = map[string]bool{"earlier": true}
+		return c.drive("task")
+	}
 	find, get, list := (*clients).find, (*clients).get, func(c *clients, offset int) toolCall { return c.list(offset, 2) }
 	for _, tt := range []struct {
 		name    string
@@ -107,9 +110,9 @@ func TestAnswers(t *testing.T) {
 		{"list: wrong total", list, page(1, humans[3:5]...), "asked for 2 from 3 on"},
 		{"create: a task", create, text(t, answer{TaskID: "task"}), ""},
 		{"create: no task", create, text(t, answer{}), "create_stream_task: no TaskId"},
-		{"drive: the task", speak, text(t, answer{TaskID: "task", DriveID: "drive"}), ""},
-		{"drive: another task", speak, text(t, answer{TaskID: "other", DriveID: "drive"}), "drive_by_text: asked for task, got other"},
-		{"drive: no drive", speak, text(t, answer{TaskID: "task"}), "drive_by_text: no DriveId"},
+		{"drive: a new drive", speak, text(t, answer{DriveID: "drive"}), ""},
+		{"drive: of another call", speak, text(t, answer{DriveID: "earlier"}), "drive_by_text: DriveId earlier was answered twice"},
+		{"drive: no drive", speak, text(t, answer{}), "drive_by_text: no DriveId"},
 		{"no JSON", get, mcp.NewToolResultText("<html>"), "invalid character"},
 		{"empty result", get, &mcp.CallToolResult{}, "unexpected end of JSON input"},
 		{"clear error", get, mcp.NewToolResultError("ZEGO refused it: is busy. Trying again may help."), "no call succeeded"},

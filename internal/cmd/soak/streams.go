@@ -109,7 +109,7 @@ func (c *clients) stream(ctx context.Context, session *client.Client, leave func
 		return
 	}
 	for range rand.IntN(3) {
-		c.call(ctx, session, drive(task.TaskID), limit, false)
+		c.call(ctx, session, c.drive(task.TaskID), limit, false)
 	}
 	if rand.IntN(4) > 0 {
 		c.call(ctx, session, toolCall{"stop_stream_task", map[string]any{"TaskId": task.TaskID}, wantTask(task.TaskID)}, limit, false)
@@ -129,14 +129,25 @@ func (c *clients) create() toolCall {
 	}}
 }
 
-// drive returns a call that makes the digital human of a stream task speak.
-func drive(taskID string) toolCall {
+// drive returns a call that makes the digital human of a stream task speak. Each DriveId may be
+// answered once: an answer that belongs to another call has a DriveId that came before, or
+// comes later.
+func (c *clients) drive(taskID string) toolCall {
 	arguments := map[string]any{"TaskId": taskID, "Text": "Hello", "TimbreId": zegosim.DefaultTimbres()[0].ID}
 	return toolCall{"drive_by_text", arguments, func(a answer) error {
 		if a.DriveID == "" {
 			return errors.New("no DriveId")
 		}
-		return wantTask(taskID)(a)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.driveIDs == nil {
+			c.driveIDs = map[string]bool{}
+		}
+		if c.driveIDs[a.DriveID] {
+			return fmt.Errorf("DriveId %s was answered twice", a.DriveID)
+		}
+		c.driveIDs[a.DriveID] = true
+		return nil
 	}}
 }
 
