@@ -139,14 +139,14 @@ func explainStart(err error) error {
 	}
 	if lost, ok := errors.AsType[*streams.LostCreateError](err); ok {
 		return &toolError{reason: "ZEGO's answer was lost", text: lines(
-			fmt.Sprintf("ZEGO's answer was lost, and the stream task is not listed by its StreamId %s: it may be there, or not. %v", lost.StreamID, errors.Unwrap(lost.Err)),
+			fmt.Sprintf("ZEGO's answer was lost, and the stream task is not listed by its StreamId %s: it may be there, or not. Cause: %s", lost.StreamID, inWords(lost.Err)),
 			"This server stops it as soon as ZEGO lists it.",
 			whatToDo("Call create_stream_task again for a new one.", true))}
 	}
 	if ended, ok := errors.AsType[*streams.EndedEarlyError](err); ok {
 		return &toolError{
 			reason: "the task ended while it was starting",
-			text:   fmt.Sprintf("The stream task %s ended while it was starting: %v", ended.TaskID, ended.Err),
+			text:   fmt.Sprintf("The stream task %s ended while it was starting: %s", ended.TaskID, inWords(ended.Err)),
 		}
 	}
 	if failed, ok := errors.AsType[*streams.StartFailedError](err); ok {
