@@ -100,6 +100,35 @@ func TestStoreGoneBeforeReturn(t *testing.T) {
 	})
 }
 
+// TestTakenOverBeforeReturn lets another replica take a task over while its create waits for
+// the stream. The caller does not get the TaskId, because the other replica may stop the task
+// at any time.
+func TestTakenOverBeforeReturn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		req := modelRequest()
+		req.Wait = func(context.Context, string) (zego.StreamTask, error) {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			for id, r := range store.records {
+				store.records[id] = storedRecord{r.Record, "b"}
+			}
+			return zego.StreamTask{Status: zego.TaskStreaming}, nil
+		}
+		lost := new(streams.StoreError)
+		if _, err := a.ledger.Start(t.Context(), req); !errors.As(err, &lost) || lost.TaskID == "" {
+			t.Errorf("got %v", err)
+		}
+		a.ledger.Close(t.Context())
+		b.ledger.Close(t.Context())
+		if n := len(m.running()); n != 0 {
+			t.Errorf("%d tasks run", n)
+		}
+	})
+}
+
 // TestLimitBeforePlace refuses a create because of what another replica has started, and lets
 // it succeed at the second try, after ZEGO has told that one of those tasks has ended. The
 // record of the new task stays in the Store.
