@@ -19,12 +19,13 @@ import (
 const (
 	// headSize is how many bytes of an audio file are read to learn its length.
 	headSize = 16 << 10
-	// fetchTimeout bounds one request for them.
+	// fetchTimeout bounds the connection to a server, and each request for a part of a file.
 	fetchTimeout = 3 * time.Second
 )
 
-// RemoteLength returns the length of a WAV or MP3 file on the web. It reads the beginning of
-// the file. It reports false if that does not tell the length.
+// RemoteLength returns the length of a WAV or MP3 file on the web. It reads at most 32 KiB of
+// the file, and takes at most 6 seconds. It reports false if it cannot read them, or if they do
+// not tell the length. Use [PublicClient] for a URL that a model has passed.
 func RemoteLength(ctx context.Context, client *http.Client, url string) (time.Duration, bool) {
 	head, size, err := fetch(ctx, client, url, 0)
 	if err != nil {
@@ -41,7 +42,7 @@ func RemoteLength(ctx context.Context, client *http.Client, url string) (time.Du
 }
 
 // fetch reads headSize bytes of a file on the web from an offset on, or fewer at its end. size
-// is that of the whole file.
+// is the number of bytes of the whole file, or -1 if the server does not tell it.
 func fetch(ctx context.Context, client *http.Client, url string, offset int64) (part []byte, size int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -71,8 +72,9 @@ func fetch(ctx context.Context, client *http.Client, url string, offset int64) (
 	return part, size, err
 }
 
-// PublicClient returns an HTTP client that connects only to addresses of the internet, so that
-// a URL which an agent was told cannot make this server ask machines of its own network.
+// PublicClient returns an HTTP client that connects only to public addresses. A URL that a
+// model has passed can then not make this server send requests to machines of its own network.
+// The client uses no proxy.
 func PublicClient() *http.Client {
 	dialer := &net.Dialer{Timeout: fetchTimeout, Control: func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
@@ -87,12 +89,14 @@ func PublicClient() *http.Client {
 // sharedAddresses are the addresses behind the NAT of a provider (RFC 6598).
 var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
 
+// isPublic reports whether a is an address that the internet reaches.
 func isPublic(a netip.Addr) bool {
 	return a.IsGlobalUnicast() && !a.IsPrivate() && !sharedAddresses.Contains(a)
 }
 
-// AudioLength returns the length of a WAV or MP3 file. head is its beginning, and size its
-// number of bytes. It reports false if they do not tell the length.
+// AudioLength returns the length of a WAV or MP3 file. head is the beginning of the file, of
+// which 16 KiB are usually enough. size is the number of bytes of the whole file, or -1 if that
+// is not known. AudioLength reports false if they do not tell the length.
 func AudioLength(head []byte, size int64) (time.Duration, bool) {
 	if bytes.HasPrefix(head, []byte("RIFF")) {
 		return wavLength(head, size)
@@ -100,7 +104,8 @@ func AudioLength(head []byte, size int64) (time.Duration, bool) {
 	return mp3Length(head, size)
 }
 
-// wavLength returns the length of a WAV file of any format.
+// wavLength returns the length of a WAV file of any format, from its chunks: "fmt " has the
+// bytes per second, and "data" the audio.
 func wavLength(head []byte, size int64) (time.Duration, bool) {
 	const fileHeader, chunkHeader = 12, 8
 	var bytesPerSecond int64
@@ -111,7 +116,8 @@ func wavLength(head []byte, size int64) (time.Duration, bool) {
 		case name == "fmt " && at+12 <= int64(len(head)):
 			bytesPerSecond = int64(binary.LittleEndian.Uint32(head[at+8:]))
 		case name == "data" && bytesPerSecond > 0 && size > at:
-			// A program that wrote the file as a stream did not know the length.
+			// The length in the header is too large if the file was written as a stream, because
+			// the program that began to write it did not know the length.
 			return lengthAt(min(length, size-at), bytesPerSecond), true
 		}
 		at += length + length%2
@@ -119,36 +125,40 @@ func wavLength(head []byte, size int64) (time.Duration, bool) {
 	return 0, false
 }
 
+// lengthAt returns how long audio of size bytes is.
 func lengthAt(size, bytesPerSecond int64) time.Duration {
 	return time.Duration(float64(size) / float64(bytesPerSecond) * float64(time.Second))
 }
 
-// id3Size returns the size of the ID3 tag at the beginning of an MP3 file, or 0.
+// id3Size returns the size in bytes of the ID3 tag at the beginning of an MP3 file, or 0 if
+// there is none.
 func id3Size(head []byte) int64 {
 	const header = 10
 	if len(head) < header || !bytes.HasPrefix(head, []byte("ID3")) {
 		return 0
 	}
 	size := int64(0)
-	for _, b := range head[6:header] { // 7 bits of each byte count.
+	for _, b := range head[6:header] { // Only the lower 7 bits of each byte belong to the size.
 		size = size<<7 | int64(b&0x7f)
 	}
 	return header + size
 }
 
-// mp3Length returns the length of an MP3 file: from the number of its frames if the first
-// frame tells that, and otherwise from its bit rate, which is taken to be constant.
+// mp3Length returns the length of an MP3 file. If the first frame tells the number of frames,
+// the length follows from it. Otherwise the bit rate of the first frame is taken to be that
+// of all frames.
 func mp3Length(head []byte, size int64) (time.Duration, bool) {
 	tag := id3Size(head)
 	for at := tag; at+4 <= int64(len(head)); at++ {
-		frame, ok := parseFrame(binary.BigEndian.Uint32(head[at:]))
+		first, ok := parseFrame(binary.BigEndian.Uint32(head[at:]))
 		if !ok {
 			continue
 		}
-		if frames := frameCount(head[at:], frame); frames > 0 {
-			return time.Duration(float64(frames) * float64(frame.samples) / float64(frame.sampleRate) * float64(time.Second)), true
+		if frames := frameCount(head[at:], first); frames > 0 {
+			seconds := float64(frames) * float64(first.samples) / float64(first.sampleRate)
+			return time.Duration(seconds * float64(time.Second)), true
 		}
-		return lengthAt(size-at, frame.bitRate/8), size > at
+		return lengthAt(size-at, first.bitRate/8), size > at
 	}
 	return 0, false
 }
@@ -156,55 +166,62 @@ func mp3Length(head []byte, size int64) (time.Duration, bool) {
 // frame is the header of an MP3 frame.
 type frame struct {
 	bitRate    int64 // In bits per second.
-	sampleRate int
-	samples    int // In the frame.
-	xing       int // Where a header with the number of frames can stand.
+	sampleRate int   // In Hz.
+	samples    int   // Of each channel, in one frame.
+	xingOffset int   // Where in the first frame the Xing header stands, if the frame has one.
 }
 
-// The bit rates of layer III in kbit/s, of MPEG 1 and of MPEG 2.
+// bitRates are the bit rates of layer III in kbit/s: of MPEG 1, and of MPEG 2 and 2.5.
 var bitRates = [2][16]int64{
 	{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0},
 	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0},
 }
 
-// parseFrame reads the header of a frame of layer III. It reports false if it is none.
+// parseFrame reads the header of a frame of layer III. It reports false if header is none. The
+// bits of a header are, from the highest one: 11 that are set, 2 version, 2 layer, 1 checksum,
+// 4 bit rate, 2 sample rate, 1 padding, 1 private, 2 channel mode; the others do not matter
+// here.
 func parseFrame(header uint32) (frame, bool) {
-	version, layer := header>>19&3, header>>17&3 // Version: 3 is MPEG 1, 2 is MPEG 2, 0 is MPEG 2.5.
-	rate, mono := header>>10&3, header>>6&3 == 3
-	const layerIII = 1
-	if header>>21 != 0x7ff || version == 1 || layer != layerIII || rate == 3 {
+	const layerIII, mpeg1, noVersion, mpeg25, noRate, mono = 1, 3, 1, 0, 3, 3
+	version, layer, bitRate := header>>19&3, header>>17&3, header>>12&15
+	rate, mode := header>>10&3, header>>6&3
+	if header>>21 != 0x7ff || version == noVersion || layer != layerIII || rate == noRate {
 		return frame{}, false
 	}
-	f := frame{bitRate: 1000 * bitRates[0][header>>12&15], sampleRate: []int{44100, 48000, 32000}[rate], samples: 1152, xing: 4 + 32}
-	if mono {
-		f.xing = 4 + 17
+	// The Xing header follows the 4 bytes of this header and the side information of the frame.
+	const headerSize = 4
+	f := frame{bitRate: 1000 * bitRates[0][bitRate], sampleRate: []int{44100, 48000, 32000}[rate], samples: 1152, xingOffset: headerSize + 32}
+	if mode == mono {
+		f.xingOffset = headerSize + 17
 	}
-	if version != 3 {
-		f.bitRate = 1000 * bitRates[1][header>>12&15]
+	if version != mpeg1 {
+		f.bitRate = 1000 * bitRates[1][bitRate]
 		f.sampleRate, f.samples = f.sampleRate/2, 576
-		f.xing = 4 + 17
-		if mono {
-			f.xing = 4 + 9
+		f.xingOffset = headerSize + 17
+		if mode == mono {
+			f.xingOffset = headerSize + 9
 		}
 	}
-	if version == 0 {
+	if version == mpeg25 {
 		f.sampleRate /= 2
 	}
 	return f, f.bitRate > 0
 }
 
-// frameCount returns the number of frames that the first frame of a file tells, or 0.
-func frameCount(text []byte, f frame) uint32 {
-	const vbri = 4 + 32
-	if len(text) >= f.xing+12 {
-		name := string(text[f.xing : f.xing+4])
-		hasFrames := text[f.xing+7]&1 != 0
+// frameCount returns the number of frames in the file that its first frame tells, or 0. The
+// frame tells it in a Xing header (name, flags of which the lowest says that the number is
+// there, number: 4 bytes each), or in a VBRI header (name, 10 bytes of other things, number).
+func frameCount(data []byte, first frame) uint32 {
+	if xing := data[min(first.xingOffset, len(data)):]; len(xing) >= 12 {
+		name := string(xing[:4])
+		hasFrames := xing[7]&1 != 0
 		if (name == "Xing" || name == "Info") && hasFrames {
-			return binary.BigEndian.Uint32(text[f.xing+8:])
+			return binary.BigEndian.Uint32(xing[8:])
 		}
 	}
-	if len(text) >= vbri+18 && string(text[vbri:vbri+4]) == "VBRI" {
-		return binary.BigEndian.Uint32(text[vbri+14:])
+	const vbriOffset = 4 + 32
+	if vbri := data[min(vbriOffset, len(data)):]; len(vbri) >= 18 && string(vbri[:4]) == "VBRI" {
+		return binary.BigEndian.Uint32(vbri[14:])
 	}
 	return 0
 }

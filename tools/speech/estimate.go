@@ -6,12 +6,10 @@ import (
 	"unicode"
 )
 
-// Estimate is how long something takes to speak, before ZEGO has told it.
+// Estimate is how long something probably takes to speak.
 type Estimate struct {
-	Likely time.Duration
-	// Longest is a length that it should not exceed. Whoever must not cut speech off goes by
-	// it.
-	Longest time.Duration
+	Likely  time.Duration // Without the time that ZEGO takes to begin.
+	Longest time.Duration // A time that it should not exceed. What must not cut speech off waits so long.
 }
 
 // EstimateAudio returns the estimate of audio whose length is known.
@@ -19,7 +17,7 @@ func EstimateAudio(length time.Duration) Estimate {
 	return Estimate{Likely: length, Longest: length + startDelay}
 }
 
-// UnknownAudio is the estimate of audio of which nothing is known.
+// UnknownAudio is the estimate of audio whose length is not known.
 var UnknownAudio = Estimate{Likely: time.Minute, Longest: 5 * time.Minute}
 
 const (
@@ -27,11 +25,13 @@ const (
 	//
 	// Assumed: ZEGO documents no time.
 	startDelay = 1500 * time.Millisecond
-	// margin is how much longer than Likely a text may take, because voices differ.
+	// margin is the factor by which a text may take longer than Likely, because voices differ.
 	margin = 1.3
 )
 
-// The times of what is not spoken at the pace of its script.
+// How long a voice takes for a character that it does not speak at the pace of a script.
+//
+// Assumed: ZEGO documents no pace.
 const (
 	digitTime    = 300 * time.Millisecond // "2026" is spoken as four words.
 	spelledTime  = 250 * time.Millisecond // A letter of a word in capitals, such as API.
@@ -44,7 +44,7 @@ const (
 // scriptPaces says how many characters of a script a voice speaks in a second at SpeechRate
 // 0. Marks that belong to a letter, such as Thai vowels, count as characters.
 //
-// Assumed: ZEGO documents no pace. These are those of a calm voice.
+// Assumed: ZEGO documents no pace. A calm voice has these.
 var scriptPaces = []struct {
 	script              *unicode.RangeTable
 	charactersPerSecond float64
@@ -65,7 +65,10 @@ var scriptPaces = []struct {
 // otherPace is the pace of every other script.
 const otherPace = 9
 
-// EstimateText returns how long a text takes to speak at a SpeechRate from -500 to 500.
+// EstimateText returns how long a text takes to speak. speechRate is ZEGO's SpeechRate: from
+// -500 to 500, where 0 is normal and 500 is fastest.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-text
 func EstimateText(text string, speechRate int) Estimate {
 	var normal time.Duration
 	runes := []rune(text)
@@ -78,19 +81,20 @@ func EstimateText(text string, speechRate int) Estimate {
 		normal += timeOf(before, r, after)
 		before = r
 	}
-	// Assumed: 500 is twice as fast, and -500 half as fast. In case a voice changes its pace by
-	// less when it is to be fast, or by more when it is to be slow, Longest goes by that.
-	speedUp, leastSpeedUp := math.Exp2(float64(speechRate)/500), math.Exp2(float64(speechRate)/1000)
+	// Assumed: 500 is twice as fast, and -500 half as fast. Longest allows for a voice that is
+	// slower than that: above 0 it speeds up by less, and below 0 it slows down by more.
+	likelySpeed, lowestSpeed := math.Exp2(float64(speechRate)/500), math.Exp2(float64(speechRate)/1000)
 	if speechRate < 0 {
-		leastSpeedUp = math.Exp2(float64(speechRate) / 400)
+		lowestSpeed = math.Exp2(float64(speechRate) / 400)
 	}
 	return Estimate{
-		Likely:  scale(normal, 1/speedUp),
-		Longest: scale(normal, margin/leastSpeedUp) + startDelay,
+		Likely:  scale(normal, 1/likelySpeed),
+		Longest: scale(normal, margin/lowestSpeed) + startDelay,
 	}
 }
 
-// EstimateParts returns how long the parts of a text take, one after the other.
+// EstimateParts returns how long the parts of a text take, one after the other. speechRate is
+// as for [EstimateText].
 func EstimateParts(parts []string, speechRate int) Estimate {
 	var all Estimate
 	for _, part := range parts {
@@ -105,7 +109,7 @@ func EstimateParts(parts []string, speechRate int) Estimate {
 func timeOf(before, r, after rune) time.Duration {
 	switch {
 	case unicode.IsDigit(r) || unicode.IsPunct(r) && unicode.IsDigit(before) && unicode.IsDigit(after):
-		return digitTime // Also the point in 3.5, which is spoken.
+		return digitTime // The point in 3.5 is spoken too.
 	case isCapital(r) && (isCapital(before) || isCapital(after)):
 		return spelledTime
 	case r == '.' && !unicode.IsSpace(after):

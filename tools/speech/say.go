@@ -8,38 +8,41 @@ import (
 	"zego-mcp/zego"
 )
 
-// Speech is what one call lets a digital human speak: a drive, or the drives of a long text.
-// Tracker.mu guards it.
+// Speech is what one call lets a digital human speak: one drive, or the drives of a long text.
+// [Tracker.Wait] tells what becomes of it. Tracker.mu guards it.
 type Speech struct {
 	taskID    string
 	driveIDs  []string
 	requestID string     // Of ZEGO's answer to the first drive.
-	rest      []Estimate // Of the parts of a long text that have not been sent.
+	rest      []Estimate // Of the parts of a long text that have not been sent and are to be sent.
 	sending   bool       // The goroutine of sendRest runs.
-	problem   string     // Why the rest was not sent.
+	problem   string     // Why the rest was not sent; usually empty.
 }
 
 // Text is a text to speak.
 type Text struct {
 	TaskID     string
-	Parts      []string // The text, as Split cuts it.
-	SpeechRate int
-	Effect     Effect // Of the first part; the others wait for the one before.
-	// Send sends one part to ZEGO.
+	Parts      []string // The text, as Split cuts it; at least one part.
+	SpeechRate int      // From -500 to 500; 0 is normal.
+	Effect     Effect   // Of the first part; the others wait for the one before.
+	// Send sends one part to ZEGO. Say calls it from a goroutine of its own for all parts but
+	// the first.
 	Send func(ctx context.Context, part string, effect Effect) (zego.Drive, error)
 }
 
 const (
-	// maxAhead is how many parts of a long text ZEGO may have that are not over: the one that is
+	// maxAhead is how many parts of a long text may be at ZEGO and not over: the one that is
 	// being spoken, and the next one, so that there is no pause between them.
 	maxAhead = 2
 	// sendTimeout bounds the sending of a further part.
 	sendTimeout = 30 * time.Second
 )
 
-// Say sends the first part of a text. It returns the error of Send, and then nothing was sent.
-// The other parts are sent in the background, each when the one before begins. That ends when
-// all are sent, with Cancel, Interrupted, Ended or Close, and when ZEGO refuses a part.
+// Say sends the first part of a text. If Send returns an error, Say returns it.
+//
+// The other parts are sent in the background, each when the one before it begins. The parts
+// that have not been sent are dropped by Cancel, Interrupted, Ended and Close, by a new drive
+// that cuts off, and when ZEGO refuses a part.
 func (t *Tracker) Say(ctx context.Context, text Text) (*Speech, error) {
 	sent, err := text.Send(ctx, text.Parts[0], text.Effect)
 	if err != nil {
@@ -65,7 +68,7 @@ func (t *Tracker) Say(ctx context.Context, text Text) (*Speech, error) {
 	return s, nil
 }
 
-// driveOf describes the drive of a part.
+// driveOf returns the drive of a part, to which ZEGO has answered sent.
 func (text Text) driveOf(part int, sent zego.Drive) Drive {
 	effect := Waits
 	if part == 0 {
@@ -74,7 +77,7 @@ func (text Text) driveOf(part int, sent zego.Drive) Drive {
 	return Drive{Drive: sent, Effect: effect, Estimate: EstimateText(text.Parts[part], text.SpeechRate), IsText: true}
 }
 
-// Cancel drops what has not been sent of a speech. What ZEGO has got is still spoken.
+// Cancel drops what has not been sent of a speech. What was sent is still spoken.
 func (t *Tracker) Cancel(s *Speech) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,7 +95,7 @@ func (k *task) dropPending(reason string) {
 	}
 }
 
-// drop empties the rest. The lock must be held.
+// drop gives up the parts that have not been sent, and records why. The lock must be held.
 func (s *Speech) drop(reason string) {
 	s.problem = fmt.Sprintf("the last %d parts of the text were not sent: %s", len(s.rest), reason)
 	s.rest = nil
@@ -118,17 +121,18 @@ func (t *Tracker) sendRest(text Text, s *Speech) {
 		case lost: // It may be spoken, and its DriveId is not known.
 			k, d := t.task(s.taskID), text.driveOf(part, zego.Drive{})
 			k.drives = append(k.drives, &drive{sentAt: t.now(), estimate: d.Estimate, isText: true})
-		case len(s.rest) > 0:
+		case len(s.rest) > 0: // Otherwise the rest was dropped meanwhile, for another reason.
 			s.drop(reasonOf(err))
 		}
-		if len(s.rest) > 0 {
+		if len(s.rest) > 0 { // Nothing has dropped the rest.
 			s.rest = s.rest[1:]
 		}
 		t.mu.Unlock()
 	}
 }
 
-// reasonOf returns why a part was not sent, without what ZEGO's message may repeat of it.
+// reasonOf returns why a part was not sent. It leaves out ZEGO's message, which may repeat the
+// text.
 func reasonOf(err error) string {
 	if refusal, ok := errors.AsType[*zego.Error](err); ok {
 		return "ZEGO refused the next one: " + refusal.Code.Error()
@@ -139,7 +143,8 @@ func reasonOf(err error) string {
 	return "ZEGO could not be reached"
 }
 
-// endSending records that the goroutine of sendRest ends.
+// endSending records that the goroutine of sendRest ends. Parts that are left then can only
+// be left because the Tracker was closed.
 func (t *Tracker) endSending(s *Speech) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -155,36 +160,39 @@ func (t *Tracker) endSending(s *Speech) {
 	k.notify()
 }
 
-// waitForTurn waits until the next part is to be sent. It reports false if there is none any
-// more, or if the Tracker is closed.
+// waitForTurn waits until the next part of s is to be sent. It reports false if no part is
+// left, or if the Tracker is closed.
 func (t *Tracker) waitForTurn(s *Speech) bool {
 	for {
 		t.Ask(t.ctx, s.taskID)
 		t.mu.Lock()
 		k := t.task(s.taskID)
 		t.settle(k)
-		none, changed := len(s.rest) == 0, k.changed
+		noneLeft, changed := len(s.rest) == 0, k.changed
 		ahead, next := t.ahead(k)
 		t.mu.Unlock()
 		switch {
-		case none || t.ctx.Err() != nil:
+		case noneLeft || t.ctx.Err() != nil:
 			return false
 		case ahead < maxAhead:
 			return true
 		}
-		pauseOrChange(t.ctx, min(max(next.Sub(t.now()), minPause/10), maxPause), changed)
+		// A pause between two parts would be heard, so this waits for the end exactly.
+		untilNext := next.Sub(t.now())
+		pauseOrChange(t.ctx, min(max(untilNext, minPause/10), maxPause), changed)
 	}
 }
 
-// ahead returns how many drives of a task are probably not over, and when the first of them
-// probably is. It goes by the likely end, because by the latest one there would be pauses
+// ahead returns how many drives of a task are probably not over, and the likely end of the
+// first of them. It does not wait for the latest end, because then there would be pauses
 // between the parts. The lock must be held.
 func (t *Tracker) ahead(k *task) (n int, firstEnd time.Time) {
 	now := t.now()
 	for i, end := range t.ends(k) {
 		d := k.drives[i]
-		isTold := d.knownBy != "" // Then its end will be told as well.
-		if !d.endedAt.IsZero() || !isTold && !now.Before(end.likely) {
+		zegoTells := d.knownBy != "" // ZEGO has told of this drive, and will tell its end.
+		probablyOver := !zegoTells && !now.Before(end.likely)
+		if !d.endedAt.IsZero() || probablyOver {
 			continue
 		}
 		if n == 0 {

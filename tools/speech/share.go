@@ -9,32 +9,35 @@ import (
 	"zego-mcp/zego"
 )
 
-// Share is a list of notes for each task, through which several processes, called replicas,
-// know the same about what is spoken: a callback reaches only one of them.
+// Share keeps a list of notes for each task. Several processes, called replicas, learn by it
+// what the others know of what is spoken, because a callback reaches only one of them. Its
+// methods may be called at once from several goroutines.
 type Share interface {
-	// Append adds a note about a task.
+	// Append adds a note about a task. It returns an error if others may not get to see it.
 	Append(ctx context.Context, taskID string, note []byte) error
-	// Notes returns the notes about a task that are still kept, the oldest first.
+	// Notes returns the notes about a task, the oldest first. The oldest ones may have been
+	// forgotten.
 	Notes(ctx context.Context, taskID string) ([][]byte, error)
 }
 
 // shareTimeout bounds one operation of the Share.
 const shareTimeout = time.Second
 
-// note is what a replica tells the others. Only one of its pointers is set.
+// note is what a replica tells the others. Apart from ID and At, only one field is set.
 type note struct {
 	ID string
-	At time.Time // By ZEGO's clock, because those of the replicas may differ.
+	At time.Time // In the Share by ZEGO's clock, because the clocks of the replicas may differ.
 
-	Facts       *Facts           `json:",omitempty"`
-	Drive       *Drive           `json:",omitempty"`
+	Facts       *Facts           `json:",omitempty"` // EndsAt is by ZEGO's clock too.
+	Drive       *Drive           `json:",omitempty"` // Was sent.
 	Told        *zego.DriveEvent `json:",omitempty"` // By a callback.
-	BrokeOff    string           `json:",omitempty"` // A DriveId.
+	BrokeOff    string           `json:",omitempty"` // The DriveId that was passed to BrokeOff.
 	Interrupted bool             `json:",omitempty"`
 	Ended       bool             `json:",omitempty"`
 }
 
-// publish tells the other replicas, if there is a Share.
+// publish tells the other replicas, if there is a Share. The times of n are by this machine's
+// clock; a zero At means now. publish logs its error.
 func (t *Tracker) publish(taskID string, n note) error {
 	if t.opts.Share == nil {
 		return nil
@@ -54,7 +57,7 @@ func (t *Tracker) publish(taskID string, n note) error {
 		return fmt.Errorf("encode a note: %w", err)
 	}
 	t.mu.Lock()
-	t.handled.Add("note "+n.ID, struct{}{})
+	t.handled.Add("note "+n.ID, struct{}{}) // Refresh will get this note too.
 	t.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), shareTimeout)
 	defer cancel()
@@ -73,7 +76,8 @@ func (t *Tracker) clockOffset() time.Duration {
 	return t.client.ClockOffset()
 }
 
-// Refresh learns what other replicas know of a task, if there is a Share that answers.
+// Refresh learns what other replicas know of a task. It takes at most a second. It does nothing
+// if there is no Share, or if the Share does not answer.
 func (t *Tracker) Refresh(ctx context.Context, taskID string) {
 	if t.opts.Share == nil {
 		return
@@ -96,7 +100,7 @@ func (t *Tracker) Refresh(ctx context.Context, taskID string) {
 	}
 }
 
-// apply records what another replica has told. The lock must be held.
+// apply records what another replica has told of k. The lock must be held.
 func (t *Tracker) apply(k *task, n note) {
 	at := earlier(n.At.Add(-t.clockOffset()), t.now())
 	switch {

@@ -19,7 +19,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// KnownBy says how a Tracker knows what it tells.
+// KnownBy says how a Tracker knows what it tells. It is one of the values below, or empty if
+// nothing is known.
 type KnownBy string
 
 // The values of KnownBy, the best first.
@@ -31,8 +32,8 @@ const (
 
 // Options describes a Tracker. The zero value means the defaults.
 type Options struct {
-	Share     Share            // With other processes that serve the project; nil: with none.
-	Callbacks bool             // ZEGO reports drives to this server, and Handle gets what it reports.
+	Share     Share            // What other processes know; default: nothing is shared.
+	Callbacks bool             // ZEGO reports to this server, and Handle gets every report; default false.
 	Now       func() time.Time // This machine's clock; default time.Now.
 	Logger    *slog.Logger     // Default: nothing is logged.
 }
@@ -49,35 +50,37 @@ type Tracker struct {
 	cancel  context.CancelFunc
 	sending sync.WaitGroup // Of the goroutines that send the rest of long texts.
 
-	mu        sync.Mutex // guards what follows
-	closed    bool
-	tasks     *simplelru.LRU[string, *task]    // The tasks that this process has driven or created.
-	strangers *simplelru.LRU[string, *task]    // Other tasks, of which ZEGO has reported something.
-	handled   *simplelru.LRU[string, struct{}] // The keys of the events that were handled lately.
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	tasks   *simplelru.LRU[string, *task]    // The tasks that this process has driven or created.
+	foreign *simplelru.LRU[string, *task]    // Other tasks that ZEGO or a caller has named.
+	handled *simplelru.LRU[string, struct{}] // The keys of the latest events and notes that were handled.
 	// statusRefused says that ZEGO does not know GetDriveStatus, so that it is not asked again.
 	statusRefused bool
-	// pace is how much longer speech took lately than was estimated: 1 if the estimates were
-	// right. It is from minPace to maxPace.
-	pace float64
+	// durationFactor is how long speech took lately in relation to its estimate: 1 if the
+	// estimate was right, 1.2 if speech took a fifth longer. It is from minDurationFactor to
+	// maxDurationFactor.
+	durationFactor float64
 }
 
 // Bounds of what a Tracker remembers.
 const (
-	maxTasks     = 1000
-	maxStrangers = 100
-	maxEvents    = 10000
-	maxDrives    = 100 // Of one task. Those that are over are forgotten first.
+	maxTasks   = 1000
+	maxForeign = 100
+	maxHandled = 10000
+	maxDrives  = 100 // Of one task. Those that are over are forgotten first.
 )
 
 const (
-	minPace = 0.8
-	maxPace = 2
-	// callbackGrace is how long after the end of an estimate a callback is still waited for.
+	minDurationFactor = 0.8
+	maxDurationFactor = 2
+	// callbackGrace is how long a callback is waited for after the latest estimated end.
 	callbackGrace = 10 * time.Second
-	// statusValidity is how long ZEGO's word that a drive goes on counts.
+	// statusValidity is how long a drive counts as going on after ZEGO has said that it does.
 	statusValidity = 15 * time.Second
-	// statusGrace is how long after twice its estimate a drive is taken to be over although
-	// GetDriveStatus says that it goes on: a wrong status must not keep a stream running.
+	// statusGrace bounds how long ZEGO's status keeps a drive going on. The drive counts as over
+	// when it has taken twice its longest estimate and this time, whatever GetDriveStatus says.
+	// Otherwise a wrong status would keep a stream running, which costs money.
 	statusGrace = 30 * time.Second
 )
 
@@ -92,12 +95,12 @@ func New(client *zego.Client, opts Options) *Tracker {
 	}
 	// NewLRU fails only for a size below 1.
 	tasks, _ := simplelru.NewLRU[string, *task](maxTasks, nil)
-	strangers, _ := simplelru.NewLRU[string, *task](maxStrangers, nil)
-	handled, _ := simplelru.NewLRU[string, struct{}](maxEvents, nil)
+	foreign, _ := simplelru.NewLRU[string, *task](maxForeign, nil)
+	handled, _ := simplelru.NewLRU[string, struct{}](maxHandled, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Tracker{
 		client: client, opts: opts, log: opts.Logger, ctx: ctx, cancel: cancel,
-		tasks: tasks, strangers: strangers, handled: handled, pace: 1,
+		tasks: tasks, foreign: foreign, handled: handled, durationFactor: 1,
 	}
 }
 
@@ -114,7 +117,8 @@ func (t *Tracker) Close() {
 
 func (t *Tracker) now() time.Time { return t.opts.Now() }
 
-// task is what is known of a stream task. Tracker.mu guards it.
+// task is what is known of a stream task. Tracker.mu guards it. A variable of this type is
+// called k, because t is the Tracker.
 type task struct {
 	id      string
 	facts   Facts
@@ -128,16 +132,16 @@ type task struct {
 // drive is one request to speak. Tracker.mu guards it.
 type drive struct {
 	id       string
-	sentAt   time.Time // When this process learned of the drive.
+	sentAt   time.Time // When it was sent; for a drive of another program, when ZEGO told of it.
 	estimate Estimate
 	isText   bool // The estimate is that of a text.
 	endless  bool // It is live audio, which ends when something cuts it off.
 
-	startedAt, endedAt time.Time // Zero if that is not known.
-	likelyEnd          time.Time // As endedAt; before it if that is the latest end of an estimate.
+	startedAt, endedAt time.Time // Zero if that is not known. An estimated endedAt is the latest one.
+	likelyEnd          time.Time // If endedAt is estimated, the likely end; otherwise endedAt.
 	result             outcome   // Set with endedAt.
-	knownBy            KnownBy   // Who told the latest of this; empty if nobody did.
-	goesOnAt           time.Time // When GetDriveStatus last said that the drive is not over.
+	knownBy            KnownBy   // How the latest of this became known; empty if ZEGO told nothing.
+	goesOnAt           time.Time // When ZEGO last told that the drive is not over.
 }
 
 // outcome is how a drive ended.
@@ -156,14 +160,15 @@ func (d *drive) end(at time.Time, result outcome, by KnownBy) {
 	}
 }
 
-// task returns the task with an id, which becomes one of this process. The lock must be held.
+// task returns the task with an id. It puts the task among those that this process drives,
+// where it is remembered longer. The lock must be held.
 func (t *Tracker) task(id string) *task {
 	if k, ok := t.tasks.Get(id); ok {
 		return k
 	}
-	k, ok := t.strangers.Get(id)
+	k, ok := t.foreign.Get(id)
 	if ok {
-		t.strangers.Remove(id)
+		t.foreign.Remove(id)
 	} else {
 		k = newTask(id)
 	}
@@ -171,16 +176,16 @@ func (t *Tracker) task(id string) *task {
 	return k
 }
 
-// anyTask returns the task with an id, which may be one of another program. The lock must be
-// held.
+// anyTask returns the task with an id, which may be one of another program. A task that is
+// not known yet is put among the foreign ones. The lock must be held.
 func (t *Tracker) anyTask(id string) *task {
 	if k, ok := t.tasks.Get(id); ok {
 		return k
 	}
-	k, ok := t.strangers.Get(id)
+	k, ok := t.foreign.Get(id)
 	if !ok {
 		k = newTask(id)
-		t.strangers.Add(id, k)
+		t.foreign.Add(id, k)
 	}
 	return k
 }
@@ -193,8 +198,8 @@ func (k *task) notify() {
 	k.changed = make(chan struct{})
 }
 
-// drive returns the drive with an id, which is new if the task has none. The lock must be
-// held.
+// drive returns the drive with an id. If the task has none, it adds one that was sent now. The
+// lock must be held.
 func (k *task) drive(id string, now time.Time) *drive {
 	for _, d := range k.drives {
 		if d.id == id {
@@ -202,16 +207,17 @@ func (k *task) drive(id string, now time.Time) *drive {
 		}
 	}
 	if len(k.drives) >= maxDrives {
-		over := slices.IndexFunc(k.drives, func(d *drive) bool { return !d.endedAt.IsZero() })
-		k.drives = slices.Delete(k.drives, max(over, 0), max(over, 0)+1)
+		isOver := func(d *drive) bool { return !d.endedAt.IsZero() }
+		forgotten := max(0, slices.IndexFunc(k.drives, isOver)) // The oldest if none is over.
+		k.drives = slices.Delete(k.drives, forgotten, forgotten+1)
 	}
 	d := &drive{id: id, sentAt: now}
 	k.drives = append(k.drives, d)
 	return d
 }
 
-// cutOff records that the drives up to the first n that are not over were cut off. The lock
-// must be held.
+// cutOff records that the first n of the drives that are not over were cut off. The lock must
+// be held.
 func (k *task) cutOff(n int, at time.Time) {
 	for _, d := range k.drives {
 		if n > 0 && d.endedAt.IsZero() {
@@ -221,34 +227,36 @@ func (k *task) cutOff(n int, at time.Time) {
 	}
 }
 
-// Effect says what a new drive does to those before it.
+// Effect says what a new drive does to those before it. ZEGO's name for it is InterruptMode.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-text
 type Effect int
 
 // The values of Effect.
 const (
-	Waits      Effect = iota // It waits until they are over.
+	Waits      Effect = iota // It waits until they are over. This is the default.
 	CutsOff                  // It cuts off the one that is being spoken.
-	CutsOffAll               // It cuts that one off, and those that wait are dropped.
+	CutsOffAll               // It cuts off the one that is being spoken, and those that wait are dropped.
 )
 
 // Drive is a request to speak that ZEGO has accepted.
 type Drive struct {
 	zego.Drive // ZEGO's answer.
 	Effect     Effect
-	Estimate   Estimate
-	IsText     bool // Estimate is that of a text, which what happens later can correct.
-	Endless    bool // Live audio, which has no end of its own.
+	Estimate   Estimate // Of what is to be spoken; not used if Endless is set.
+	IsText     bool     // A text is spoken. Its estimate is corrected by how long other texts took.
+	Endless    bool     // Live audio is spoken, which goes on until something cuts it off.
 }
 
-// Drove records a drive that ZEGO has accepted. If it is called again for the same drive, only
-// the estimate changes.
+// Drove records a drive that ZEGO has accepted, and returns the speech to wait for. If Drove
+// is called again for the same drive, only Estimate, IsText and Endless are taken over.
 func (t *Tracker) Drove(taskID string, d Drive) *Speech {
 	s := &Speech{taskID: taskID, requestID: d.RequestID}
 	t.sent(s, d)
 	return s
 }
 
-// sent records a drive as part of s, and tells the other replicas.
+// sent records that a drive of s was sent, and tells the other replicas.
 func (t *Tracker) sent(s *Speech, d Drive) {
 	t.mu.Lock()
 	t.add(t.task(s.taskID), d, t.now())
@@ -257,18 +265,19 @@ func (t *Tracker) sent(s *Speech, d Drive) {
 	_ = t.publish(s.taskID, note{Drive: &d}) // It logs its error.
 }
 
-// add records a drive that was sent at a time. The lock must be held.
+// add records a drive that was sent now. The lock must be held.
 func (t *Tracker) add(k *task, d Drive, now time.Time) {
 	t.settle(k)
 	isNew := !slices.ContainsFunc(k.drives, func(known *drive) bool { return known.id == d.ID })
 	if isNew { // Otherwise a callback about this drive came before ZEGO's answer.
 		k.cutBy(d.Effect, now)
 	}
-	k.asked = now // A status that is asked for at once tells nothing.
+	k.asked = now // To ask for the status at once would tell nothing.
 	known := k.drive(d.ID, now)
 	known.estimate, known.isText, known.endless = d.Estimate, d.IsText, d.Endless
 	if isNew && d.Effect == CutsOff {
-		// ZEGO does not say what becomes of those that wait. The new drive is spoken before them.
+		// Assumed: the new drive, which is the last one here, is spoken before those that wait.
+		// ZEGO documents nothing about them.
 		k.drives = slices.Insert(k.drives[:len(k.drives)-1], k.firstWaiting(), known)
 	}
 	k.notify()
@@ -288,13 +297,14 @@ func (k *task) cutBy(effect Effect, now time.Time) {
 	}
 }
 
-// firstWaiting returns the index of the first drive that is not over, or of the last one.
+// firstWaiting returns the index of the first drive that is not over, or if all are over that
+// of the last one. The lock must be held.
 func (k *task) firstWaiting() int {
 	i := slices.IndexFunc(k.drives, func(d *drive) bool { return d.endedAt.IsZero() })
 	return min(max(i, 0), len(k.drives)-1)
 }
 
-// BrokeOff records that a drive has ended early.
+// BrokeOff records that a drive was cut off because sending its audio has failed.
 func (t *Tracker) BrokeOff(taskID, driveID string) {
 	t.mu.Lock()
 	k := t.task(taskID)
@@ -304,8 +314,10 @@ func (t *Tracker) BrokeOff(taskID, driveID string) {
 	_ = t.publish(taskID, note{BrokeOff: driveID}) // It logs its error.
 }
 
-// Interrupted records that all speech of a task was cut off by InterruptDrive, and drops what
-// has not been sent yet.
+// Interrupted records that all speech of a task was cut off by InterruptDrive. What has not
+// been sent yet of a long text is dropped.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/interrupt-drive-task
 func (t *Tracker) Interrupted(taskID string) {
 	t.mu.Lock()
 	t.interrupt(t.anyTask(taskID), t.now())
@@ -321,7 +333,8 @@ func (t *Tracker) interrupt(k *task, at time.Time) {
 	k.notify()
 }
 
-// Ended records that a task has ended, and with it all that it said.
+// Ended records that a task has ended. All that it was still speaking is cut off, and what
+// has not been sent yet of a long text is dropped.
 func (t *Tracker) Ended(taskID string) {
 	t.mu.Lock()
 	t.end(t.anyTask(taskID), t.now())
@@ -338,8 +351,10 @@ func (t *Tracker) end(k *task, at time.Time) {
 }
 
 // Handle records what ZEGO reports by a callback. It ignores an event that it has handled
-// before. Events may come in any order. An error says that other replicas could not be told,
-// so that ZEGO should report the event again.
+// before. Events may come in any order. It returns an error if other replicas could not be
+// told: then ZEGO should report the event again.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/receiving-callback
 func (t *Tracker) Handle(e zego.Event) error {
 	n := note{}
 	switch {
@@ -372,7 +387,8 @@ func (t *Tracker) Handle(e zego.Event) error {
 	return nil
 }
 
-// eventTime returns when an event happened, by this machine's clock. The lock must be held.
+// eventTime returns when an event happened, by this machine's clock. It returns now if the
+// event's time lies in the future or is older than zego.MaxCallbackAge. The lock must be held.
 func (t *Tracker) eventTime(e zego.Event) time.Time {
 	at := e.Time.Add(-t.clockOffset())
 	if now := t.now(); at.After(now) || now.Sub(at) > zego.MaxCallbackAge {
@@ -384,8 +400,9 @@ func (t *Tracker) eventTime(e zego.Event) time.Time {
 // tell records what ZEGO has told of a drive. The lock must be held.
 func (t *Tracker) tell(k *task, told zego.DriveEvent, at time.Time, by KnownBy) {
 	known := slices.ContainsFunc(k.drives, func(d *drive) bool { return d.id == told.DriveID })
-	if !known && told.Status > zego.Driving {
-		return // It is over, so nobody waits for it.
+	isOver := told.Status > zego.Driving
+	if !known && isOver {
+		return // Nobody waits for it.
 	}
 	d := k.drive(told.DriveID, at)
 	switch told.Status {
@@ -399,7 +416,7 @@ func (t *Tracker) tell(k *task, told zego.DriveEvent, at time.Time, by KnownBy) 
 		k.endBefore(d, at, by)
 	case zego.DriveEnded:
 		k.endBefore(d, at, by)
-		t.learn(d, at, by)
+		t.updateDurationFactor(d, at, by)
 		d.end(at, spoken, by)
 	case zego.DriveFailed:
 		d.end(at, failed, by)
@@ -415,67 +432,73 @@ func (t *Tracker) tell(k *task, told zego.DriveEvent, at time.Time, by KnownBy) 
 // endBefore records that the drives before d are over, because the digital human speaks one
 // after the other. The lock must be held.
 func (k *task) endBefore(d *drive, at time.Time, by KnownBy) {
-	for _, earlier := range k.drives {
-		if earlier == d {
+	for _, before := range k.drives {
+		if before == d {
 			return
 		}
-		earlier.end(at, spoken, by)
+		before.end(at, spoken, by)
 	}
 }
 
-// learn corrects the pace by the time that a text took. The lock must be held.
-func (t *Tracker) learn(d *drive, endedAt time.Time, by KnownBy) {
-	took := endedAt.Sub(d.startedAt)
-	exactEnough := 2 * time.Second
-	if by == ByDriveStatus { // Its times are only as exact as the pauses between two questions.
-		exactEnough = 10 * time.Second
-	}
-	if !d.isText || d.startedAt.IsZero() || !d.endedAt.IsZero() || min(took, d.estimate.Likely) < exactEnough {
+// updateDurationFactor compares the time that a text took with its estimate. It must be called
+// before the end of d is recorded. The lock must be held.
+func (t *Tracker) updateDurationFactor(d *drive, endedAt time.Time, by KnownBy) {
+	if !d.isText || d.startedAt.IsZero() || !d.endedAt.IsZero() {
 		return
 	}
-	observed := min(max(float64(took)/float64(d.estimate.Likely), minPace), maxPace)
-	if observed < t.pace { // Err to the long side: become faster only by and by.
-		observed = 0.8*t.pace + 0.2*observed
+	// The times of a short text are not exact enough, above all if GetDriveStatus told them:
+	// they are then only as exact as the pauses between two questions.
+	minLength := 2 * time.Second
+	if by == ByDriveStatus {
+		minLength = 10 * time.Second
 	}
-	t.pace = observed
+	took := endedAt.Sub(d.startedAt)
+	if took < minLength || d.estimate.Likely < minLength {
+		return
+	}
+	observed := min(max(float64(took)/float64(d.estimate.Likely), minDurationFactor), maxDurationFactor)
+	if observed < t.durationFactor { // Estimates shall rather be too long, so they become shorter slowly.
+		observed = 0.8*t.durationFactor + 0.2*observed
+	}
+	t.durationFactor = observed
 }
 
-// span is when a drive is over.
-type span struct{ likely, latest time.Time }
+// endTimes is when a drive is over: probably, and at the latest.
+type endTimes struct{ likely, latest time.Time }
 
 // ends returns when each drive of a task is over. The lock must be held.
-func (t *Tracker) ends(k *task) []span {
-	ends := make([]span, len(k.drives))
-	var before span
+func (t *Tracker) ends(k *task) []endTimes {
+	ends := make([]endTimes, len(k.drives))
+	var previous endTimes // When all drives before d are over.
 	for i, d := range k.drives {
 		if !d.endedAt.IsZero() {
-			ends[i] = span{d.likelyEnd, d.endedAt}
-			before = span{later(before.likely, d.likelyEnd), later(before.latest, d.endedAt)}
+			ends[i] = endTimes{d.likelyEnd, d.endedAt}
+			previous = endTimes{later(previous.likely, d.likelyEnd), later(previous.latest, d.endedAt)}
 			continue
 		}
-		start := span{later(d.sentAt, before.likely), later(d.sentAt, before.latest)}
+		likelyStart, latestStart := later(d.sentAt, previous.likely), later(d.sentAt, previous.latest)
 		if !d.startedAt.IsZero() {
-			start = span{d.startedAt, d.startedAt}
+			likelyStart, latestStart = d.startedAt, d.startedAt
 		}
-		length := t.corrected(d)
-		before = span{start.likely.Add(length.Likely), start.latest.Add(length.Longest)}
-		ends[i] = before
+		length := t.estimateOf(d)
+		ends[i] = endTimes{likelyStart.Add(length.Likely), latestStart.Add(length.Longest)}
+		previous = ends[i]
 	}
 	return ends
 }
 
-// corrected returns the estimate of a drive, corrected by what this process has seen. The
-// lock must be held.
-func (t *Tracker) corrected(d *drive) Estimate {
+// estimateOf returns the estimate of a drive. That of a text is adjusted. The lock must be
+// held.
+func (t *Tracker) estimateOf(d *drive) Estimate {
 	if !d.isText {
 		return d.estimate
 	}
-	return t.correct(d.estimate)
+	return t.adjust(d.estimate)
 }
 
-// correct corrects the estimate of a text. The lock must be held.
-func (t *Tracker) correct(e Estimate) Estimate {
-	return Estimate{Likely: scale(e.Likely, t.pace), Longest: scale(e.Longest, t.pace)}
+// adjust changes the estimate of a text by how long texts took lately. The lock must be held.
+func (t *Tracker) adjust(e Estimate) Estimate {
+	return Estimate{Likely: scale(e.Likely, t.durationFactor), Longest: scale(e.Longest, t.durationFactor)}
 }
 
 func later(a, b time.Time) time.Time {
@@ -485,8 +508,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// settle records the end of the drives that must be over by now, although nobody told it. The
-// lock must be held.
+// settle records the end of the drives that must be over by now, although ZEGO has not told
+// it. The lock must be held.
 func (t *Tracker) settle(k *task) {
 	now := t.now()
 	for i, end := range t.ends(k) {
@@ -498,16 +521,17 @@ func (t *Tracker) settle(k *task) {
 	}
 }
 
-// deadline returns when a drive counts as over although nobody has told it. The lock must be
-// held.
+// deadline returns when a drive counts as over although ZEGO has not told it. latest is its
+// latest estimated end. The lock must be held.
 func (t *Tracker) deadline(d *drive, latest time.Time) time.Time {
 	deadline := latest
 	if t.opts.Callbacks {
 		deadline = latest.Add(callbackGrace)
 	}
 	if d.knownBy == ByDriveStatus && !d.goesOnAt.IsZero() {
-		limit := latest.Add(t.corrected(d).Longest + statusGrace)
-		deadline = later(deadline, earlier(limit, d.goesOnAt.Add(statusValidity)))
+		validUntil := d.goesOnAt.Add(statusValidity)
+		limit := latest.Add(t.estimateOf(d).Longest + statusGrace)
+		deadline = later(deadline, earlier(validUntil, limit))
 	}
 	return deadline
 }
@@ -519,7 +543,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// refusedAsUnknown reports whether ZEGO does not offer the action that failed with err.
+// refusedAsUnknown reports whether err says that ZEGO does not offer the action that was
+// called.
 func refusedAsUnknown(err error) bool {
 	return errors.Is(err, zego.CodeGatewayActionUnsupported) || errors.Is(err, zego.CodeNoPermission)
 }

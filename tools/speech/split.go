@@ -12,18 +12,21 @@ import (
 
 const (
 	// MaxTextOfOneDrive is the largest number of characters that ZEGO takes in one drive.
+	//
+	// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-text
 	MaxTextOfOneDrive = 1800
-	// partTime is about how long a part of a long text takes to speak. Whoever gives up in the
-	// middle of a long text has to hear the parts that ZEGO has got already.
+	// partTime is the likely time that one part of a long text takes to speak at most. It is
+	// short because parts that were sent are still spoken when a call is cancelled.
 	partTime = 20 * time.Second
 )
 
 // Split cuts a text into parts that are spoken one after the other, each in a drive of its
 // own. A text of up to MaxTextOfOneDrive characters stays whole. A longer one is cut at the
-// ends of sentences into parts of about 20 seconds; a sentence of more than
-// MaxTextOfOneDrive characters is cut at a blank, or else between two characters. The parts
-// together are the text, but for blanks that did not fit. No part is blank unless the text
-// is.
+// ends of sentences into parts of at most about 20 seconds. A sentence of more than
+// MaxTextOfOneDrive characters is cut at a comma or blank, or else between two characters.
+//
+// The parts together are the text, without some of the blanks between sentences. No part is
+// blank unless the text is. speechRate is as for [EstimateText].
 func Split(text string, speechRate int) []string {
 	if utf8.RuneCountInString(text) <= MaxTextOfOneDrive {
 		return []string{text}
@@ -34,7 +37,8 @@ func Split(text string, speechRate int) []string {
 		switch {
 		case fitsOnePart(part+sentence, speechRate):
 			part += sentence
-		case isBlank(sentence): // ZEGO may refuse a drive of blanks alone.
+		// ZEGO may refuse a drive of blanks alone, so blanks that do not fit are left out.
+		case isBlank(sentence):
 		case isBlank(part):
 			part = sentence
 		default:
@@ -58,7 +62,7 @@ func sentencesOf(text string) []string {
 	var all []string
 	begin := 0
 	for s := sentences.FromString(text); s.Next(); {
-		// By Unicode's rules a quotation mark that opens the next sentence belongs to this one.
+		// By Unicode's rules an opening quotation mark before the next sentence belongs to this one.
 		end := begin + len(strings.TrimRightFunc(text[begin:s.End()], opens))
 		if end > begin {
 			all = append(all, cutSentence(text[begin:end])...)
@@ -71,12 +75,11 @@ func sentencesOf(text string) []string {
 	return all
 }
 
-// opens reports whether r is a bracket or a quotation mark that opens.
+// opens reports whether r is an opening bracket or quotation mark.
 func opens(r rune) bool { return unicode.In(r, unicode.Ps, unicode.Pi) }
 
-// cutSentence cuts a sentence of more than MaxTextOfOneDrive characters into pieces of about
-// partTime: behind a comma or blank in the second half of a piece if there is one, as Thai has
-// no other ends of sentences.
+// cutSentence cuts a sentence of more than MaxTextOfOneDrive characters into pieces of at most
+// partTime. It returns a shorter one whole.
 func cutSentence(sentence string) []string {
 	if utf8.RuneCountInString(sentence) <= MaxTextOfOneDrive {
 		return []string{sentence}
@@ -89,10 +92,12 @@ func cutSentence(sentence string) []string {
 	return pieces
 }
 
-// pieceEnd returns where the first piece of a sentence ends.
+// pieceEnd returns the index at which the first piece of a sentence ends. That is behind the
+// last comma or blank in the second half of the piece, or if there is none behind a character.
+// In Thai, for example, only blanks separate sentences.
 func pieceEnd(sentence string) int {
 	var took time.Duration
-	end, count, clauseEnd := 0, 0, 0
+	end, count, clauseEnd := 0, 0, 0 // clauseEnd is behind the last comma or blank; 0 if there is none.
 	for g := graphemes.FromString(sentence); g.Next(); end = g.End() {
 		took += EstimateText(g.Value(), 0).Likely
 		count += utf8.RuneCountInString(g.Value())
@@ -103,7 +108,7 @@ func pieceEnd(sentence string) int {
 			case end > 0:
 				return end
 			}
-			// One character with very many marks on it.
+			// The first character has more marks on it, such as accents, than fit one drive.
 			return len(string([]rune(sentence)[:min(MaxTextOfOneDrive, utf8.RuneCountInString(sentence))]))
 		}
 		if took > partTime/2 && strings.ContainsFunc(g.Value(), endsClause) {

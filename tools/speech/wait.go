@@ -8,55 +8,60 @@ import (
 )
 
 const (
-	// The pauses between two questions to ZEGO for the status of a drive, and between two
-	// reports of progress. They are shorter when the speech is about to end.
+	// minPause and maxPause bound the pause between two calls of GetDriveStatus, and between two
+	// reports of progress. The pause is shorter when the speech is about to end.
 	minPause = time.Second
 	maxPause = 5 * time.Second
-	// statusTimeout bounds one question to ZEGO.
+	// statusTimeout bounds one call of GetDriveStatus.
 	statusTimeout = 5 * time.Second
 )
 
-// Result says what has become of a speech.
+// Result says what has become of a speech. If Spoken, Cut and Failed are all false, it is not
+// over.
 type Result struct {
 	Spoken bool // All of it was spoken to its end.
 	Cut    bool // It was cut off, or the stream has ended.
 	Failed bool // ZEGO could not speak it.
 
-	Until     time.Time // When the digital human has finished at the latest; zero if that is over, or not known.
-	KnownBy   KnownBy
-	DriveIDs  []string // The drives that ZEGO has accepted.
-	RequestID string   // Of ZEGO's answer to the first drive.
-	Waiting   int      // How many parts of a long text have not been sent yet.
-	Problem   string   // Why the rest of a long text was not sent; usually empty.
+	Until     time.Time // When the digital human has finished at the latest; zero if it has finished.
+	KnownBy   KnownBy   // Never empty.
+	DriveIDs  []string  // The drives that ZEGO has accepted.
+	RequestID string    // Of ZEGO's answer to the first drive.
+	Waiting   int       // How many parts of a long text have not been sent yet.
+	Problem   string    // Why the rest of a long text was not sent; usually empty.
 }
 
-// isOver reports whether nothing more of the speech will be spoken.
+// isOver reports whether it is settled what has become of the speech.
 func (r Result) isOver() bool { return r.Spoken || r.Cut || r.Failed }
 
-// Wait waits until a speech is over, ctx is done, or the Tracker is closed. Meanwhile it calls progress, unless that
-// is nil, with how long the speech may still take at most.
+// Wait waits until a speech is over, ctx is done, or the Tracker is closed, and returns what
+// has become of the speech by then. Meanwhile it calls progress, which may be nil, every 1 to 5
+// seconds with the longest time that the speech may still take.
 func (t *Tracker) Wait(ctx context.Context, s *Speech, progress func(left time.Duration)) Result {
 	return t.wait(ctx, s.taskID, progress, func(k *task) Result { return t.resultOf(k, s) })
 }
 
-// WaitForSilence waits until the digital human of a task has spoken all, or ctx is done. It
-// does not wait for the end of live audio.
+// WaitForSilence waits until the digital human of a task speaks nothing more, ctx is done, or
+// the Tracker is closed. Spoken is then true also if speech was cut off or has failed.
+// WaitForSilence does not wait for the end of live audio. progress is as for [Tracker.Wait].
 func (t *Tracker) WaitForSilence(ctx context.Context, taskID string, progress func(left time.Duration)) Result {
 	return t.wait(ctx, taskID, progress, t.resultOfAll)
 }
 
-// WaitUntilSent waits until the long text that a task is speaking, if there is one, has been
-// sent completely. It reports false if ctx is done before.
+// WaitUntilSent waits until all parts of the long text that a task speaks were sent. Without a
+// long text it does not wait. It reports false if ctx is done or the Tracker is closed before.
+// progress is as for [Tracker.Wait].
 func (t *Tracker) WaitUntilSent(ctx context.Context, taskID string, progress func(left time.Duration)) bool {
 	return t.wait(ctx, taskID, progress, func(k *task) Result {
 		if k.pending == nil {
-			return Result{Spoken: true}
+			return Result{Spoken: true} // It ends the waiting.
 		}
 		return t.resultOf(k, k.pending)
 	}).Spoken
 }
 
-// wait calls result again and again, with the lock held, until it is over or ctx is done.
+// wait calls result again and again until what it returns is over, ctx is done, or the Tracker
+// is closed. It holds the lock while it calls result.
 func (t *Tracker) wait(ctx context.Context, taskID string, progress func(left time.Duration), result func(*task) Result) Result {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -79,7 +84,7 @@ func (t *Tracker) wait(ctx context.Context, taskID string, progress func(left ti
 	}
 }
 
-// pauseOrChange waits for a time, until changed is closed, or until ctx is done.
+// pauseOrChange waits until a pause is over, changed is closed, or ctx is done.
 func pauseOrChange(ctx context.Context, pause time.Duration, changed <-chan struct{}) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -97,36 +102,33 @@ func (t *Tracker) resultOf(k *task, s *Speech) Result {
 	return r
 }
 
-// resultOfAll returns what has become of all that a task has been told to speak. The lock
-// must be held.
+// resultOfAll returns what has become of all that a task has been told to speak, apart from
+// live audio. The lock must be held.
 func (t *Tracker) resultOfAll(k *task) Result {
 	r := t.summary(k, func(d *drive) bool { return !d.endless }, k.pending)
 	if r.Cut || r.Failed {
-		r = Result{Spoken: true, KnownBy: r.KnownBy} // It is silent, which is what counts.
+		r = Result{Spoken: true, KnownBy: r.KnownBy} // The digital human is silent.
 	}
 	return r
 }
 
-// summary returns what has become of some drives of a task, and of the long text that s is if
-// it is one; s may be nil. The lock must be held.
+// summary returns what has become of the included drives of a task, and of the parts of s that
+// have not been sent; s may be nil. The lock must be held.
 func (t *Tracker) summary(k *task, included func(*drive) bool, s *Speech) Result {
-	r := Result{Spoken: true, KnownBy: ByEstimate}
+	r := Result{Spoken: true, KnownBy: ByEstimate} // Spoken becomes false if something is not over.
 	ends := t.ends(k)
 	var until time.Time
 	for i, d := range k.drives {
 		if !included(d) {
 			continue
 		}
+		if r.Spoken { // KnownBy is that of the first drive that is not over, or else of the last one.
+			r.KnownBy = orEstimate(d.knownBy)
+		}
 		if d.endedAt.IsZero() {
-			if r.Spoken { // The first one that is not over.
-				r.KnownBy = orEstimate(d.knownBy)
-			}
 			r.Spoken = false
 			until = ends[i].latest
 			continue
-		}
-		if r.Spoken {
-			r.KnownBy = orEstimate(d.knownBy)
 		}
 		r.Cut = r.Cut || d.result == cut
 		r.Failed = r.Failed || d.result == failed
@@ -134,13 +136,14 @@ func (t *Tracker) summary(k *task, included func(*drive) bool, s *Speech) Result
 	if s != nil {
 		r.Waiting, r.Problem = len(s.rest), s.problem
 		for _, part := range s.rest {
-			until = later(until, t.now()).Add(t.correct(part).Longest)
+			until = later(until, t.now()).Add(t.adjust(part).Longest)
 		}
 		r.Spoken = r.Spoken && len(s.rest) == 0 && !s.sending
 		r.Cut = r.Cut || s.problem != ""
 	}
-	if !r.Spoken && (s != nil && (len(s.rest) > 0 || s.sending) || !until.IsZero()) {
-		// Something is still being spoken, also if a part was cut off or failed before.
+	if !r.Spoken {
+		// The speech goes on, even if one of its parts was cut off or has failed. It is settled
+		// only if a problem keeps the rest from being sent.
 		r.Until = later(until, t.now().Add(minPause))
 		r.Cut, r.Failed = r.Cut && r.Problem != "", false
 	}
@@ -158,14 +161,15 @@ func orEstimate(by KnownBy) KnownBy {
 // State is what the digital human of a task is doing.
 type State struct {
 	Speaking bool
-	Waiting  int       // Drives and parts of a long text that wait to be spoken.
-	Until    time.Time // When it has finished at the latest; zero if it does not speak, or has no end.
-	LastEnd  time.Time // When it last finished; zero if that is not known.
+	Waiting  int       // How many drives, and parts of a long text, wait to be spoken.
+	Until    time.Time // The latest end of all speech; zero if it does not speak, or speaks live audio.
+	LastEnd  time.Time // When it last finished speaking; zero if that is not known.
 	KnownBy  KnownBy   // Empty if nothing was spoken yet.
 	Problem  string    // Why the rest of a long text was not sent; usually empty.
 }
 
-// State returns what this process knows of a task. Call Ask before, to learn what ZEGO knows.
+// State returns what this process knows of the speech of a task. Call Ask before, so that ZEGO
+// and other replicas are asked what they know.
 func (t *Tracker) State(taskID string) State {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -173,9 +177,10 @@ func (t *Tracker) State(taskID string) State {
 	t.settle(k)
 	r := t.summary(k, func(*drive) bool { return true }, k.pending)
 	state := State{Problem: k.problem}
+	notOver := 0
 	for _, d := range k.drives {
 		if d.endedAt.IsZero() {
-			state.Waiting++
+			notOver++
 			state.Speaking = true
 		}
 		state.LastEnd = later(state.LastEnd, d.endedAt)
@@ -183,7 +188,7 @@ func (t *Tracker) State(taskID string) State {
 	if len(k.drives) > 0 {
 		state.KnownBy = r.KnownBy
 	}
-	state.Waiting = max(0, state.Waiting-1) + r.Waiting
+	state.Waiting = max(0, notOver-1) + r.Waiting // One of the drives is being spoken.
 	if r.Waiting > 0 || k.pending != nil {
 		state.Speaking = true
 	}
@@ -194,21 +199,23 @@ func (t *Tracker) State(taskID string) State {
 	return state
 }
 
-// Ask asks ZEGO for the status of the drives of a task, if that is of use: GetDriveStatus was
-// not refused before, was not called for this task just now, and callbacks do not tell it
-// already. It also learns what other replicas know. It does not report whether ZEGO answered.
+// Ask learns what other replicas know of a task, and asks ZEGO for the status of its drives
+// by GetDriveStatus, which ZEGO no longer documents. It does not ask ZEGO if ZEGO has refused
+// that action as unknown, if the last call for this task was less than a second ago, or if
+// callbacks tell the status. Ask takes at most 6 seconds. It returns no error: without an
+// answer, the estimates hold.
 func (t *Tracker) Ask(ctx context.Context, taskID string) {
 	t.Refresh(ctx, taskID)
 	t.mu.Lock()
 	k := t.anyTask(taskID)
 	t.settle(k)
 	now := t.now()
-	useful := t.client != nil && !t.statusRefused && now.Sub(k.asked) >= minPause && t.mayAsk(k, now)
-	if useful {
+	mayAsk := t.client != nil && !t.statusRefused && now.Sub(k.asked) >= minPause && t.isWorthAsking(k, now)
+	if mayAsk {
 		k.asked = now
 	}
 	t.mu.Unlock()
-	if !useful {
+	if !mayAsk {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
@@ -225,9 +232,9 @@ func (t *Tracker) Ask(ctx context.Context, taskID string) {
 	}
 }
 
-// mayAsk reports whether the status of the drives of a task is worth a question: something may
-// be speaking, and no callback tells it in time. The lock must be held.
-func (t *Tracker) mayAsk(k *task, now time.Time) bool {
+// isWorthAsking reports whether GetDriveStatus may tell something new of a task: something may
+// be speaking, and callbacks do not tell it, or are late. The lock must be held.
+func (t *Tracker) isWorthAsking(k *task, now time.Time) bool {
 	if len(k.drives) == 0 {
 		return true // Another process may have driven this task.
 	}
