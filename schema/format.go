@@ -13,18 +13,20 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// format says in words what a string must be. A regular expression in a refusal is hard to
-// read for models and people. A field names its format in the struct tag format.
+// format says in words what a string must be, because a regular expression in a refusal is
+// hard to read. The struct tag format of a field names the field's format.
 type format struct {
 	words string // It completes "RoomId must …".
 
-	// propose returns a string of the format that the caller perhaps meant, or "".
+	// propose returns a string of the format that the caller perhaps meant by text, or "". Nil
+	// proposes nothing.
 	propose func(text string) string
-	// accepts is asked about strings that match the pattern of the schema. Nil accepts all.
+	// accepts reports whether a string that matches the pattern of the schema has the format.
+	// Nil accepts every such string.
 	accepts func(text string) bool
 }
 
-// formats has the formats by the name that the struct tag has.
+// formats has the formats by their names in the struct tag.
 var formats = map[string]*format{
 	"name":      {words: "have only digits, letters, - and _", propose: proposeName},
 	"color":     {words: "be a color like #ffffff", propose: proposeColor},
@@ -41,8 +43,9 @@ func formatOf(field reflect.StructField) *format {
 	return formats[name]
 }
 
-// patternProblem returns what is wrong with a string that does not match the pattern or the
-// format of the schema, or "". It shows the string, cut off after maxShown characters.
+// patternProblem returns what is wrong with a string that does not match the pattern of the
+// schema or does not have its format, or "" if nothing is. It shows at most maxShown characters
+// of the string.
 func (n *node) patternProblem(text string) string {
 	matches := n.pattern == nil || n.pattern.MatchString(text)
 	switch {
@@ -62,11 +65,11 @@ func (n *node) patternProblem(text string) string {
 	return problem
 }
 
-// notInName matches what the format name does not allow.
+// notInName matches the characters that the format "name" does not allow.
 var notInName = regexp.MustCompile(`[^0-9A-Za-z_-]+`)
 
-// proposeName replaces what a name must not have by "-", and letters with accents by plain
-// ones: "my studio" becomes "my-studio".
+// proposeName replaces letters with accents by plain ones, and other characters that a name
+// must not have by "-": "my studio" becomes "my-studio".
 func proposeName(text string) string {
 	plain := strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) {
@@ -80,7 +83,8 @@ func proposeName(text string) string {
 // hexDigits matches colors of 3, 6 or 8 hex digits, with or without "#".
 var hexDigits = regexp.MustCompile(`^#?([0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})$`)
 
-// proposeColor returns the color that a CSS name or another way of writing hex digits means.
+// proposeColor returns the color that a CSS name such as red means, or that hex digits mean
+// which are written in another way, such as F80. It returns "" for any other text.
 func proposeColor(text string) string {
 	text = strings.ToLower(strings.Join(strings.Fields(text), ""))
 	if c, ok := colornames.Map[text]; ok {
@@ -100,9 +104,9 @@ func proposeColor(text string) string {
 // sharedAddresses are the addresses behind the NAT of a provider (RFC 6598).
 var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
 
-// isPublic reports whether another machine on the internet may be able to fetch a URL: its
-// host is no address of this machine or of a private network, and no name that stands for
-// one. isPublic looks up no name in the DNS.
+// isPublic reports whether another machine on the internet may be able to fetch a URL. It
+// refuses addresses of this machine and of private networks, and names such as localhost that
+// always mean one. It does not look up names in the DNS.
 func isPublic(text string) bool {
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Hostname() == "" {

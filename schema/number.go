@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// looksLikeFactor reports whether a number is written as a fraction above 0 and up to 3,
-// such as 2.0, with which callers mean "twice as much".
+// looksLikeFactor reports whether a number is written with a point and is above 0 and up to 3.
+// A model that writes 2.0 means "twice as much".
 func looksLikeFactor(value any) bool {
 	text, ok := numberText(value)
 	if !ok || !strings.Contains(text, ".") {

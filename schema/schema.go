@@ -46,12 +46,12 @@ type node struct {
 // jsonschema_description tag holds the description. Arguments without a field are refused.
 //
 // Two more tags are for refusals only and do not show in the schema:
-//   - format:"name", "color" or "publicURL" says in words what a string with a pattern must
-//     be, and may propose one. An address of this machine or of a private network is no
-//     publicURL.
-//   - scale:"0 normal, 500 fastest; not a factor" says what the values of an integer mean.
-//     Such an integer must not be written as a fraction above 0 and up to 3, such as 2.0:
-//     then a factor was meant.
+//   - format:"name", format:"color" or format:"publicURL" makes a refusal say in words what a
+//     string must be, and perhaps propose one. publicURL also refuses a URL whose host is an
+//     address of this machine or of a private network.
+//   - scale:"0 normal, 500 fastest; not a factor" makes a refusal say what the values of an
+//     integer mean. Such an integer must not be written with a point if it is above 0 and up
+//     to 3: a model that writes 2.0 means a factor.
 //
 // Input panics if the schema does not keep to the rules of [Check] or a format is not
 // known, as that is a mistake in the program.
@@ -73,9 +73,11 @@ func Output[T any]() json.RawMessage {
 // JSON returns the schema as JSON. The caller must not change it.
 func (s *Schema[T]) JSON() json.RawMessage { return s.text }
 
-// JSONWithMaxima returns the schema as JSON, with other maxima of the named integers. A
-// default above a maximum becomes the maximum, and a maximum below the minimum becomes the
-// minimum. Decode keeps to the maxima that the tags have.
+// JSONWithMaxima returns the schema as JSON, with other maxima of integers. maxima has them by
+// the name of the argument; it does not reach into lists and objects. A default above its
+// maximum becomes the maximum, and a maximum below the minimum becomes the minimum.
+//
+// Decode still keeps to the maxima of the struct tags.
 func (s *Schema[T]) JSONWithMaxima(maxima map[string]int) json.RawMessage {
 	_, text := reflectSchema[T](true, maxima)
 	return text
@@ -113,9 +115,9 @@ func setMaximum(s *jsonschema.Schema, maximum int) {
 		maximum = max(maximum, int(minimum))
 	}
 	s.Maximum = json.Number(strconv.Itoa(maximum))
-	if usual, ok := s.Default.(json.Number); ok {
-		if usual, err := usual.Int64(); err == nil {
-			s.Default = min(int(usual), maximum)
+	if number, ok := s.Default.(json.Number); ok {
+		if value, err := number.Int64(); err == nil {
+			s.Default = min(int(value), maximum)
 		}
 	}
 }

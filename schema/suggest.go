@@ -7,8 +7,8 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// suggestion returns the part of the line about an unknown argument that names the known
-// one which was perhaps meant, or "".
+// suggestion returns a question that names the known argument which was perhaps meant by an
+// unknown one, or "".
 func (n *node) suggestion(unknown string) string {
 	if near := Nearest(unknown, n.names); near != "" {
 		return "; did you mean " + quote(near) + "?"
@@ -16,7 +16,7 @@ func (n *node) suggestion(unknown string) string {
 	return ""
 }
 
-// knownNames returns the end of the line about an unknown argument: all known names.
+// knownNames returns all known names, as the end of the line about an unknown argument.
 func (n *node) knownNames() string {
 	if len(n.names) == 0 {
 		return " (known: none)"

@@ -13,27 +13,29 @@ import (
 	"github.com/google/uuid"
 )
 
-// idLookupTimeout bounds the time in which the id that was perhaps meant is looked for.
+// idLookupTimeout bounds the search for the id that was perhaps meant.
 const idLookupTimeout = 3 * time.Second
 
-// checkHumanID refuses a DigitalHumanId that is a name or a part of an id, and tells the id
-// that was meant. It returns nil if the id exists, or if nothing shows what was meant: then
-// ZEGO refuses the call itself.
+// checkHumanID returns an error if a DigitalHumanId is a name or a part of an id. The error
+// tells the id that was meant. checkHumanID returns nil if the id exists. It also returns nil if
+// nothing shows which id was meant: then ZEGO refuses the call itself.
 func checkHumanID(ctx context.Context, d deps, id string) error {
 	return checkID(ctx, "DigitalHumanId", id, humanPages(d.client, zego.FetchAll), func(human zego.DigitalHuman) match.Entry {
 		return match.Entry{Name: human.Name, ID: human.ID}
 	})
 }
 
-// checkTimbreID does the same for a TimbreId. It knows the public timbres, and the private
-// ones of the given digital humans.
+// checkTimbreID is like checkHumanID, but for a TimbreId. It knows the public timbres, and the
+// private ones of the given digital humans.
 func checkTimbreID(ctx context.Context, d deps, id string, humanIDs ...string) error {
 	return checkID(ctx, "TimbreId", id, timbrePages(d.client, append(humanIDs, publicTimbres)), timbreEntry)
 }
 
-// checkID looks through the pages of a list, which mostly come from the cache. A UUID, which
-// ids usually are, is passed on without that.
+// checkID does the work of checkHumanID and checkTimbreID. It looks through the pages of a
+// list, most of which come from the cache. It accepts a UUID in its usual form without looking,
+// because most ids are one.
 func checkID[T any](ctx context.Context, argument, value string, pages func(context.Context) iter.Seq2[searchPage[T], error], entry func(T) match.Entry) error {
+	// Validate accepts longer and shorter forms too.
 	if len(value) == len(uuid.Nil.String()) && uuid.Validate(value) == nil {
 		return nil
 	}
@@ -64,8 +66,8 @@ type idGuess struct {
 	query match.Query
 
 	exact  []match.Entry // Their name is the text, or their id has it as a part.
-	likely []match.Entry // Their name matches the text.
-	others []match.Entry
+	likely []match.Entry // Their name matches the text as a query.
+	others []match.Entry // The rest, whose names may still be near the text.
 }
 
 // minIDPart is how many characters of an id are enough to recognize it.
@@ -115,7 +117,8 @@ func (g *idGuess) meant() string {
 	return "perhaps " + idsOf(near)
 }
 
-// idsOf returns the ids and names of entries in a line, but not of more than maxSuggestions.
+// idsOf returns the ids and names of the first maxSuggestions entries in a line, and how many
+// more there are.
 func idsOf(entries []match.Entry) string {
 	var ids []string
 	for _, e := range entries[:min(len(entries), maxSuggestions)] {

@@ -13,15 +13,16 @@ import (
 	"zego-mcp/zego"
 )
 
-// search looks through every page of a list for the entries that match a query. run sets
-// the fields below the first three.
+// search looks through every page of a list for the entries that match a query.
 type search[T any] struct {
 	query match.Query
 	entry func(T) match.Entry
-	wants func(T) bool // False: the entry does not count, whatever the query. Nil: all count.
+	wants func(T) bool // Reports whether an item is searched at all. Nil: all are.
+
+	// run sets the fields below.
 
 	matches         []matched[T] // The best one first.
-	names           []string     // Of the entries that count, and their labels.
+	names           []string     // Of the entries that wants accepts, and their labels.
 	searched, total int          // How many entries were looked at, and how many there are.
 	oldest          time.Time    // When the oldest page was answered: its AvatarUrls expire first.
 }
@@ -39,8 +40,8 @@ type searchPage[T any] struct {
 	at    time.Time // When ZEGO answered.
 }
 
-// run searches the pages. If the list changes meanwhile, it searches once more. Of a search
-// that ended early, what was found until then is left.
+// run searches the pages. If the list changes meanwhile, it searches once more. If it returns
+// an error, matches has what was found until then.
 func (s *search[T]) run(ctx context.Context, d deps, pages func(context.Context) iter.Seq2[searchPage[T], error]) error {
 	ctx, cancel := leavingTimeToAnswer(ctx)
 	defer cancel()
@@ -109,10 +110,12 @@ func (s *search[T]) didYouMean() string {
 	return " Did you mean " + strings.Join(near, ", ") + "?"
 }
 
-// incompleteAdvice says why a search ended early and how to go on. paging says how to page
-// through the list, and instead is what else can be done, or "". It reports false if the
-// call must fail with err: when time ran out before anything was searched, or when err is
-// about neither time nor a list that changed.
+// incompleteAdvice says why a search ended early and how to go on. paging completes "For the
+// rest, …" with how to page through the list. instead is the end of that sentence, such as
+// " or do something else", or "".
+//
+// incompleteAdvice reports false if the call must fail with err. That is so if time ran out
+// before anything was searched, or if err is about neither time nor a list that changed.
 func (s *search[T]) incompleteAdvice(ctx context.Context, err error, paging, instead string) (advice string, ok bool) {
 	if ctx.Err() != nil {
 		return "", false
@@ -125,7 +128,7 @@ func (s *search[T]) incompleteAdvice(ctx context.Context, err error, paging, ins
 	if s.searched == 0 || !timeRanOut {
 		return "", false
 	}
-	return fmt.Sprintf("Time ran out after %d of %d. For the rest, %s, from Offset=%[1]d on%[4]s.", s.searched, s.total, paging, instead), true
+	return fmt.Sprintf("Time ran out after %d of %d. For the rest, %s, from Offset=%d on%s.", s.searched, s.total, paging, s.searched, instead), true
 }
 
 // leavingTimeToAnswer returns a context that ends a second before ctx does, or a tenth of

@@ -30,13 +30,14 @@ func (d deps) limitWait(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithDeadline(ctx, d.answerBy)
 }
 
-// whenSpoken answers when a speech is over, or when the call has to answer; with wait false it
-// answers at once. If the call is cancelled, what has not been sent of a long text is dropped.
+// whenSpoken returns the result of a drive when the speech is over, or when the call has to
+// answer. If wait is false, it returns at once; nil means true. If the call is cancelled, it
+// drops what has not been sent of a long text.
 func (d deps) whenSpoken(ctx context.Context, s *speech.Speech, wait *bool) (driveOutput, error) {
 	waitCtx, cancel := d.limitWait(ctx)
 	defer cancel()
 	if wait != nil && !*wait {
-		cancel()
+		cancel() // Wait then returns at once.
 	}
 	result := d.speech.Wait(waitCtx, s, d.speechProgress())
 	if ctx.Err() != nil {
@@ -66,8 +67,8 @@ func (d deps) whenSpoken(ctx context.Context, s *speech.Speech, wait *bool) (dri
 	return out, nil
 }
 
-// speechProgress returns a function that tells the client how long speech still takes at
-// most.
+// speechProgress returns a function that tells the client the longest time that speech still
+// takes. The progress goes up to the longest time that was told so far.
 func (d deps) speechProgress() func(left time.Duration) {
 	total := 0
 	return func(left time.Duration) {
@@ -93,8 +94,9 @@ func effectOf(interruptMode *int) speech.Effect {
 	return speech.Waits
 }
 
-// waitForTurn waits until a drive that is to be spoken after those before it can be sent: as
-// long as parts of a long text are still to be sent, it would come between them.
+// waitForTurn waits until a drive with the given effect can be sent. A drive that waits for
+// those before it would come between the parts of a long text, so it is sent after the last
+// part. waitForTurn returns an error if the call has to answer before that.
 func (d deps) waitForTurn(ctx context.Context, taskID string, effect speech.Effect) error {
 	if effect != speech.Waits {
 		return nil
@@ -110,7 +112,8 @@ func (d deps) waitForTurn(ctx context.Context, taskID string, effect speech.Effe
 	return d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again then, or with InterruptMode 1 to cut that off.")
 }
 
-// stillSpeaking returns an error that says until when a task speaks, and what to do.
+// stillSpeaking returns an error that says until when a task speaks, and what to do. head is
+// the beginning of its first sentence, up to the subject.
 func (d deps) stillSpeaking(taskID, head, whatToDo string) error {
 	state := d.speech.State(taskID)
 	text := head + " is still speaking"
@@ -120,8 +123,9 @@ func (d deps) stillSpeaking(taskID, head, whatToDo string) error {
 	return &toolError{reason: "still speaking", text: lines(text+".", "What to do: "+whatToDo)}
 }
 
-// silenceFirst waits until all is spoken, for a drive that cuts off everything before it. With
-// InterruptMode 1 it drops what waits instead, and does not wait.
+// silenceFirst prepares a drive that cuts off everything before it, as one of streamed audio
+// does. It waits until all is spoken, and returns an error if the call has to answer before
+// that. With InterruptMode 1 it does not wait: the drive may cut off what is being spoken.
 func (d deps) silenceFirst(ctx context.Context, taskID string, interruptMode *int) (speech.Effect, error) {
 	if effectOf(interruptMode) != speech.Waits {
 		return speech.CutsOffAll, nil
@@ -137,8 +141,8 @@ func (d deps) silenceFirst(ctx context.Context, taskID string, interruptMode *in
 	return 0, d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again then, or with InterruptMode 1 to cut that off.")
 }
 
-// checkTimeLeft returns an error if a stream ends before a text of this length is certainly
-// spoken, because the stream's end would cut it off.
+// checkTimeLeft returns an error if a stream may end before a text is spoken. longest is the
+// longest time that the text may take.
 func (d deps) checkTimeLeft(taskID string, effect speech.Effect, longest time.Duration) error {
 	endsAt := d.speech.Facts(taskID).EndsAt
 	begins := time.Now()
@@ -157,8 +161,8 @@ func (d deps) checkTimeLeft(taskID string, effect speech.Effect, longest time.Du
 // and after.
 const ttlReserve = 2 * time.Minute
 
-// factsOf returns what is known of a task. It asks ZEGO once for the name and the gestures of
-// its digital human, if that is known.
+// factsOf returns what is known of a task. If its digital human is known, factsOf asks ZEGO for
+// the name and the gestures of it, and remembers them.
 func (d deps) factsOf(ctx context.Context, taskID string) speech.Facts {
 	d.speech.Refresh(ctx, taskID)
 	facts := d.speech.Facts(taskID)

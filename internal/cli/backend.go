@@ -24,8 +24,8 @@ type backend struct {
 	simulated     bool               // The built-in simulator answers.
 	stopSimulator func()             // Nil if simulated is false.
 	redis         *redisshare.Client // Nil without --redis-url.
-	callbacks     bool               // ZEGO reports by callbacks.
-	speech        speech.Share       // What all servers know of speech; nil if this process keeps to itself.
+	callbacks     bool               // This process takes ZEGO's callbacks.
+	speech        speech.Share       // Shares with other servers what is spoken; nil: nothing is shared.
 	store         streams.Store      // The stream tasks of all servers; nil if this process keeps its own.
 }
 

@@ -25,7 +25,7 @@ type callCommand struct {
 	Output    string   `placeholder:"FORMAT" help:"table or json. Default: table on a terminal, JSON in a pipe."`
 }
 
-// maxSpeech is how long call waits for the end of speech. No stream lives longer.
+// maxSpeech is how long the command call waits for the end of speech. No stream lives longer.
 const maxSpeech = 24 * time.Hour
 
 // Validate refuses an unknown output format.
@@ -54,7 +54,7 @@ func (c *callCommand) Run(e *env) error {
 	defer project.Streams.Close(e.ctx)
 	defer project.Speech.Close()
 	cfg := e.toolsConfig(project, b.simulated, log)
-	cfg.SpeechWait = maxSpeech // What was not sent of a long text when call ends would be lost.
+	cfg.SpeechWait = maxSpeech // When this process ends, what was not sent of a long text is lost.
 	session, err := c.startSession(e, cfg)
 	if err != nil {
 		return err

@@ -9,11 +9,12 @@ import (
 	"zego-mcp/zego"
 )
 
-// callbackVariable holds the project's callback secret. Like the ServerSecret it has no flag.
+// callbackVariable is the environment variable with the project's callback secret. Like the
+// ServerSecret it has no flag, which would show in the process list.
 const callbackVariable = "ZEGO_CALLBACK_SECRET"
 
-// callbackSecret returns the callback secret, with which a server takes ZEGO's callbacks. It
-// returns "" if there is none, and logs why if one is set that cannot be used.
+// callbackSecret returns the secret by which a server checks ZEGO's callbacks, or "" if the
+// server takes none. If a secret is set that cannot be used, it logs why.
 func (e *env) callbackSecret(transport string, log *slog.Logger) string {
 	secret, err := e.variable(callbackVariable)
 	switch {
@@ -38,14 +39,14 @@ func callbackHandler(secret string, appID uint32, tracker *speech.Tracker) http.
 	}
 	return zego.CallbackHandler(secret, func(_ context.Context, e zego.Event) error {
 		if e.AppID != appID {
-			return nil // Of another project with the same secret.
+			return nil // The event is of another project, which has the same secret.
 		}
 		return tracker.Handle(e)
 	})
 }
 
-// checkCallbacks says whether a server would take callbacks; it says nothing if no secret is
-// set.
+// checkCallbacks checks the callback secret. It returns nothing if none is set, because
+// callbacks are optional.
 func checkCallbacks(e *env) []finding {
 	secret, err := e.variable(callbackVariable)
 	switch {

@@ -86,7 +86,7 @@ func (c *serveCommand) Run(e *env) error {
 		if isTerminal(e.stdin) {
 			log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
 		}
-		// No call waits for the end of speech when the client is gone.
+		// When the client is gone, calls need not wait for the end of speech any more.
 		stdin := &endNotifier{Reader: e.stdin, atEnd: project.Speech.Close}
 		return stdio.Serve(e.ctx, mcpServer, stdin, e.stdout, log, grace)
 	}
@@ -168,9 +168,10 @@ func (e *env) manageStreams(project tools.Project) (stop func()) {
 	}
 }
 
-// closeAfterSignal ends all waiting for the end of speech when ctx is done, and closes the
-// ledger a second later, unless stopCalled is closed before. A client soon kills a server that has not ended after a signal, and the streams
-// must be stopped before that, even if a long call still runs.
+// closeAfterSignal closes project.Speech when ctx is done, so that no call waits for the end of
+// speech any more. A second later it closes project.Streams, even if a long call still runs: a
+// client soon kills a server that has not ended after a signal, and the streams must be stopped
+// before that. It does nothing more when stopCalled is closed.
 func closeAfterSignal(ctx context.Context, project tools.Project, stopCalled <-chan struct{}) {
 	select {
 	case <-stopCalled:
@@ -188,8 +189,8 @@ func closeAfterSignal(ctx context.Context, project tools.Project, stopCalled <-c
 }
 
 // collectLessGarbage lets the garbage collector run a third as often, unless the user has set
-// GOGC. A server with one client keeps about 1 MB. Go would collect after each 4 MB, which is
-// every twelve calls, and that would be a fifth of what a call costs.
+// GOGC. By Go's default, a server that keeps about 1 MB for its one client would collect after
+// each 4 MB, which is every twelve calls. That would be a fifth of the time that calls cost.
 func collectLessGarbage() {
 	const percent = 300 // Go's default is 100.
 	if os.Getenv("GOGC") == "" {

@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// CallbackPath is where Options.Callbacks answers.
+// CallbackPath is the path of the requests that Options.Callbacks answers.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/receiving-callback
 const CallbackPath = "/callbacks/zego"
 
-// maxCallbacks is how many callbacks are worked on at once.
+// maxCallbacks is how many callbacks may be worked on at once.
 const maxCallbacks = 50
 
-// boundCallbacks bounds how many callbacks next works on at once, and how long each may take
-// to arrive. Those that are refused ZEGO sends again.
+// boundCallbacks lets next work on at most maxCallbacks requests at once, and bounds how long
+// each may take to arrive. It refuses the others, and ZEGO sends them again later.
 func (h *Handler) boundCallbacks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		end, ok := h.work.begin(callbacks)

@@ -33,8 +33,9 @@ type Options struct {
 	// only requests whose Host and Origin are allowed. Their body is not read yet, and
 	// its size is not limited there. Default: none.
 	Middleware func(http.Handler) http.Handler
-	// Callbacks takes what is sent to CallbackPath, whatever its Host and Origin are: it must
-	// check by itself who has sent it. Default: nothing is there.
+	// Callbacks answers the requests to CallbackPath. Host and Origin of these are not checked,
+	// and Middleware does not get them, so Callbacks must check who has sent them. Default: there
+	// is no such path.
 	Callbacks http.Handler
 	// Logger gets the messages of mcp-go and of the transports. Default: none.
 	Logger *slog.Logger

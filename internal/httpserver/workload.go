@@ -15,7 +15,7 @@ const (
 	bodies    kind = iota // Requests whose body is being read.
 	calls                 // JSON-RPC requests that are not answered yet.
 	streams               // Open streams, which last as long as their clients.
-	callbacks             // Requests of ZEGO's.
+	callbacks             // Requests to CallbackPath.
 	kinds
 )
 

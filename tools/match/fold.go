@@ -25,7 +25,7 @@ func Fold(text string) string {
 	return withoutStrokes.Replace(norm.NFC.String(folded))
 }
 
-// isPlain reports whether text is ASCII, which most names are. Folding it is quick.
+// isPlain reports whether text is ASCII, which can be folded quickly. Most names are.
 func isPlain(text string) bool {
 	for i := range len(text) {
 		if text[i] >= 0x80 {

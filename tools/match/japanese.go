@@ -21,7 +21,7 @@ var kana = map[rune]string{
 
 const (
 	smallTsu  = 'っ' // Doubles the consonant that follows.
-	longVowel = 'ー'
+	longVowel = 'ー' // Makes the vowel before it long. Queries may leave it out.
 )
 
 func isKana(r rune) bool { return kana[hiragana(r)] != "" || r == longVowel }
@@ -34,9 +34,8 @@ func hiragana(r rune) rune {
 	return r
 }
 
-// romanizeKana returns the spellings of the sound that text begins with, the Hepburn
-// spelling first, and how many characters it takes. text begins with a kana. A long vowel
-// may be left out.
+// romanizeKana returns the spellings of the first sound of text, the Hepburn spelling first,
+// and how many characters of text the sound takes. text must begin with a kana.
 func romanizeKana(text []rune) (sounds []string, length int) {
 	first := hiragana(text[0])
 	var second rune
@@ -56,7 +55,7 @@ func romanizeKana(text []rune) (sounds []string, length int) {
 			}
 		}
 		return sounds, length + 1
-	case strings.ContainsRune("ぁぃぅぇぉゃゅょ", second) && strings.IndexAny(kana[first], "aeiou") > 0:
+	case strings.ContainsRune("ぁぃぅぇぉゃゅょ", second) && beginsWithConsonant(kana[first]):
 		sounds, length = []string{glide(kana[first], kana[second])}, 2
 	default:
 		sounds, length = []string{kana[first]}, 1
@@ -76,10 +75,13 @@ func romanizeKana(text []rune) (sounds []string, length int) {
 	return sounds, length
 }
 
-// glide returns the spelling of a kana that a small one follows: しゃ is sha, きゃ is kya, and
-// ファ is fa.
-func glide(kana, small string) string {
-	consonant := strings.TrimRight(kana, "aeiou")
+// beginsWithConsonant reports whether a spelling has a consonant before its vowel.
+func beginsWithConsonant(spelling string) bool { return strings.IndexAny(spelling, "aeiou") > 0 }
+
+// glide returns the spelling of two kana, of which the second is a small one, from the
+// spellings of both: しゃ is sha, きゃ is kya, and ファ is fa.
+func glide(first, small string) string {
+	consonant := strings.TrimRight(first, "aeiou")
 	switch consonant {
 	case "sh", "ch", "j":
 		return consonant + strings.TrimPrefix(small, "y")

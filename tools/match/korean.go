@@ -1,7 +1,8 @@
 package match
 
-// Romanization of Hangul, which Unicode has in the order of its letters: a syllable is
-// 0xAC00 + (initial*21+vowel)*28+final.
+// The spellings of the letters of which a syllable of Hangul is made. Unicode has the syllables
+// in the order of their letters: a syllable is 0xAC00 + (initial*21+vowel)*28 + final, where
+// each letter is its index here.
 var (
 	hangulInitials = [19][]string{
 		{"g", "k"},
@@ -34,8 +35,8 @@ var (
 
 func isHangul(r rune) bool { return r >= 0xAC00 && r <= 0xD7A3 }
 
-// romanizeHangul returns the Revised Romanization of a syllable as it sounds alone, and the
-// same with the older k, t, p and ch for the first letter, as in Kim for 김.
+// romanizeHangul returns the Revised Romanization of a syllable as it sounds alone. After it
+// come other usual spellings of the first letter, such as the k of Kim for 김.
 func romanizeHangul(syllable rune) []string {
 	index := int(syllable - 0xAC00)
 	initial, vowel, final := index/(21*28), index/28%21, index%28

@@ -13,7 +13,7 @@ type name struct {
 }
 
 // part is the smallest part of a name that has a sound: a letter, a Chinese character, a
-// Korean syllable, or one or two kana.
+// Korean syllable, or the kana of one syllable. A separator is a part too.
 type part struct {
 	spellings []string // The usual sound in Latin letters, other sounds, and the part as it is written.
 	initials  []string // Of a Chinese character: the first letters of its sounds.
@@ -23,10 +23,13 @@ type part struct {
 
 func newName(text string) *name { return &name{text: Fold(text)} }
 
-// wordBeginning is the smallest score of a word with which a word of the name begins.
-const wordBeginning = 45
+// minWordStart is the smallest score of a word with which a word of the name begins.
+const minWordStart = 45
 
-// score rates a word in the name; 0 if the word is not in it.
+// score rates how well a word matches the name, from 1 to 100; 0 if the word is not in it. A
+// better place counts first: the whole name, its beginning, the beginning of a word, any other
+// place. In the same place, what is written counts 5 or 10 more than what only sounds alike.
+// Initials count least.
 func (n *name) score(w word) int {
 	if written := scoreText(n.text, w.text, 100, 60, 50, 40); written > 0 {
 		return written
@@ -44,7 +47,7 @@ func (n *name) score(w word) int {
 		case at == 0:
 			return 55
 		case n.parts[at-1].separator:
-			return wordBeginning
+			return minWordStart
 		}
 		return 35
 	}
@@ -54,14 +57,17 @@ func (n *name) score(w word) int {
 	return 0
 }
 
-// find returns the first part of the name from which on a sound is found, and whether the
-// sound is the whole name. The sound may end within a part.
+// find returns the first part of the name at which a sound begins, and whether the sound is
+// the whole name. The sound may end within a part. spellings returns the spellings of a part
+// that count.
 func (n *name) find(sound string, spellings func(part) []string) (at int, whole, ok bool) {
 	for at := range n.parts {
 		if n.parts[at].separator {
 			continue
 		}
-		offsets := []int{0} // What is left of the sound after so many bytes may begin at part i.
+		// offsets are how many bytes of the sound the parts from at to i may have taken. There
+		// are several because a part has several spellings.
+		offsets := []int{0}
 		for i := at; i < len(n.parts) && len(offsets) > 0; i++ {
 			if n.parts[i].separator {
 				continue
@@ -99,11 +105,11 @@ func (n *name) sound() string {
 	return sound.String()
 }
 
-// maxSounded is how many characters of a name are compared by their sound. It bounds the
-// time that a long name takes.
+// maxSounded is how many characters of a name are compared by their sound, counted from its
+// beginning. It bounds the time that a long name takes.
 const maxSounded = 200
 
-// partsOf takes the beginning of a folded name apart.
+// partsOf returns the parts of the first maxSounded characters of a folded name.
 func partsOf(text string) []part {
 	runes := []rune(text)
 	runes = runes[:min(maxSounded, len(runes))]

@@ -8,11 +8,15 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Nearest returns the names that a query which finds nothing was perhaps meant for: those
-// that are nearest to it, at most limit of them. A name is near if a word of it begins with
-// a word of the query, or if the query or a word of it is at most 2 edits from the name or a
-// word of it, and fewer than half as many as it has letters. An edit inserts, deletes or
-// replaces a letter. Words of less than 3 letters in Latin script do not count.
+// Nearest is for a query that finds nothing. It returns the names that were perhaps meant: of
+// the names that are near the query, the nearest ones, at most limit of them. limit must be at
+// least 1. If no name is near, Nearest returns none. A name is near in either of two cases:
+//   - A word of the name begins with a word of the query.
+//   - The query, or a word of it, can be turned into the name, or a word of it, by at most 2
+//     edits, which must be fewer than half of the letters there. An edit inserts, deletes or
+//     replaces a letter.
+//
+// Words of the query that have less than 3 letters in Latin script do not count.
 func (q Query) Nearest(names []string, limit int) []string {
 	nearest, minDistance := []string{}, 0
 	for _, text := range names {
@@ -28,12 +32,14 @@ func (q Query) Nearest(names []string, limit int) []string {
 	return nearest
 }
 
-// distance returns how far a name is from the query: the edits between the two, or those of
-// each word of the query if that is less. It reports false if the name is not near.
+// distance returns how far a name is from the query: the edits between the two, or if that is
+// less the sum of the edits of each word of the query. It reports false if the name is not
+// near.
 func (q Query) distance(text string) (edits int, near bool) {
 	n := newName(text)
 	spellings := append(strings.FieldsFunc(n.text, isSeparator), n.text, n.sound())
-	nearestTo := func(typed string) int {
+	// fewestEdits also sets near if typed is near the name.
+	fewestEdits := func(typed string) int {
 		edits := tooFar
 		for _, spelling := range spellings {
 			edits = min(edits, editsBetween(typed, spelling))
@@ -41,14 +47,14 @@ func (q Query) distance(text string) (edits int, near bool) {
 		near = near || edits < tooFar
 		return edits
 	}
-	whole := nearestTo(q.whole)
+	whole := fewestEdits(q.whole)
 	for _, w := range q.words {
 		switch {
 		case isShort(w.text):
-		case n.score(w) >= wordBeginning:
+		case n.score(w) >= minWordStart:
 			near = true
 		default:
-			edits += nearestTo(w.text)
+			edits += fewestEdits(w.text)
 		}
 	}
 	if whole < tooFar {
@@ -57,7 +63,9 @@ func (q Query) distance(text string) (edits int, near bool) {
 	return edits, near
 }
 
-const tooFar = 3 // Edits of a name that is not near, and of a word that is in no near name.
+// tooFar is the number of edits from which on a name is not near. A word of the query that is
+// near no word of the name counts as so many.
+const tooFar = 3
 
 // isShort reports whether a word is too short to say which name was meant. One character of
 // Chinese, Japanese or Korean, which has three bytes, is enough.

@@ -7,22 +7,23 @@ import (
 )
 
 // pinyinTable has a line for each syllable of pinyin without its tone: the syllable, the
-// characters that are usually read so, and after a bar those that can be read so. It is made
-// of the table of github.com/mozillazg/go-pinyin, which takes 15 times as much of the
+// characters that are usually read so, and after a bar those that can be read so. A test makes
+// it from the table of github.com/mozillazg/go-pinyin, which takes 15 times as much of the
 // program, and some milliseconds at each start.
 //
 //go:embed pinyin.txt
 var pinyinTable string
 
-// The characters of pinyinTable lie between these two: [Fold] turns those beyond into them.
+// The first and the last character that pinyinTable may have. [Fold] turns the compatibility
+// characters beyond them into characters between them.
 const (
 	firstHan = '\u3007'
 	lastHan  = '\u9FFF'
 )
 
-// pinyin returns the syllables of each character from firstHan on, the usual one first and
-// with spaces between them. The table is read when a name with a Chinese character is first
-// compared by its sound.
+// pinyin returns a list that has the syllables of a character at the index character-firstHan:
+// the usual one first, with spaces between them. It reads the table when it is first called,
+// because many processes never compare a Chinese name.
 var pinyin = sync.OnceValue(readPinyin)
 
 func readPinyin() []string {
@@ -40,8 +41,8 @@ func readPinyin() []string {
 	return syllables
 }
 
-// join returns the syllables of a and b. It makes no new string if one of them is empty, as it
-// is for most characters: strings that are part of pinyinTable take no memory.
+// join returns the syllables of a and b. For most characters one of them is empty. join then
+// makes no new string, because one that is a part of pinyinTable takes no memory.
 func join(a, b string) string {
 	switch {
 	case a == "":
@@ -69,8 +70,8 @@ func pinyinOf(character rune) []string {
 	return sounds
 }
 
-// initialsOf returns the first letters of sounds. For zh, ch and sh, queries have one or
-// both letters.
+// initialsOf returns the first letters of sounds. For zh, ch and sh it returns both one and two
+// letters, because people type either.
 func initialsOf(sounds []string) []string {
 	var initials []string
 	for _, sound := range sounds {

@@ -24,7 +24,7 @@ type Entry struct {
 }
 
 // Query is what somebody typed, prepared for comparing it with many entries. Make it with
-// [NewQuery].
+// [NewQuery]. It is safe for concurrent use.
 type Query struct {
 	words []word
 	whole string // The folded words with a space between them.
@@ -57,9 +57,9 @@ var toneNumbers = regexp.MustCompile(`^([a-z]+[1-5])+$`)
 // soundOf returns a folded word without the marks between its syllables, and without its
 // tone numbers if it is pinyin.
 func soundOf(folded string) string {
-	tones := toneNumbers.MatchString(folded)
+	hasTones := toneNumbers.MatchString(folded)
 	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("-_.'’·・", r) || tones && unicode.IsDigit(r) {
+		if strings.ContainsRune("-_.'’·・", r) || hasTones && unicode.IsDigit(r) {
 			return -1
 		}
 		return r
@@ -69,9 +69,10 @@ func soundOf(folded string) string {
 // isSeparator reports whether r stands between the words or syllables of a name.
 func isSeparator(r rune) bool { return !unicode.In(r, unicode.L, unicode.M, unicode.N) }
 
-// Score rates how well an entry matches; more is better. It reports false if a word of the
-// query is not found. A word in the name counts more than one in the id or in a label, and
-// what is written counts more than how it sounds.
+// Score rates how well an entry matches; more is better. The score is the sum of 1 to 100 for
+// each word of the query, and 100 more if the query is the whole name; it is 0 for an empty
+// query. Score reports false if a word of the query is not found in the entry. A word in the
+// name counts more than one in a label, and that more than a part of the id.
 func (q Query) Score(e Entry) (score int, ok bool) {
 	name := newName(e.Name)
 	id := Fold(e.ID)
@@ -91,23 +92,24 @@ func (q Query) Score(e Entry) (score int, ok bool) {
 	return score, true
 }
 
-// Names reports whether the query is the whole of name.
+// Names reports whether the query is the whole name, apart from case, accents and spaces.
 func (q Query) Names(name string) bool {
 	return strings.Join(strings.Fields(Fold(name)), " ") == q.whole
 }
 
-// scoreText rates a word in a text; 0 if the word is not in it. The scores are for the whole
-// text, its beginning, the beginning of a word, and any other place.
-func scoreText(text, word string, whole, beginning, wordBeginning, inside int) int {
+// scoreText rates a word in a text by its place: it returns whole if the word is the text,
+// start or wordStart if the text or a word of it begins with the word, inside if the word is in
+// another place, and 0 if it is not in the text.
+func scoreText(text, word string, whole, start, wordStart, inside int) int {
 	index := strings.Index(text, word)
 	switch {
 	case text == word:
 		return whole
 	case index == 0:
-		return beginning
+		return start
 	case index > 0:
 		if before, _ := utf8.DecodeLastRuneInString(text[:index]); !unicode.IsLetter(before) {
-			return wordBeginning
+			return wordStart
 		}
 		return inside
 	}

@@ -12,15 +12,15 @@ const (
 	// maxCalls is how many tool calls a model may make for one task. The longest way that a
 	// task needs is far shorter.
 	maxCalls = 60
-	// maxTurns is the same for its answers.
+	// maxTurns is how many turns a model may take for one task.
 	maxTurns = 40
-	// settlingTime is how long speech may go on after the model's last word before the task is
+	// settlingTime is how long speech may go on after the model's last turn. Then the task is
 	// judged.
 	settlingTime = 6 * time.Minute
 )
 
-// try lets a model try a task in a world of its own, and checks what came of it. Its error
-// says that the try could not be made; a model that fails is none.
+// try lets a model try a task in a world of its own, and checks what came of it. If the model
+// fails, result.failure says why. The error says that the try could not be made.
 func try(ctx context.Context, m model, t task) (result, error) {
 	start := time.Now()
 	w, err := newWorld(ctx, t.toolsets)
@@ -46,8 +46,9 @@ func try(ctx context.Context, m model, t task) (result, error) {
 	return r, err
 }
 
-// converse lets the model speak and makes its calls until it makes none. It counts in r. The
-// failure says that the model did not end.
+// converse asks the model for turns and makes the calls in them, until a turn has no call. It
+// adds the calls, errors and tokens to r, and keeps the last text as r.answer. The failure says
+// that the model did not come to an end. The error says that the model could not be asked.
 func converse(ctx context.Context, m model, w *world, c *conversation, r *result) (failure, err error) {
 	for range maxTurns {
 		said, err := m.next(ctx, c)
@@ -76,8 +77,8 @@ func converse(ctx context.Context, m model, w *world, c *conversation, r *result
 	return errTooManyCalls, nil
 }
 
-// makeCall makes a tool call of the model and keeps the result in it. Arguments that are no
-// JSON object are refused, as clients do.
+// makeCall makes a tool call of the model and writes the result into made. It refuses arguments
+// that are no JSON object, as clients do.
 func makeCall(ctx context.Context, w *world, made *call) (err error) {
 	arguments := strings.TrimSpace(made.arguments)
 	if arguments == "" {
@@ -92,7 +93,8 @@ func makeCall(ctx context.Context, w *world, made *call) (err error) {
 	return err
 }
 
-// judge checks what came of a task. The failure says what is wrong.
+// judge checks what came of a task. The failure says what is wrong. The error says that it
+// could not be found out.
 func judge(ctx context.Context, w *world, t task, answer string) (failure, err error) {
 	all, err := w.streams(ctx, settlingTime)
 	if err != nil {

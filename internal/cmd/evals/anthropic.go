@@ -94,7 +94,8 @@ func (m anthropic) request(c *conversation) any {
 	return body
 }
 
-// inputSchema returns the schema of a tool's arguments as a client sees it.
+// inputSchema returns the schema of a tool's arguments as a client sees it. mcp-go keeps it in
+// one of two fields.
 func inputSchema(t mcp.Tool) json.RawMessage {
 	if t.RawInputSchema != nil {
 		return t.RawInputSchema

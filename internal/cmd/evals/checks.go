@@ -12,8 +12,8 @@ import (
 // outcome is what came of a task.
 type outcome struct {
 	answer       string    // The model's last words.
-	streams      []*stream // Those that the server under test created.
-	runningRooms []string  // Rooms of all streams that run, also of other programs.
+	streams      []*stream // All that the server under test created.
+	runningRooms []string  // Rooms of all streams that still run, including those of other programs.
 }
 
 // check returns an error that says what is wrong with an outcome, or nil.
@@ -95,7 +95,8 @@ func inRooms(rooms ...string) check {
 	}
 }
 
-// running demands that streams run at the end in exactly these rooms.
+// running demands that streams run at the end in exactly these rooms. Without rooms, no stream
+// may run.
 func running(rooms ...string) check {
 	return func(o outcome) error { return sameRooms("the rooms in which streams still run", o.runningRooms, rooms) }
 }
@@ -130,7 +131,8 @@ func spoken(texts ...string) check {
 	}
 }
 
-// nothingCut demands that all that was begun was spoken to its end.
+// nothingCut demands that everything that the digital humans began to speak was spoken to its
+// end.
 func nothingCut(o outcome) error {
 	return everySpeech(func(s *speech) string {
 		if s.status != zego.DriveEnded {
@@ -154,7 +156,7 @@ func everySpeech(problem func(*speech) string) check {
 	}
 }
 
-// someSpeech demands that one speech is as described.
+// someSpeech demands that is returns true for one speech. description completes "nothing was …".
 func someSpeech(description string, is func(*speech) bool) check {
 	return func(o outcome) error {
 		for _, stream := range o.streams {
@@ -166,7 +168,8 @@ func someSpeech(description string, is func(*speech) bool) check {
 	}
 }
 
-// everyStream demands that each stream is as described.
+// everyStream demands that is returns true for each stream. description completes "a stream is
+// not …".
 func everyStream(description string, is func(*stream) bool) check {
 	return func(o outcome) error {
 		for _, s := range o.streams {
@@ -199,11 +202,11 @@ func humanNamed(name string) zego.DigitalHuman {
 	return zego.DigitalHuman{}
 }
 
-// humansWhere returns the names of the simulator's digital humans for which is returns true.
-func humansWhere(is func(zego.DigitalHuman) bool) []string {
+// humansWhere returns the names of the simulator's digital humans for which wanted is true.
+func humansWhere(wanted func(zego.DigitalHuman) bool) []string {
 	var names []string
 	for _, human := range zegosim.DefaultHumans() {
-		if is(human) {
+		if wanted(human) {
 			names = append(names, human.Name)
 		}
 	}

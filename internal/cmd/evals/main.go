@@ -10,8 +10,8 @@
 //   - EVALS_BASE_URL is where the API is, such as http://127.0.0.1:11434/v1 for a model on
 //     this machine. Default: https://api.openai.com/v1, or https://api.anthropic.com.
 //
-// Each task has its own simulator and server, so that tasks do not disturb each other.
-// Speech takes as long as it takes, so a run of all tasks takes half an hour.
+// Each task has its own simulator and server, so that tasks do not disturb each other. The
+// simulator speaks in real time, so a run of all tasks takes about half an hour.
 package main
 
 import (
@@ -41,8 +41,8 @@ func main() {
 	}
 }
 
-// run runs the tasks whose name matches only, or lists them, and prints a table. A task in
-// which the model fails is no error.
+// run runs the tasks whose name matches the regular expression only, and prints a table. If
+// list is true, it lists them instead. A task in which the model fails is no error.
 func run(ctx context.Context, getenv func(string) string, out io.Writer, only string, list bool) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
@@ -125,5 +125,5 @@ func (r *result) printLine(out io.Writer, name, verdict string) {
 	_, _ = fmt.Fprintf(out, "%s\t%s\t%d\t%d\t%d\t%d\t%v\n", name, verdict, r.calls, r.errors, r.usage.input, r.usage.output, r.took.Round(time.Second))
 }
 
-// errTooManyCalls says that a model would not end.
+// errTooManyCalls says that a model did not come to an end.
 var errTooManyCalls = errors.New("the model made too many calls and was stopped")

@@ -23,7 +23,7 @@ type conversation struct {
 	turns   []turn
 }
 
-// turn is what a model says: a text, tool calls, or both. Without calls it is the last one.
+// turn is what a model says: a text, tool calls, or both. A turn without calls is the last one.
 type turn struct {
 	text  string
 	calls []call
@@ -36,7 +36,7 @@ type turn struct {
 // call is a tool call, with its result once it was made.
 type call struct {
 	id, tool  string
-	arguments string // JSON, if the model wrote it well.
+	arguments string // As the model wrote them; they should be a JSON object.
 	result    string
 	failed    bool
 }
@@ -48,8 +48,9 @@ func (u usage) plus(other usage) usage {
 	return usage{u.input + other.input, u.output + other.output}
 }
 
-// model says the next turn of a conversation.
+// model is a language model behind an API.
 type model interface {
+	// next returns the model's next turn of a conversation.
 	next(context.Context, *conversation) (turn, error)
 }
 
@@ -61,16 +62,16 @@ type endpoint struct {
 }
 
 const (
-	maxTries     = 6                // How often a request is sent, if the API is busy.
+	maxTries     = 6                // How often a request is sent at most.
 	firstPause   = time.Second      // Before the second try, if the API names no time.
 	maxPause     = 2 * time.Minute  // If the API asks for a longer pause, the request fails.
 	maxAnswer    = 16 << 20         // Bytes.
 	modelTimeout = 10 * time.Minute // For one answer.
 )
 
-// post sends a request and decodes the answer. It tries again when the API is busy (status
-// 408, 429, or 500 and more) or the connection fails, and then waits for as long as
-// Retry-After says. Errors do not hold the key.
+// post sends a request and decodes the answer. It sends the request again if the API is busy
+// (status 408, 429, or 500 and more) or the connection fails. Before that it waits for as long
+// as Retry-After says, or else twice as long as the time before. Errors do not hold the key.
 func (e endpoint) post(ctx context.Context, request, answer any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -78,7 +79,7 @@ func (e endpoint) post(ctx context.Context, request, answer any) error {
 	}
 	wait := firstPause
 	for try := 1; ; try++ {
-		status, text, pauseAsked, err := e.send(ctx, body)
+		status, text, retryAfter, err := e.send(ctx, body)
 		if err == nil && status == http.StatusOK {
 			if err := json.Unmarshal(text, answer); err != nil {
 				return fmt.Errorf("the model's API answered what is not its JSON: %w", err)
@@ -91,7 +92,7 @@ func (e endpoint) post(ctx context.Context, request, answer any) error {
 				return err
 			}
 		}
-		if asked, ok := parseRetryAfter(pauseAsked, time.Now()); ok {
+		if asked, ok := parseRetryAfter(retryAfter, time.Now()); ok {
 			wait = asked
 		}
 		if try == maxTries || wait > maxPause {
@@ -104,7 +105,7 @@ func (e endpoint) post(ctx context.Context, request, answer any) error {
 	}
 }
 
-// send sends a request once. It returns the Retry-After header as it came.
+// send sends a request once. retryAfter is the header Retry-After of the answer, or "".
 func (e endpoint) send(ctx context.Context, body []byte) (status int, text []byte, retryAfter string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, modelTimeout)
 	defer cancel()

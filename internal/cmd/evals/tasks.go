@@ -9,7 +9,7 @@ import (
 	"zego-mcp/zego"
 )
 
-// task is an everyday request and how to see whether it was fulfilled.
+// task is an everyday request, and the checks that tell whether it was fulfilled.
 type task struct {
 	name     string
 	request  string
@@ -101,7 +101,7 @@ var tasks = []task{
 	{
 		name: "local-audio", toolsets: streaming,
 		request: "Let Emma play http://localhost:8000/jingle.mp3 in the room lobby. If that cannot be, tell me why, and leave nothing running.",
-		checks:  []check{saysOneOf("internet", "localhost", "public"), running(), someSpeechCount(0)},
+		checks:  []check{saysOneOf("internet", "localhost", "public"), running(), speechCount(0)},
 	},
 	{
 		name: "two-hours", toolsets: streaming,
@@ -247,24 +247,24 @@ func foreign(rooms ...string) func(context.Context, *world) error {
 	}
 }
 
-// withGesture returns a function for humansWhere.
+// withGesture returns a function that reports whether a digital human has a gesture.
 func withGesture(name string) func(zego.DigitalHuman) bool {
 	return func(human zego.DigitalHuman) bool {
 		return slices.ContainsFunc(human.Gestures, func(g zego.Gesture) bool { return g.Name == name })
 	}
 }
 
-// idsOf returns the ids of the simulator's digital humans for which is returns true.
-func idsOf(is func(zego.DigitalHuman) bool) []string {
+// idsOf returns the ids of the simulator's digital humans for which wanted is true.
+func idsOf(wanted func(zego.DigitalHuman) bool) []string {
 	var ids []string
-	for _, name := range humansWhere(is) {
+	for _, name := range humansWhere(wanted) {
 		ids = append(ids, humanNamed(name).ID)
 	}
 	return ids
 }
 
-// someSpeechCount demands that n speeches were begun.
-func someSpeechCount(n int) check {
+// speechCount demands that n speeches were begun.
+func speechCount(n int) check {
 	return func(o outcome) error {
 		count := 0
 		for _, s := range o.streams {

@@ -28,8 +28,8 @@ const maxTasks = streams.DefaultMaxTasks
 // network.
 type world struct {
 	sim     *zegosim.Server
-	checker *zego.Client // Of the simulator; what it does is not recorded.
-	record  record
+	checker *zego.Client // It calls the simulator for the checks. Its calls are not recorded.
+	record  record       // Of the calls of the server.
 
 	mcp          *client.Client
 	tools        []mcp.Tool
@@ -97,8 +97,9 @@ func (w *world) connect(ctx context.Context) error {
 	return nil
 }
 
-// call calls a tool of the server and returns the text of its result. A protocol error, such
-// as for a tool that does not exist, is a failed call too.
+// call calls a tool of the server and returns the text of its result. failed says that the tool
+// has refused the call, or that the server has, for example because there is no such tool. Then
+// text says why.
 func (w *world) call(ctx context.Context, tool string, arguments json.RawMessage) (text string, failed bool, err error) {
 	var req mcp.CallToolRequest
 	req.Params.Name, req.Params.Arguments = tool, arguments
@@ -130,10 +131,10 @@ func (w *world) startForeign(ctx context.Context, room string) (taskID string, e
 // speech is something that a stream was told to speak.
 type speech struct {
 	id       string // DriveId
-	text     string // Of drive_by_text.
-	audioURL string // Of drive_by_audio.
+	text     string // If it came from drive_by_text.
+	audioURL string // If it came from drive_by_audio.
 	timbreID string
-	rate     int
+	rate     int // ZEGO's SpeechRate.
 	status   zego.DriveStatus
 }
 
@@ -147,8 +148,8 @@ type stream struct {
 	running  bool
 }
 
-// streams returns what the simulator knows of each stream that the server created. It first
-// waits until nothing is being spoken in those that still run, at most for limit.
+// streams returns what has become of each stream that the server created. First it waits until
+// nothing is being spoken any more in those that still run, for at most limit in all.
 func (w *world) streams(ctx context.Context, limit time.Duration) ([]*stream, error) {
 	deadline := time.Now().Add(limit)
 	all := w.record.all()
@@ -190,7 +191,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// record keeps what the simulator was asked by the server under test, and agreed to.
+// record keeps the calls of the server under test that the simulator has carried out.
 type record struct {
 	mu      sync.Mutex // guards what follows
 	streams []*stream
@@ -212,7 +213,7 @@ func (r *record) all() []*stream {
 	return all
 }
 
-// add records a request and its answer. Those that ZEGO refused have no effect.
+// add records a request and its answer. It ignores a request that was refused.
 func (r *record) add(action string, request, answer []byte) {
 	var asked struct {
 		DigitalHumanConfig struct {
@@ -264,7 +265,8 @@ func (r *record) add(action string, request, answer []byte) {
 	}
 }
 
-// handlerTransport lets a handler of this process answer requests.
+// handlerTransport is an http.RoundTripper whose requests are answered by a handler of this
+// process.
 type handlerTransport struct{ handler http.Handler }
 
 // RoundTrip answers req.
@@ -295,7 +297,7 @@ func (a *bufferedAnswer) WriteHeader(status int) { a.status = status }
 // Write implements http.ResponseWriter.
 func (a *bufferedAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }
 
-// recordingTransport records what passes through it.
+// recordingTransport is an http.RoundTripper that records requests and their answers.
 type recordingTransport struct {
 	http.RoundTripper
 	record *record
