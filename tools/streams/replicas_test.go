@@ -3,6 +3,7 @@ package streams_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -50,8 +51,16 @@ func TestHandOver(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m, store := &model{}, newSharedStore()
 			a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
-			if _, err := a.ledger.Start(t.Context(), modelRequest()); err != nil {
+			started, err := a.ledger.Start(t.Context(), modelRequest())
+			if err != nil {
 				t.Fatal(err)
+			}
+			if _, err := a.ledger.Get(t.Context(), started.TaskID); err != nil { // It changes the record.
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+			if strings.Contains(a.log.String(), "does not answer") {
+				t.Errorf("the Store answers, but the log says: %s", a.log)
 			}
 			want := 1
 			if killed {
@@ -118,7 +127,7 @@ func TestTakenOverBeforeReturn(t *testing.T) {
 			return zego.StreamTask{Status: zego.TaskStreaming}, nil
 		}
 		lost := new(streams.StoreError)
-		if _, err := a.ledger.Start(t.Context(), req); !errors.As(err, &lost) || lost.TaskID == "" {
+		if _, err := a.ledger.Start(t.Context(), req); !errors.As(err, &lost) || lost.TaskID == "" || !strings.Contains(err.Error(), "is being stopped") {
 			t.Errorf("got %v", err)
 		}
 		a.ledger.Close(t.Context())
