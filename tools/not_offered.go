@@ -24,7 +24,7 @@ func (f toolsetFilter) redirectCall(ctx context.Context, _ any, req *mcp.CallToo
 	name := req.Params.Name
 	switch _, exists := ToolsetOf(name); {
 	case f.allows(ctx, kindTool, name):
-	case exists || schema.Nearest(name, toolNames()) != "":
+	case exists || nearestTool(name) != "":
 		req.Params.Name, req.Params.Arguments = notOfferedTool, map[string]any{"name": name}
 	default:
 		req.Params.Name = quoteForeign(name) + known(f.offered(ctx))
@@ -62,7 +62,7 @@ func NotOffered(name string, offered []string) string {
 		return name + " reads files of this machine, so it is offered only over stdio.\n" +
 			"What to do: Ask the user to start zego-mcp with --transport stdio on the machine that has the file."
 	}
-	text, near := "unknown tool "+quoteForeign(name), schema.Nearest(name, toolNames())
+	text, near := "unknown tool "+quoteForeign(name), nearestTool(name)
 	switch {
 	case near == "":
 		return text + known(offered)
@@ -120,6 +120,34 @@ func toolNames() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// nearestTool returns the tool whose name is nearest to a misspelt one. If no name is near, it
+// returns the only tool whose name has all words of the misspelt one: models shorten
+// create_stream_task to create_stream. It returns "" if there is no such tool, or several.
+func nearestTool(misspelt string) string {
+	names := toolNames()
+	if near := schema.Nearest(misspelt, names); near != "" {
+		return near
+	}
+	typed := wordsOf(misspelt)
+	found := keep(names, func(name string) bool {
+		words := wordsOf(name)
+		return !slices.ContainsFunc(typed, func(word string) bool { return !slices.Contains(words, word) })
+	})
+	if len(typed) == 0 || len(found) != 1 {
+		return ""
+	}
+	return found[0]
+}
+
+// wordsOf returns the words of a tool's name in lower case. A plural counts as its singular.
+func wordsOf(name string) []string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '_' || r == '-' })
+	for i, word := range words {
+		words[i] = strings.TrimSuffix(word, "s")
+	}
+	return words
 }
 
 // toolsetIs reports whether the tool belongs to the toolset.

@@ -133,6 +133,26 @@ func TestMisspeltTool(t *testing.T) {
 	}
 }
 
+// TestShortenedTool calls tools by some words of their names. A word that several tools have
+// names none of them.
+func TestShortenedTool(t *testing.T) {
+	t.Parallel()
+	s, _ := newAssetsServer(t, &zegosim.Server{}, tools.Config{})
+	for name, want := range map[string]string{
+		"create_stream": "create_stream_task", "stop-stream": "stop_stream_task", "list_streams": "list_stream_tasks",
+		"List_Humans": "list_digital_humans", "get_human": "get_digital_human", "interrupt": "interrupt_drive",
+	} {
+		if got := refusalOf(t, s, name); !strings.Contains(got, "did you mean \""+want+"\"?") {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+	for _, name := range []string{"stream", "digital_human", "drive_by", "_", "create_stream_now"} {
+		if answer, ok := sendCall(t, s, name).(mcp.JSONRPCError); !ok {
+			t.Errorf("%s: got %+v, want a protocol error", name, answer)
+		}
+	}
+}
+
 // TestInstructions checks that the instructions name the operator's limits and say how to
 // turn on what is off.
 func TestInstructions(t *testing.T) {
