@@ -21,10 +21,18 @@ type stopStreamTaskInput struct {
 }
 
 type stopStreamTaskOutput struct {
-	TaskID         string   `json:"TaskId,omitempty"`
-	AlreadyStopped bool     `json:"AlreadyStopped" jsonschema_description:"It had ended before"`
-	Stopped        []string `json:"Stopped,omitempty" jsonschema_description:"With All: the TaskIds"`
+	Stopped        []string `json:"Stopped" jsonschema_description:"TaskIds that this call ended"`
+	AlreadyStopped bool     `json:"AlreadyStopped,omitempty" jsonschema_description:"true: nothing ran any more"`
 	RequestID      string   `json:"RequestId,omitempty"`
+}
+
+// stopOutput is the result of stopping one task.
+func stopOutput(taskID string, stopped zego.Stopped) stopStreamTaskOutput {
+	out := stopStreamTaskOutput{Stopped: []string{}, AlreadyStopped: stopped.AlreadyStopped, RequestID: stopped.RequestID}
+	if !stopped.AlreadyStopped {
+		out.Stopped = append(out.Stopped, taskID)
+	}
+	return out
 }
 
 var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
@@ -49,10 +57,10 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 		defer cancel()
 		ended, err := d.mayStop(callCtx, in.TaskID, in.Confirm)
 		if err != nil || ended {
-			return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: ended}, err
+			return stopOutput(in.TaskID, zego.Stopped{AlreadyStopped: ended}), err
 		}
 		stopped, err := d.stopWhenSpoken(ctx, in.TaskID, now)
-		return stopStreamTaskOutput{TaskID: in.TaskID, AlreadyStopped: stopped.AlreadyStopped, RequestID: stopped.RequestID}, err
+		return stopOutput(in.TaskID, stopped), err
 	},
 }
 

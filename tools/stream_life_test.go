@@ -61,10 +61,10 @@ func TestStreamLife(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	// No confirmation is needed, because this server started the task.
-	if got := s.mustCall(t, "stop_stream_task", `{`+task+`}`); got["AlreadyStopped"] != false {
+	if got := s.mustCall(t, "stop_stream_task", `{`+task+`}`); fmt.Sprint(got["Stopped"]) != fmt.Sprint([]any{id}) || got["AlreadyStopped"] != nil {
 		t.Errorf("got %v", got)
 	}
-	if got := s.mustCall(t, "stop_stream_task", `{`+task+`}`); got["AlreadyStopped"] != true {
+	if got := s.mustCall(t, "stop_stream_task", `{`+task+`}`); fmt.Sprint(got["Stopped"]) != "[]" || got["AlreadyStopped"] != true {
 		t.Errorf("twice: got %v", got)
 	}
 	s.mustFail(t, "drive_by_text", fmt.Sprintf(`{%s,"Text":"x","TimbreId":%q}`, task, publicTimbre), "400000007", "call create_stream_task")

@@ -151,7 +151,7 @@ async function asksUser(session) {
   await assert.rejects(call('stop_stream_task', { TaskId, Confirm: true }), /did not agree; nothing was done/);
   assert.equal((await call('get_stream_task', { TaskId })).StatusName, 'streaming');
   session.reply = { action: 'accept', content: { Confirm: true } };
-  assert.equal((await call('stop_stream_task', { TaskId })).AlreadyStopped, false);
+  assert.deepEqual((await call('stop_stream_task', { TaskId })).Stopped, [TaskId]);
   assert.equal(asked.length, 2);
   assert.ok(asked.every((question) => question.includes(TaskId)), asked.join());
 }

@@ -46,7 +46,7 @@ func TestCallbacksOverReplicas(t *testing.T) {
 		t.Errorf("created %s, spoke %s", created, spoken)
 	}
 	stopped := call(t, first, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, task))
-	if !strings.Contains(stopped, `\"AlreadyStopped\":false`) {
+	if !strings.Contains(stopped, `\"Stopped\":[\"`+task+`\"]`) {
 		t.Errorf("stopped %s", stopped)
 	}
 	if err := program.Process.Signal(syscall.SIGTERM); err != nil {
