@@ -118,6 +118,14 @@ func TestProgressIncreases(t *testing.T) {
 			t.Errorf("got %v, want values of two searches, up to 64", got)
 		}
 	})
+	t.Run("list_timbres", func(t *testing.T) { // The digital human has no private ones: that list tells nothing.
+		t.Parallel()
+		s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+		got := checkProgressIncreases(t, s.MCPServer, "list_timbres", fmt.Sprintf(`{"Query":"a","DigitalHumanId":%q}`, zegosim.DefaultHumans()[0].ID))
+		if len(got) == 0 || got[0] == 0 {
+			t.Errorf("got %v, want no value before anything was searched", got)
+		}
+	})
 	t.Run("drive_by_audio_file", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()

@@ -57,7 +57,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 	advice: humanAdvice.with(advice{
 		zego.CodeDigitalHumanConfig:  "Choose another digital human from list_digital_humans; tell ZEGOCLOUD support the RequestId.",
 		zego.CodeModelVersion:        "Choose another digital human from list_digital_humans; tell ZEGOCLOUD support the RequestId.",
-		zego.CodeConcurrencyExceeded: "Call list_stream_tasks, and stop_stream_task on one that is no longer needed.",
+		zego.CodeConcurrencyExceeded: stopAnother,
 		zego.CodeStreamIDExists:      "Leave StreamId out, or choose another; or stop the task that has it (list_stream_tasks, stop_stream_task).",
 	}),
 	run: func(ctx context.Context, d deps, in createStreamTaskInput) (createStreamTaskOutput, error) {
@@ -89,7 +89,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 			TaskID: started.TaskID, RoomID: started.RoomID, StreamID: started.StreamID, RequestID: started.RequestID,
 			Status: int(started.Status), StatusName: started.Status.String(), MaxIdleTime: int(idle / time.Second),
 			EndsAt:    started.CreatedAt.Add(ttl).UTC().Format(time.RFC3339),
-			NextCalls: "get_stream_task until Status is 3 (streaming), then drive_by_text or do_action; stop_stream_task when done.",
+			NextCalls: "drive_by_text (or another drive_by tool) or do_action with this TaskId, which wait until it streams; stop_stream_task when done.",
 		}
 		if started.Status == zego.TaskStreaming {
 			out.NextCalls = "drive_by_text (or another drive_by tool) or do_action with this TaskId; stop_stream_task when done."
@@ -112,13 +112,17 @@ func (d deps) waitUntilStreaming(ctx context.Context, taskID string) (zego.Strea
 	})
 }
 
+// stopAnother is what to do if there are too many streams. Which one to stop is not for the
+// model to guess, because people may be watching all of them.
+const stopAnother = "Ask the user which one to stop (list_stream_tasks says what each does), then call stop_stream_task."
+
 // explainStart turns the errors of package streams into texts for the model. It returns
 // other errors unchanged.
 func explainStart(err error) error {
 	if full, ok := errors.AsType[*streams.LimitError](err); ok {
 		return &toolError{reason: "too many stream tasks", text: lines(
 			fmt.Sprintf("Nothing was created: this server may run %d stream tasks at once (its operator's --max-tasks), and runs %s.", full.MaxTasks, strings.Join(full.Running, ", ")),
-			"What to do: Call stop_stream_task on one that is no longer needed.")}
+			"What to do: "+stopAnother)}
 	}
 	if used, ok := errors.AsType[*streams.StreamIDInUseError](err); ok {
 		owner := "a stream task of this server"

@@ -44,7 +44,7 @@ func TestMaxTasks(t *testing.T) {
 	var clock testClock
 	s := newTestServer(t, &zegosim.Server{Now: clock.now}, tools.Config{}, streams.Options{MaxTasks: 2, Now: clock.now})
 	first, second := s.createTask(t, ``), s.createTask(t, ``)
-	s.mustFail(t, "create_stream_task", createArguments(``), "may run 2 stream tasks at once", "--max-tasks", first, second, "stop_stream_task")
+	s.mustFail(t, "create_stream_task", createArguments(``), "may run 2 stream tasks at once", "--max-tasks", first, second, "Ask the user which one to stop", "stop_stream_task")
 	if got := len(s.requestBodies("CreateDigitalHumanStreamTask")); got != 2 {
 		t.Errorf("%d requests to create a task, want 2", got)
 	}
@@ -165,7 +165,7 @@ func TestCreateReturnsBeforeStreaming(t *testing.T) {
 	s := newTestServer(t, &zegosim.Server{StartDelay: time.Hour}, tools.Config{Timeout: 200 * time.Millisecond}, streams.Options{})
 	for _, more := range []string{``, `,"WaitUntilStreaming":false`} {
 		got := s.mustCall(t, "create_stream_task", createArguments(more))
-		if got["Status"] != 1.0 || got["StatusName"] != "initializing" || !strings.Contains(got["NextCalls"].(string), "get_stream_task until") {
+		if got["Status"] != 1.0 || got["StatusName"] != "initializing" || !strings.Contains(got["NextCalls"].(string), "which wait until it streams") {
 			t.Errorf("got %v", got)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 type doActionInput struct {
 	TaskID string `json:"TaskId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"Running stream task, from create_stream_task"`
-	Action string `json:"Action" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"One of the digital human's own Actions, from get_digital_human"`
+	Action string `json:"Action" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"One of the digital human's own Gestures, from find_digital_humans"`
 }
 
 // acceptedOutput is the result of a tool about which there is nothing more to tell than
@@ -24,11 +24,11 @@ type acceptedOutput struct {
 var doAction = tool[doActionInput, acceptedOutput]{
 	name:        "do_action",
 	title:       "Make a gesture",
-	description: "Make the digital human of a running stream task perform a gesture, such as wave_hand. Each has gestures of its own, or none: Actions of get_digital_human. Speech is taken to go on meanwhile; ZEGO does not document it.",
+	description: "Make the digital human of a running stream task perform a gesture, such as wave_hand. Each has gestures of its own, or none: Gestures of find_digital_humans. Speech is taken to go on meanwhile; ZEGO does not document it.",
 	toolset:     Streaming,
 	effect:      additive,
 	advice: taskAdvice.with(advice{
-		zego.CodeInvalidParameter: "Pass one of the Actions that get_digital_human lists for this stream's digital human.",
+		zego.CodeInvalidParameter: "Pass one of the Gestures that find_digital_humans lists for this stream's digital human.",
 	}),
 	run: func(ctx context.Context, d deps, in doActionInput) (acceptedOutput, error) {
 		if err := in.checkGesture(d.factsOf(ctx, in.TaskID)); err != nil {

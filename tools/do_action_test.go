@@ -26,5 +26,5 @@ func TestUnknownGesture(t *testing.T) {
 	if s.requestCountOf("DoAction") != 0 {
 		t.Error("ZEGO was called")
 	}
-	s.mustFail(t, "do_action", fly(s.createForeignTask(t)), "400000001", "get_digital_human lists")
+	s.mustFail(t, "do_action", fly(s.createForeignTask(t)), "400000001", "find_digital_humans lists")
 }

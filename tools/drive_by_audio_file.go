@@ -172,7 +172,7 @@ func audioLength(file *os.File, audio zego.PCM) (time.Duration, error) {
 // symbolic link leads out of the directory. A relative path is looked for in each of dirs.
 func openBelow(dirs []string, path string) (*os.File, error) {
 	if len(dirs) == 0 {
-		return nil, &toolError{reason: "no audio directory", text: "No directory is allowed for audio files.\nWhat to do: tell the user to start zego-mcp with --audio-dir DIR (or ZEGO_AUDIO_DIR), the directory that holds the audio."}
+		return nil, &toolError{reason: "no audio directory", text: "No directory is allowed for audio files.\nWhat to do: Ask the user to start zego-mcp with --audio-dir DIR (or ZEGO_AUDIO_DIR), the directory that holds the audio."}
 	}
 	var failure error // Nil as long as path leads out of every directory.
 	for _, dir := range dirs {

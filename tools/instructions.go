@@ -17,7 +17,7 @@ func instructions(cfg Config) string {
 	}
 	project := cfg.Project(context.Background())
 	if project.allows(Assets) {
-		assets = "To find one: find_digital_humans. To see or count all: list_digital_humans. Voices: list_timbres. What is running: list_stream_tasks. " +
+		assets = "To find or list them: find_digital_humans (all: Limit=200 without Query). To count: list_digital_humans with Limit=1. Voices: list_timbres. What is running: list_stream_tasks. " +
 			"AvatarUrl values stop working after 24 hours: keep DigitalHumanId instead."
 	}
 	if project.allows(Streaming) {

@@ -46,7 +46,7 @@ type gesture struct {
 var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 	name:        "list_digital_humans",
 	title:       "List digital humans",
-	description: "List the digital humans (talking avatars) of this ZEGOCLOUD project as ZEGO does, page by page: ids, names, pictures, gestures. Go on with Offset=NextOffset. Free, changes nothing. To search, call find_digital_humans.",
+	description: "List the digital humans (talking avatars) of this ZEGOCLOUD project as ZEGO does, page by page: ids, names, pictures, gestures. Go on with Offset=NextOffset. Free, changes nothing. To search, or to see all in one call, use find_digital_humans.",
 	toolset:     Assets,
 	effect:      readOnly,
 	run: func(ctx context.Context, d deps, in listDigitalHumansInput) (listDigitalHumansOutput, error) {

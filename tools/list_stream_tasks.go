@@ -93,7 +93,7 @@ func unixTime(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(
 
 // taskAdvice is what to do when ZEGO does not accept a TaskId.
 var taskAdvice = advice{
-	zego.CodeTaskNotFound:     "Call list_stream_tasks for the tasks that run. This one may have ended; create_stream_task makes a new one.",
+	zego.CodeTaskNotFound:     "Call list_stream_tasks for the tasks that run; this one may have ended.",
 	zego.CodeStreamNotStarted: "Call get_stream_task until its Status is 3 (streaming), then call again.",
 	zego.CodeStreamStopped:    "Nothing: it has ended. To go on, call create_stream_task.",
 }

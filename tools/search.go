@@ -75,7 +75,9 @@ func (s *search[T]) searchAllPages(d deps, pages iter.Seq2[searchPage[T], error]
 		}
 		s.searched += len(page.items)
 		s.total = page.total
-		d.progress(s.searched, s.total, fmt.Sprintf("%d of %d searched, %d found", s.searched, s.total, len(s.matches)))
+		if s.total > 0 {
+			d.progress(s.searched, s.total, fmt.Sprintf("%d of %d searched, %d found", s.searched, s.total, len(s.matches)))
+		}
 	}
 	return nil
 }

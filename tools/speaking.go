@@ -109,7 +109,7 @@ func (d deps) waitForTurn(ctx context.Context, taskID string, effect speech.Effe
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again then, or with InterruptMode 1 to cut that off.")
+	return d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again, as often as needed: each call waits. InterruptMode 1 cuts that off.")
 }
 
 // stillSpeaking returns an error that says until when a task speaks, and what to do. head is
@@ -118,7 +118,7 @@ func (d deps) stillSpeaking(taskID, head, whatToDo string) error {
 	state := d.speech.State(taskID)
 	text := head + " is still speaking"
 	if until := timeText(state.Until); until != "" {
-		text += fmt.Sprintf(", until %s at the latest (known by %s)", until, state.KnownBy)
+		text += fmt.Sprintf(", until %s at the latest", until)
 	}
 	return &toolError{reason: "still speaking", text: lines(text+".", "What to do: "+whatToDo)}
 }
@@ -138,7 +138,7 @@ func (d deps) silenceFirst(ctx context.Context, taskID string, interruptMode *in
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	return 0, d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again then, or with InterruptMode 1 to cut that off.")
+	return 0, d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again, as often as needed: each call waits. InterruptMode 1 cuts that off.")
 }
 
 // checkTimeLeft returns an error if a stream may end before a text is spoken. longest is the

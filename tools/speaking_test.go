@@ -70,7 +70,7 @@ func TestLongSpeech(t *testing.T) {
 			t.Errorf("after %v: got %v", took, got)
 		}
 		stop := fmt.Sprintf(`{"TaskId":%q}`, task)
-		s.mustFail(t, "stop_stream_task", stop, "Not stopped: the stream is still speaking, until ", "Call again then; or at once with Now=true")
+		s.mustFail(t, "stop_stream_task", stop, "Not stopped: the stream is still speaking, until ", "Call again, as often as needed: each call waits. Now=true")
 		s.mustCall(t, "stop_stream_task", stop)
 		s.mustBeSpoken(t)
 		if took := time.Since(start); took < 60*time.Second || took > 65*time.Second {
@@ -249,7 +249,7 @@ func TestDrivesWaitTheirTurn(t *testing.T) {
 			task := s.createTask(t, `,"TTL":86400`)
 			s.mustCall(t, "drive_by_text", speakArguments(task, strings.Repeat("一二三四五六七八九。", 300), `,"WaitUntilSpoken":false`))
 			start := time.Now()
-			s.mustFail(t, tt.tool, fmt.Sprintf(`{"TaskId":%q,%s}`, task, tt.arguments), nothing, "Call again then, or with InterruptMode 1")
+			s.mustFail(t, tt.tool, fmt.Sprintf(`{"TaskId":%q,%s}`, task, tt.arguments), nothing, "Call again, as often as needed: each call waits. InterruptMode 1")
 			if took := time.Since(start); took != 29*time.Second {
 				t.Errorf("%s: refused after %v", tt.tool, took)
 			}

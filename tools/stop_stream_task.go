@@ -38,7 +38,7 @@ func stopOutput(taskID string, stopped zego.Stopped) stopStreamTaskOutput {
 var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 	name:        "stop_stream_task",
 	title:       "Stop a stream task",
-	description: "End a stream task: its video stops for everybody who watches, and so does the bill. Always call it when a stream is no longer needed. Waits until all is spoken; if that takes too long, it stops nothing and says when to call again. For a task that this server did not start, the user must agree.",
+	description: "End a stream task: its video stops for everybody who watches, and so does the bill. Always call it when a stream is no longer needed. Waits until all is spoken; if that takes too long, it stops nothing: call it again. For a task that this server did not start, the user must agree.",
 	toolset:     Streaming,
 	effect:      destructive,
 	ownTimeout:  true,
@@ -96,7 +96,7 @@ func (d deps) stopWhenSpoken(ctx context.Context, taskID string, now bool) (zego
 			return zego.Stopped{}, context.Cause(ctx)
 		}
 		if !silent && !d.hasEnded(ctx, taskID) {
-			return zego.Stopped{}, d.stillSpeaking(taskID, "Not stopped: the stream", "Call again then; or at once with Now=true, which cuts it off.")
+			return zego.Stopped{}, d.stillSpeaking(taskID, "Not stopped: the stream", "Call again, as often as needed: each call waits. Now=true cuts it off.")
 		}
 	}
 	callCtx, cancel := d.limitCall(ctx)
