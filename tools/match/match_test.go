@@ -110,7 +110,7 @@ func TestNames(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	t.Parallel()
-	names := []string{"Emma", "Emily", "Olivia Hart", "林晓雨", "品牌主播 苏晴", "さくら", "김민준", "Seo-yeon", "Warm Female - Ava", "Emma"}
+	names := []string{"Emma", "Emily", "Olivia Hart", "林晓雨", "品牌主播 苏晴", "さくら", "김민준", "Seo-yeon", "Warm Female - Ava", "Emma", "Yuki", "Nubia"}
 	for query, want := range map[string][]string{
 		"ema":                      {"Emma"},
 		"emmma":                    {"Emma"},
@@ -125,6 +125,11 @@ func TestNearest(t *testing.T) {
 		"Emma in a suit":           {"Emma"},
 		"a warm female voice":      {"Warm Female - Ava"},
 		"苏晴 西装":                    {"品牌主播 苏晴"},
+		"蘇晴":                       {"品牌主播 苏晴"},
+		"林曉雨":                      {"林晓雨"},
+		"ゆき":                       {"Yuki"},
+		"女":                        {},
+		"서연":                       {"Seo-yeon"},
 		"xyzzy":                    {},
 		"a":                        {},
 		"<script>":                 {},

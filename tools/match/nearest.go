@@ -10,8 +10,10 @@ import (
 
 // Nearest is for a query that finds nothing. It returns the names that were perhaps meant: of
 // the names that are near the query, the nearest ones, at most limit of them. limit must be at
-// least 1. If no name is near, Nearest returns none. A name is near in either of two cases:
+// least 1. If no name is near, Nearest returns none. A name is near in one of three cases:
 //   - A word of the name begins with a word of the query.
+//   - A word of the name begins with the sound of a word of the query: 蘇晴 sounds like 苏晴,
+//     and さくら like Sakura.
 //   - The query, or a word of it, can be turned into the name, or a word of it, by at most 2
 //     edits, which must be fewer than half of the letters there. An edit inserts, deletes or
 //     replaces a letter.
@@ -49,8 +51,10 @@ func (q Query) distance(text string) (edits int, near bool) {
 	}
 	whole := fewestEdits(q.whole)
 	for _, w := range q.words {
-		switch {
+		switch sound := newName(w.text).sound(); {
 		case isShort(w.text):
+		case sound != w.text && !isShort(sound) && n.score(word{text: sound, sound: sound}) >= minWordStart:
+			near = true
 		case n.score(w) >= minWordStart:
 			near = true
 		default:
