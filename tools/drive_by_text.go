@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"zego-mcp/schema"
 	"zego-mcp/tools/speech"
@@ -60,8 +61,21 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 		if err != nil {
 			return driveOutput{}, err
 		}
-		return d.whenSpoken(ctx, spoken, in.WaitUntilSpoken)
+		out, err := d.whenSpoken(ctx, spoken, in.WaitUntilSpoken)
+		if err == nil && out.Advice == "" {
+			out.Advice = factorAdvice(rate)
+		}
+		return out, err
 	},
+}
+
+// factorAdvice returns what to tell a model whose SpeechRate looks like a factor, or "". A 2.0 is
+// refused, but most clients send it as 2, which is a rate.
+func factorAdvice(rate int) string {
+	if rate < 1 || rate > 3 {
+		return ""
+	}
+	return fmt.Sprintf("SpeechRate %d is nearly normal speed, not a factor: the fastest is 500.", rate)
 }
 
 // request returns the request to speak one part of the text.

@@ -32,6 +32,23 @@ func TestTextLengths(t *testing.T) {
 	}
 }
 
+// TestRateLikeFactor checks that a model whose SpeechRate looks like a factor is told that it is
+// none.
+func TestRateLikeFactor(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	task := s.createTask(t, ``)
+	for rate, advised := range map[int]bool{-1: false, 0: false, 1: true, 3: true, 4: false, 500: false} {
+		got := s.mustCall(t, "drive_by_text", speakArguments(task, "x", fmt.Sprintf(`,"InterruptMode":1,"WaitUntilSpoken":false,"SpeechRate":%d`, rate)))
+		if (got["Advice"] != nil) != advised || advised && !strings.Contains(got["Advice"].(string), fmt.Sprintf("SpeechRate %d is nearly normal speed", rate)) {
+			t.Errorf("SpeechRate %d: got %v", rate, got)
+		}
+		if next := got["NextCalls"].(string); !strings.Contains(next, " s)") {
+			t.Errorf("got %s, want how long it takes", next)
+		}
+	}
+}
+
 // TestLostDriveIsNotRepeated checks that a drive whose answer was lost is not sent again,
 // because ZEGO may have carried it out.
 func TestLostDriveIsNotRepeated(t *testing.T) {

@@ -16,6 +16,7 @@ type driveOutput struct {
 	SpeakingUntil string   `json:"SpeakingUntil,omitempty" jsonschema_description:"RFC 3339, UTC"`
 	KnownBy       string   `json:"KnownBy,omitempty"`
 	NextCalls     string   `json:"NextCalls,omitempty"`
+	Advice        string   `json:"Advice,omitempty"`
 	RequestID     string   `json:"RequestId"`
 }
 
@@ -56,13 +57,20 @@ func (d deps) whenSpoken(ctx context.Context, s *speech.Speech, wait *bool) (dri
 	if len(result.DriveIDs) > 1 || result.Waiting > 0 {
 		out.DriveIDs = result.DriveIDs
 	}
+	if result.Cut && result.Until.IsZero() {
+		out.KnownBy = "" // It is not an estimate that the speech is over.
+	}
 	switch {
 	case result.Problem != "":
-		out.NextCalls = "Not all was spoken: " + result.Problem + "."
+		out.Advice = "Not all was spoken: " + result.Problem + "."
 	case result.Cut:
-		out.NextCalls = "It was cut off before its end."
+		out.Advice = "It was cut off before its end."
 	case !result.Spoken:
-		out.NextCalls = "get_stream_task with WaitUntilSpoken=true, until Speaking is false."
+		out.NextCalls = "get_stream_task with WaitUntilSpoken=true, until Speaking is false"
+		if left := time.Until(result.Until); left > 0 {
+			out.NextCalls += fmt.Sprintf(" (about %d s)", max(1, int(left/time.Second))) // Models have no clock.
+		}
+		out.NextCalls += "."
 	}
 	return out, nil
 }
