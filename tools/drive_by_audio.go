@@ -25,20 +25,24 @@ var driveByAudio = tool[driveByAudioInput, driveOutput]{
 	advice:      taskAdvice,
 	run: func(ctx context.Context, d deps, in driveByAudioInput) (driveOutput, error) {
 		effect := effectOf(in.InterruptMode)
-		if err := d.waitForTurn(ctx, in.TaskID, effect); err != nil {
+		endTurn, err := d.takeTurn(ctx, in.TaskID, effect, in.InterruptMode)
+		if err != nil {
 			return driveOutput{}, err
 		}
+		defer endTurn()
 		callCtx, cancel := d.limitCall(ctx)
 		defer cancel()
 		drive, err := d.client.DriveByAudio(callCtx, zego.DriveByAudioRequest{
 			TaskID: in.TaskID, AudioURL: in.AudioURL,
 			InterruptMode: (*zego.InterruptMode)(in.InterruptMode), VoiceChannel: (*zego.VoiceChannel)(in.VoiceChannel),
 		})
+		sent := speech.Drive{Drive: drive, Effect: effect, Estimate: speech.UnknownAudio}
 		if err != nil {
+			d.speech.Lost(in.TaskID, sent, err)
 			return driveOutput{}, err
 		}
-		sent := speech.Drive{Drive: drive, Effect: effect, Estimate: speech.UnknownAudio}
 		spoken := d.speech.Drove(in.TaskID, sent)
+		endTurn()
 		if d.audioClient != nil {
 			if length, ok := speech.RemoteLength(callCtx, d.audioClient, in.AudioURL); ok {
 				sent.Estimate = speech.EstimateAudio(length)

@@ -51,13 +51,14 @@ var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 		if err != nil {
 			return driveByAudioFileOutput{}, &toolError{reason: "audio file", text: "Path: " + err.Error()}
 		}
-		effect, err := d.silenceFirst(ctx, in.TaskID, in.InterruptMode)
+		endTurn, err := d.takeTurn(ctx, in.TaskID, speech.CutsOffAll, in.InterruptMode)
 		if err != nil {
 			return driveByAudioFileOutput{}, err
 		}
+		defer endTurn()
 		ctx, cancel := context.WithTimeout(ctx, d.timeout+audio.Length)
 		defer cancel()
-		sent, err := d.speak(ctx, in.TaskID, audio, effect)
+		sent, err := d.speak(ctx, in.TaskID, audio, endTurn)
 		if err != nil {
 			return driveByAudioFileOutput{}, err
 		}
@@ -70,13 +71,14 @@ var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 // audioEnd bounds how long a call waits for the end of the audio that it has sent.
 const audioEnd = 10 * time.Second
 
-// speak sends audio at speaking pace. When it returns, what was sent last is still being
-// spoken.
-func (d deps) speak(ctx context.Context, taskID string, audio zego.PCM, effect speech.Effect) (*speech.Speech, error) {
-	start, drive := time.Now(), speech.Drive{Effect: effect, Estimate: speech.EstimateAudio(audio.Length)}
+// speak sends audio at speaking pace. It ends the turn when ZEGO has accepted the drive. When
+// it returns, what was sent last is still being spoken.
+func (d deps) speak(ctx context.Context, taskID string, audio zego.PCM, endTurn func()) (*speech.Speech, error) {
+	start, drive := time.Now(), speech.Drive{Effect: speech.CutsOffAll, Estimate: speech.EstimateAudio(audio.Length)}
 	audio.Accepted = func(accepted zego.Drive) {
 		start, drive.Drive = time.Now(), accepted
 		d.speech.Drove(taskID, drive)
+		endTurn()
 	}
 	// Progress is called many times a second; the client is told once a second.
 	total, reported := int(audio.Length.Seconds()), -1

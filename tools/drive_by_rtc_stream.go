@@ -23,23 +23,26 @@ type driveByRTCStreamOutput struct {
 var driveByRTCStream = tool[driveByRTCStreamInput, driveByRTCStreamOutput]{
 	name:        "drive_by_rtc_stream",
 	title:       "Speak along with another stream",
-	description: "Make the digital human of a running stream task speak the live audio of another ZEGO stream, such as a person's microphone. It follows until interrupt_drive or the next drive.",
+	description: "Make the digital human of a running stream task speak the live audio of another ZEGO stream, such as a person's microphone. It follows until interrupt_drive, or a drive with InterruptMode 1.",
 	toolset:     Streaming,
 	effect:      additive,
 	ownTimeout:  true,
 	advice:      taskAdvice,
 	run: func(ctx context.Context, d deps, in driveByRTCStreamInput) (driveByRTCStreamOutput, error) {
-		effect, err := d.silenceFirst(ctx, in.TaskID, in.InterruptMode)
+		endTurn, err := d.takeTurn(ctx, in.TaskID, speech.CutsOffAll, in.InterruptMode)
 		if err != nil {
 			return driveByRTCStreamOutput{}, err
 		}
+		defer endTurn()
 		callCtx, cancel := d.limitCall(ctx)
 		defer cancel()
 		drive, err := d.client.DriveByRTCStream(callCtx, in.TaskID, zego.RTCConfig{RoomID: in.RoomID, StreamID: in.StreamID})
+		sent := speech.Drive{Drive: drive, Effect: speech.CutsOffAll, Endless: true}
 		if err != nil {
+			d.speech.Lost(in.TaskID, sent, err)
 			return driveByRTCStreamOutput{}, err
 		}
-		d.speech.Drove(in.TaskID, speech.Drive{Drive: drive, Effect: effect, Endless: true})
+		d.speech.Drove(in.TaskID, sent)
 		return driveByRTCStreamOutput{TaskID: in.TaskID, DriveID: drive.ID, RequestID: drive.RequestID}, nil
 	},
 }

@@ -40,9 +40,11 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 		if in.SpeechRate != nil {
 			rate = *in.SpeechRate
 		}
-		if err := d.waitForTurn(ctx, in.TaskID, effect); err != nil {
+		endTurn, err := d.takeTurn(ctx, in.TaskID, effect, in.InterruptMode)
+		if err != nil {
 			return driveOutput{}, err
 		}
+		defer endTurn()
 		parts := speech.Split(in.Text, rate)
 		if err := d.checkTimeLeft(in.TaskID, effect, speech.EstimateParts(parts, rate).Longest); err != nil {
 			return driveOutput{}, err
@@ -61,6 +63,7 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 		if err != nil {
 			return driveOutput{}, err
 		}
+		endTurn()
 		out, err := d.whenSpoken(ctx, spoken, in.WaitUntilSpoken)
 		if err == nil && out.Advice == "" {
 			out.Advice = factorAdvice(rate)

@@ -63,6 +63,8 @@ func (d deps) whenSpoken(ctx context.Context, s *speech.Speech, wait *bool) (dri
 	switch {
 	case result.Problem != "":
 		out.Advice = "Not all was spoken: " + result.Problem + "."
+	case result.Lost:
+		out.Advice = "ZEGO's answer to a part of the text was lost: perhaps it was not spoken."
 	case result.Cut:
 		out.Advice = "It was cut off before its end."
 	case !result.Spoken:
@@ -102,22 +104,34 @@ func effectOf(interruptMode *int) speech.Effect {
 	return speech.Waits
 }
 
-// waitForTurn waits until a drive with the given effect can be sent. A drive that waits for
-// those before it would come between the parts of a long text, so it is sent after the last
-// part. waitForTurn returns an error if the call has to answer before that.
-func (d deps) waitForTurn(ctx context.Context, taskID string, effect speech.Effect) error {
-	if effect != speech.Waits {
-		return nil
-	}
+// takeTurn takes the turn to send a drive. A drive that is to be spoken after those before it
+// gets the turn when all parts of a long text have been sent, because it would come between
+// them. A drive that cuts off everything before it gets the turn when all is spoken. A drive
+// with InterruptMode 1 waits for neither. The caller ends the turn with endTurn.
+func (d deps) takeTurn(ctx context.Context, taskID string, effect speech.Effect, interruptMode *int) (endTurn func(), err error) {
 	waitCtx, cancel := d.limitWait(ctx)
 	defer cancel()
-	if d.speech.WaitUntilSent(waitCtx, taskID, d.speechProgress()) {
-		return nil
+	var ok bool
+	switch {
+	case effectOf(interruptMode) != speech.Waits:
+		endTurn, ok = d.speech.Turn(waitCtx, taskID)
+	case effect == speech.Waits:
+		endTurn, ok = d.speech.TurnWhenSent(waitCtx, taskID, d.speechProgress())
+	default:
+		endTurn, ok = d.speech.TurnWhenSilent(waitCtx, taskID, d.speechProgress())
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	switch {
+	case ok && effect == speech.Waits && d.speech.State(taskID).Live:
+		endTurn()
+		return nil, &toolError{reason: "live audio", text: lines(
+			"Nothing was sent: it would wait for the end of the live audio that the stream speaks, and that has none.",
+			"What to do: Call interrupt_drive first, or pass InterruptMode 1.")}
+	case ok:
+		return endTurn, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
 	}
-	return d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again, as often as needed: each call waits. InterruptMode 1 cuts that off.")
+	return nil, d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again, as often as needed: each call waits. InterruptMode 1 cuts that off.")
 }
 
 // stillSpeaking returns an error that says until when a task speaks, and what to do. head is
@@ -129,24 +143,6 @@ func (d deps) stillSpeaking(taskID, head, whatToDo string) error {
 		text += fmt.Sprintf(", until %s at the latest", until)
 	}
 	return &toolError{reason: "still speaking", text: lines(text+".", "What to do: "+whatToDo)}
-}
-
-// silenceFirst prepares a drive that cuts off everything before it, as one of streamed audio
-// does. It waits until all is spoken, and returns an error if the call has to answer before
-// that. With InterruptMode 1 it does not wait: the drive may cut off what is being spoken.
-func (d deps) silenceFirst(ctx context.Context, taskID string, interruptMode *int) (speech.Effect, error) {
-	if effectOf(interruptMode) != speech.Waits {
-		return speech.CutsOffAll, nil
-	}
-	waitCtx, cancel := d.limitWait(ctx)
-	defer cancel()
-	if d.speech.WaitForSilence(waitCtx, taskID, d.speechProgress()).Spoken {
-		return speech.CutsOffAll, nil
-	}
-	if ctx.Err() != nil {
-		return 0, context.Cause(ctx)
-	}
-	return 0, d.stillSpeaking(taskID, "Nothing was sent: the stream", "Call again, as often as needed: each call waits. InterruptMode 1 cuts that off.")
 }
 
 // checkTimeLeft returns an error if a stream may end before a text is spoken. longest is the

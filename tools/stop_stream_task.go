@@ -91,7 +91,10 @@ func (d deps) stopWhenSpoken(ctx context.Context, taskID string, now bool) (zego
 	if !now {
 		waitCtx, cancel := d.limitWait(ctx)
 		defer cancel()
-		silent := d.speech.WaitForSilence(waitCtx, taskID, d.speechProgress()).Spoken
+		endTurn, silent := d.speech.TurnWhenSilent(waitCtx, taskID, d.speechProgress())
+		if silent {
+			defer endTurn()
+		}
 		if ctx.Err() != nil {
 			return zego.Stopped{}, context.Cause(ctx)
 		}

@@ -12,9 +12,12 @@ import (
 // [Tracker.Wait] tells what becomes of it. Tracker.mu guards it.
 type Speech struct {
 	taskID    string
-	driveIDs  []string
+	drives    []*drive
+	driveIDs  []string   // Of those whose answer was not lost.
 	requestID string     // Of ZEGO's answer to the first drive.
-	rest      []Estimate // Of the parts of a long text that have not been sent and are to be sent.
+	lost      bool       // ZEGO's answer to a drive was lost, so it may not have been spoken.
+	since     time.Time  // When the first part of a long text was sent.
+	rest      []Estimate // Of the parts of a long text that have not been sent.
 	sending   bool       // The goroutine of sendRest runs.
 	problem   string     // Why the rest was not sent; usually empty.
 }
@@ -38,7 +41,8 @@ const (
 	sendTimeout = 30 * time.Second
 )
 
-// Say sends the first part of a text. If Send returns an error, Say returns it.
+// Say sends the first part of a text. If Send returns an error, Say returns it. The caller has
+// the turn: see [Tracker.Turn].
 //
 // The other parts are sent in the background, each when the one before it begins. The parts
 // that have not been sent are dropped by Cancel, Interrupted, Ended and Close, by a new drive
@@ -46,9 +50,10 @@ const (
 func (t *Tracker) Say(ctx context.Context, text Text) (*Speech, error) {
 	sent, err := text.Send(ctx, text.Parts[0], text.Effect)
 	if err != nil {
+		t.Lost(text.TaskID, text.driveOf(0, zego.Drive{}), err)
 		return nil, err
 	}
-	s := &Speech{taskID: text.TaskID, requestID: sent.RequestID}
+	s := &Speech{taskID: text.TaskID, requestID: sent.RequestID, since: t.now()}
 	for _, part := range text.Parts[1:] {
 		s.rest = append(s.rest, EstimateText(part, text.SpeechRate))
 	}
@@ -87,9 +92,9 @@ func (t *Tracker) Cancel(s *Speech) {
 	}
 }
 
-// dropPending drops what has not been sent of a long text. The lock must be held.
-func (k *task) dropPending(reason string) {
-	if k.pending != nil && len(k.pending.rest) > 0 {
+// dropPending drops what had not been sent at a time of a long text. The lock must be held.
+func (k *task) dropPending(reason string, at time.Time) {
+	if k.pending != nil && len(k.pending.rest) > 0 && !k.pending.since.After(at) {
 		k.pending.drop(reason)
 		k.problem = k.pending.problem
 	}
@@ -105,29 +110,40 @@ func (s *Speech) drop(reason string) {
 func (t *Tracker) sendRest(text Text, s *Speech) {
 	defer t.endSending(s)
 	for part := 1; part < len(text.Parts); part++ {
-		if !t.waitForTurn(s) {
+		if !t.waitForPart(s) {
 			return
 		}
-		ctx, cancel := context.WithTimeout(t.ctx, sendTimeout)
-		sent, err := text.Send(ctx, text.Parts[part], Waits)
-		cancel()
-		_, lost := errors.AsType[*zego.LostAnswerError](err)
-		if err == nil {
-			t.sent(s, text.driveOf(part, sent))
+		endTurn, ok := t.Turn(t.ctx, s.taskID)
+		if !ok {
+			return
 		}
-		t.mu.Lock()
-		switch {
-		case err == nil:
-		case lost: // It may be spoken, and its DriveId is not known.
-			k, d := t.task(s.taskID), text.driveOf(part, zego.Drive{})
-			k.drives = append(k.drives, &drive{sentAt: t.now(), estimate: d.Estimate, isText: true})
-		case len(s.rest) > 0: // Otherwise the rest was dropped meanwhile, for another reason.
-			s.drop(reasonOf(err))
-		}
-		if len(s.rest) > 0 { // Nothing has dropped the rest.
-			s.rest = s.rest[1:]
-		}
-		t.mu.Unlock()
+		t.sendPart(text, part, s)
+		endTurn()
+	}
+}
+
+// sendPart sends a part of a text, unless the rest has been dropped.
+func (t *Tracker) sendPart(text Text, part int, s *Speech) {
+	t.mu.Lock()
+	dropped := len(s.rest) == 0
+	t.mu.Unlock()
+	if dropped {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, sendTimeout)
+	defer cancel()
+	sent, err := text.Send(ctx, text.Parts[part], Waits)
+	if err == nil || isLost(err) {
+		t.sent(s, text.driveOf(part, sent))
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case len(s.rest) == 0:
+	case err == nil || isLost(err):
+		s.rest = s.rest[1:]
+	default:
+		s.drop(reasonOf(err))
 	}
 }
 
@@ -160,9 +176,9 @@ func (t *Tracker) endSending(s *Speech) {
 	k.notify()
 }
 
-// waitForTurn waits until the next part of s is to be sent. It reports false if no part is
-// left, or if the Tracker is closed.
-func (t *Tracker) waitForTurn(s *Speech) bool {
+// waitForPart waits until the next part is to be sent. It reports false if there is none any
+// more, or if the Tracker is closed.
+func (t *Tracker) waitForPart(s *Speech) bool {
 	for {
 		t.Ask(t.ctx, s.taskID)
 		t.mu.Lock()

@@ -9,6 +9,7 @@ package speech
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"slices"
@@ -68,6 +69,7 @@ const (
 	maxTasks   = 1000
 	maxForeign = 100
 	maxHandled = 10000
+	maxKey     = 300 // The characters of the key of an event, which has two ids.
 	maxDrives  = 100 // Of one task. Those that are over are forgotten first.
 )
 
@@ -121,6 +123,7 @@ func (t *Tracker) now() time.Time { return t.opts.Now() }
 // called k, because t is the Tracker.
 type task struct {
 	id      string
+	turn    chan struct{} // Holds an element while somebody has the turn; see Tracker.Turn.
 	facts   Facts
 	drives  []*drive
 	pending *Speech       // A long text whose parts are being sent; nil if there is none.
@@ -134,6 +137,7 @@ type drive struct {
 	id       string
 	sentAt   time.Time // When it was sent; for a drive of another program, when ZEGO told of it.
 	estimate Estimate
+	accepted bool // A program that this Tracker knows has sent it. Of others it has no estimate.
 	isText   bool // The estimate is that of a text.
 	endless  bool // It is live audio, which ends when something cuts it off.
 
@@ -190,7 +194,9 @@ func (t *Tracker) anyTask(id string) *task {
 	return k
 }
 
-func newTask(id string) *task { return &task{id: id, changed: make(chan struct{})} }
+func newTask(id string) *task {
+	return &task{id: id, turn: make(chan struct{}, 1), changed: make(chan struct{})}
+}
 
 // notify wakes those who wait for a change. The lock must be held.
 func (k *task) notify() {
@@ -198,8 +204,8 @@ func (k *task) notify() {
 	k.changed = make(chan struct{})
 }
 
-// drive returns the drive with an id. If the task has none, it adds one that was sent now. The
-// lock must be held.
+// drive returns the drive with an id, which is new if the task has none. If there are too
+// many, it forgets one that is over, or else one of another program. The lock must be held.
 func (k *task) drive(id string, now time.Time) *drive {
 	for _, d := range k.drives {
 		if d.id == id {
@@ -207,20 +213,25 @@ func (k *task) drive(id string, now time.Time) *drive {
 		}
 	}
 	if len(k.drives) >= maxDrives {
-		isOver := func(d *drive) bool { return !d.endedAt.IsZero() }
-		forgotten := max(0, slices.IndexFunc(k.drives, isOver)) // The oldest if none is over.
-		k.drives = slices.Delete(k.drives, forgotten, forgotten+1)
+		i := slices.IndexFunc(k.drives, func(d *drive) bool { return !d.endedAt.IsZero() })
+		if i < 0 {
+			i = slices.IndexFunc(k.drives, func(d *drive) bool { return !d.accepted })
+		}
+		if i >= 0 {
+			k.drives = slices.Delete(k.drives, i, i+1)
+		}
 	}
-	d := &drive{id: id, sentAt: now}
+	d := &drive{id: id, sentAt: now, estimate: UnknownAudio}
 	k.drives = append(k.drives, d)
 	return d
 }
 
-// cutOff records that the first n of the drives that are not over were cut off. The lock must
-// be held.
+// cutOff records that at a time the drives up to the first n that were not over were cut off.
+// Those that were sent later were not: another replica may tell late what happened. The lock
+// must be held.
 func (k *task) cutOff(n int, at time.Time) {
 	for _, d := range k.drives {
-		if n > 0 && d.endedAt.IsZero() {
+		if n > 0 && d.endedAt.IsZero() && !d.sentAt.After(at) {
 			d.end(at, cut, "")
 			n--
 		}
@@ -256,52 +267,70 @@ func (t *Tracker) Drove(taskID string, d Drive) *Speech {
 	return s
 }
 
-// sent records that a drive of s was sent, and tells the other replicas.
+// Lost records a drive that ZEGO may have accepted, but whose answer was lost, as err says.
+// For every other error it does nothing. Nobody knows the DriveId, so the drive counts as
+// being spoken for as long as its estimate is.
+func (t *Tracker) Lost(taskID string, d Drive, err error) {
+	if isLost(err) {
+		t.sent(&Speech{taskID: taskID}, d)
+	}
+}
+
+func isLost(err error) bool {
+	_, lost := errors.AsType[*zego.LostAnswerError](err)
+	return lost
+}
+
+// sent records a drive as part of s, and tells the other replicas. The drive has no ID if
+// ZEGO's answer was lost.
 func (t *Tracker) sent(s *Speech, d Drive) {
 	t.mu.Lock()
-	t.add(t.task(s.taskID), d, t.now())
-	s.driveIDs = append(s.driveIDs, d.ID)
+	if d.ID == "" {
+		d.ID = "lost " + rand.Text()
+		s.lost = true
+	} else {
+		s.driveIDs = append(s.driveIDs, d.ID)
+	}
+	s.drives = append(s.drives, t.add(t.task(s.taskID), d, t.now()))
 	t.mu.Unlock()
 	_ = t.publish(s.taskID, note{Drive: &d}) // It logs its error.
 }
 
-// add records a drive that was sent now. The lock must be held.
-func (t *Tracker) add(k *task, d Drive, now time.Time) {
+// add records a drive that was sent at a time. A callback about the drive may have come
+// before ZEGO's answer. The lock must be held.
+func (t *Tracker) add(k *task, d Drive, now time.Time) *drive {
 	t.settle(k)
-	isNew := !slices.ContainsFunc(k.drives, func(known *drive) bool { return known.id == d.ID })
-	if isNew { // Otherwise a callback about this drive came before ZEGO's answer.
-		k.cutBy(d.Effect, now)
-	}
-	k.asked = now // To ask for the status at once would tell nothing.
 	known := k.drive(d.ID, now)
-	known.estimate, known.isText, known.endless = d.Estimate, d.IsText, d.Endless
-	if isNew && d.Effect == CutsOff {
-		// Assumed: the new drive, which is the last one here, is spoken before those that wait.
-		// ZEGO documents nothing about them.
-		k.drives = slices.Insert(k.drives[:len(k.drives)-1], k.firstWaiting(), known)
+	if !known.accepted {
+		known.accepted = true
+		k.cutBy(d.Effect, known, now)
 	}
+	k.asked = now // A status that is asked for at once tells nothing.
+	known.estimate, known.isText, known.endless = d.Estimate, d.IsText, d.Endless
 	k.notify()
+	return known
 }
 
-// cutBy records what a new drive does to those before it. The lock must be held.
-func (k *task) cutBy(effect Effect, now time.Time) {
-	if effect != Waits {
-		k.dropPending("another drive cut it off")
-	}
+// cutBy records what a new drive does to the others. The lock must be held.
+func (k *task) cutBy(effect Effect, d *drive, now time.Time) {
+	i := slices.Index(k.drives, d)
+	k.drives = slices.Delete(k.drives, i, i+1)
 	switch effect {
 	case Waits:
 	case CutsOff:
-		k.cutOff(1, now)
+		k.dropPending(cutByDrive, now)
+		if d.startedAt.IsZero() { // Otherwise the one that it cut off has been recorded as over.
+			k.cutOff(1, now)
+		}
+		// ZEGO does not say what becomes of those that wait. The new drive is spoken before them.
+		if first := slices.IndexFunc(k.drives, func(d *drive) bool { return d.endedAt.IsZero() }); first >= 0 {
+			i = first
+		}
 	case CutsOffAll:
+		k.dropPending(cutByDrive, now)
 		k.cutOff(len(k.drives), now)
 	}
-}
-
-// firstWaiting returns the index of the first drive that is not over, or if all are over that
-// of the last one. The lock must be held.
-func (k *task) firstWaiting() int {
-	i := slices.IndexFunc(k.drives, func(d *drive) bool { return d.endedAt.IsZero() })
-	return min(max(i, 0), len(k.drives)-1)
+	k.drives = slices.Insert(k.drives, i, d)
 }
 
 // BrokeOff records that a drive was cut off because sending its audio has failed.
@@ -314,10 +343,23 @@ func (t *Tracker) BrokeOff(taskID, driveID string) {
 	_ = t.publish(taskID, note{BrokeOff: driveID}) // It logs its error.
 }
 
-// Interrupted records that all speech of a task was cut off by InterruptDrive. What has not
-// been sent yet of a long text is dropped.
-//
-// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/interrupt-drive-task
+// DropRest drops what has not been sent yet of a long text that a task is speaking.
+func (t *Tracker) DropRest(taskID string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := t.anyTask(taskID)
+	k.dropPending(cutReason, t.now())
+	k.notify()
+}
+
+// Why the rest of a long text is not sent.
+const (
+	cutReason  = "it was cut off"
+	cutByDrive = "another drive cut it off"
+)
+
+// Interrupted records that all speech of a task was cut off by InterruptDrive, and drops what
+// has not been sent yet.
 func (t *Tracker) Interrupted(taskID string) {
 	t.mu.Lock()
 	t.interrupt(t.anyTask(taskID), t.now())
@@ -328,7 +370,7 @@ func (t *Tracker) Interrupted(taskID string) {
 // interrupt does the work of Interrupted. The lock must be held.
 func (t *Tracker) interrupt(k *task, at time.Time) {
 	t.settle(k)
-	k.dropPending("it was cut off")
+	k.dropPending(cutReason, at)
 	k.cutOff(len(k.drives), at)
 	k.notify()
 }
@@ -345,8 +387,10 @@ func (t *Tracker) Ended(taskID string) {
 // end does the work of Ended. The lock must be held.
 func (t *Tracker) end(k *task, at time.Time) {
 	t.settle(k)
-	k.dropPending("the stream has ended")
-	k.cutOff(len(k.drives), at)
+	k.dropPending("the stream has ended", t.now())
+	for _, d := range k.drives {
+		d.end(at, cut, "")
+	}
 	k.notify()
 }
 
@@ -363,6 +407,9 @@ func (t *Tracker) Handle(e zego.Event) error {
 	case e.Drive != nil && e.Drive.DriveID != "":
 		n.Told = e.Drive
 	default:
+		return nil
+	}
+	if len(e.Key()) > maxKey { // Not ZEGO's; the memory must stay bounded.
 		return nil
 	}
 	t.mu.Lock()
@@ -400,9 +447,8 @@ func (t *Tracker) eventTime(e zego.Event) time.Time {
 // tell records what ZEGO has told of a drive. The lock must be held.
 func (t *Tracker) tell(k *task, told zego.DriveEvent, at time.Time, by KnownBy) {
 	known := slices.ContainsFunc(k.drives, func(d *drive) bool { return d.id == told.DriveID })
-	isOver := told.Status > zego.Driving
-	if !known && isOver {
-		return // Nobody waits for it.
+	if !known && told.Status > zego.Driving && by == ByDriveStatus {
+		return // It was over long ago, perhaps.
 	}
 	d := k.drive(told.DriveID, at)
 	switch told.Status {
@@ -415,13 +461,18 @@ func (t *Tracker) tell(k *task, told zego.DriveEvent, at time.Time, by KnownBy) 
 		}
 		k.endBefore(d, at, by)
 	case zego.DriveEnded:
-		k.endBefore(d, at, by)
+		if known {
+			k.endBefore(d, at, by)
+		}
 		t.updateDurationFactor(d, at, by)
 		d.end(at, spoken, by)
 	case zego.DriveFailed:
 		d.end(at, failed, by)
 	case zego.DriveInterrupted:
 		d.end(at, cut, by)
+		if k.pending != nil && slices.Contains(k.pending.drives, d) {
+			k.dropPending(cutReason, t.now())
+		}
 	}
 	if d.endedAt.IsZero() {
 		d.knownBy = by
@@ -430,13 +481,16 @@ func (t *Tracker) tell(k *task, told zego.DriveEvent, at time.Time, by KnownBy) 
 }
 
 // endBefore records that the drives before d are over, because the digital human speaks one
-// after the other. The lock must be held.
+// after the other. A drive that the same answer of ZEGO's tells to go on is not over: then d
+// is of another program, and was before it. The lock must be held.
 func (k *task) endBefore(d *drive, at time.Time, by KnownBy) {
 	for _, before := range k.drives {
 		if before == d {
 			return
 		}
-		before.end(at, spoken, by)
+		if by != ByDriveStatus || !before.goesOnAt.Equal(at) {
+			before.end(at, spoken, by)
+		}
 	}
 }
 

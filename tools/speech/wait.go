@@ -1,8 +1,11 @@
 package speech
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
+	"sync"
 	"time"
 	"zego-mcp/zego"
 )
@@ -22,6 +25,7 @@ type Result struct {
 	Spoken bool // All of it was spoken to its end.
 	Cut    bool // It was cut off, or the stream has ended.
 	Failed bool // ZEGO could not speak it.
+	Lost   bool // ZEGO's answer to a part was lost, so that this part may not have been spoken.
 
 	Until     time.Time // When the digital human has finished at the latest; zero if it has finished.
 	KnownBy   KnownBy   // Never empty.
@@ -31,8 +35,8 @@ type Result struct {
 	Problem   string    // Why the rest of a long text was not sent; usually empty.
 }
 
-// isOver reports whether it is settled what has become of the speech.
-func (r Result) isOver() bool { return r.Spoken || r.Cut || r.Failed }
+// isOver reports whether nothing more of the speech will be spoken.
+func (r Result) isOver() bool { return r.Spoken || r.Cut || r.Failed || r.Lost }
 
 // Wait waits until a speech is over, ctx is done, or the Tracker is closed, and returns what
 // has become of the speech by then. Meanwhile it calls progress, which may be nil, every 1 to 5
@@ -48,16 +52,61 @@ func (t *Tracker) WaitForSilence(ctx context.Context, taskID string, progress fu
 	return t.wait(ctx, taskID, progress, t.resultOfAll)
 }
 
-// WaitUntilSent waits until all parts of the long text that a task speaks were sent. Without a
-// long text it does not wait. It reports false if ctx is done or the Tracker is closed before.
-// progress is as for [Tracker.Wait].
-func (t *Tracker) WaitUntilSent(ctx context.Context, taskID string, progress func(left time.Duration)) bool {
-	return t.wait(ctx, taskID, progress, func(k *task) Result {
-		if k.pending == nil {
-			return Result{Spoken: true} // It ends the waiting.
+// Turn waits until nobody else has the turn at a task, and takes it. Whoever has the turn may
+// send a drive, or end what is spoken, without another call or the rest of a long text coming
+// between. The turn ends with end, which may be called more than once. Turn reports false if
+// ctx is done before. Other replicas do not know who has the turn.
+func (t *Tracker) Turn(ctx context.Context, taskID string) (end func(), ok bool) {
+	t.mu.Lock()
+	turn := t.anyTask(taskID).turn
+	t.mu.Unlock()
+	end = sync.OnceFunc(func() { <-turn })
+	select {
+	case turn <- struct{}{}:
+		return end, true
+	default:
+	}
+	select {
+	case turn <- struct{}{}:
+		return end, true
+	case <-ctx.Done():
+		return nil, false
+	}
+}
+
+// TurnWhenSent takes the turn when the long text that a task is speaking, if there is one, has
+// been sent completely. It reports false if ctx is done before.
+func (t *Tracker) TurnWhenSent(ctx context.Context, taskID string, progress func(left time.Duration)) (end func(), ok bool) {
+	return t.turnWhen(ctx, taskID, progress, func(k *task) Result {
+		if k.pending == nil || len(k.pending.rest) == 0 {
+			return Result{Spoken: true}
 		}
 		return t.resultOf(k, k.pending)
-	}).Spoken
+	})
+}
+
+// TurnWhenSilent takes the turn when the digital human of a task has spoken all, but for live
+// audio. It reports false if ctx is done before.
+func (t *Tracker) TurnWhenSilent(ctx context.Context, taskID string, progress func(left time.Duration)) (end func(), ok bool) {
+	return t.turnWhen(ctx, taskID, progress, t.resultOfAll)
+}
+
+// turnWhen takes the turn when result says that something is spoken.
+func (t *Tracker) turnWhen(ctx context.Context, taskID string, progress func(left time.Duration), result func(*task) Result) (end func(), ok bool) {
+	for t.wait(ctx, taskID, progress, result).Spoken {
+		end, ok := t.Turn(ctx, taskID)
+		if !ok {
+			return nil, false
+		}
+		t.mu.Lock()
+		spoken := result(t.anyTask(taskID)).Spoken // Whoever had the turn may have sent something.
+		t.mu.Unlock()
+		if spoken {
+			return end, true
+		}
+		end()
+	}
+	return nil, false
 }
 
 // wait calls result again and again until what it returns is over, ctx is done, or the Tracker
@@ -97,7 +146,7 @@ func pauseOrChange(ctx context.Context, pause time.Duration, changed <-chan stru
 
 // resultOf returns what has become of s so far. The lock must be held.
 func (t *Tracker) resultOf(k *task, s *Speech) Result {
-	r := t.summary(k, func(d *drive) bool { return slices.Contains(s.driveIDs, d.id) }, s)
+	r := t.summary(k, s.drives, s)
 	r.DriveIDs, r.RequestID = slices.Clone(s.driveIDs), s.requestID
 	return r
 }
@@ -105,29 +154,30 @@ func (t *Tracker) resultOf(k *task, s *Speech) Result {
 // resultOfAll returns what has become of all that a task has been told to speak, apart from
 // live audio. The lock must be held.
 func (t *Tracker) resultOfAll(k *task) Result {
-	r := t.summary(k, func(d *drive) bool { return !d.endless }, k.pending)
-	if r.Cut || r.Failed {
-		r = Result{Spoken: true, KnownBy: r.KnownBy} // The digital human is silent.
+	drives := slices.DeleteFunc(slices.Clone(k.drives), func(d *drive) bool { return d.endless })
+	r := t.summary(k, drives, k.pending)
+	if r.Until.IsZero() {
+		return Result{Spoken: true, KnownBy: r.KnownBy} // It is silent, which is what counts.
 	}
+	r.Cut, r.Failed = false, false
 	return r
 }
 
-// summary returns what has become of the included drives of a task, and of the parts of s that
-// have not been sent; s may be nil. The lock must be held.
-func (t *Tracker) summary(k *task, included func(*drive) bool, s *Speech) Result {
-	r := Result{Spoken: true, KnownBy: ByEstimate} // Spoken becomes false if something is not over.
+// summary returns what has become of some drives of a task, and of the long text that s is if
+// it is one; s may be nil. The lock must be held.
+func (t *Tracker) summary(k *task, drives []*drive, s *Speech) Result {
+	r := Result{Spoken: true, KnownBy: ByEstimate}
 	ends := t.ends(k)
 	var until time.Time
-	for i, d := range k.drives {
-		if !included(d) {
-			continue
-		}
+	for _, d := range drives {
 		if r.Spoken { // KnownBy is that of the first drive that is not over, or else of the last one.
 			r.KnownBy = orEstimate(d.knownBy)
 		}
 		if d.endedAt.IsZero() {
 			r.Spoken = false
-			until = ends[i].latest
+			if i := slices.Index(k.drives, d); i >= 0 {
+				until = later(until, ends[i].latest)
+			}
 			continue
 		}
 		r.Cut = r.Cut || d.result == cut
@@ -141,13 +191,17 @@ func (t *Tracker) summary(k *task, included func(*drive) bool, s *Speech) Result
 		r.Spoken = r.Spoken && len(s.rest) == 0 && !s.sending
 		r.Cut = r.Cut || s.problem != ""
 	}
-	if !r.Spoken {
+	isSending := s != nil && (len(s.rest) > 0 || s.sending)
+	if !r.Spoken && (isSending || !until.IsZero()) {
 		// The speech goes on, even if one of its parts was cut off or has failed. It is settled
 		// only if a problem keeps the rest from being sent.
 		r.Until = later(until, t.now().Add(minPause))
 		r.Cut, r.Failed = r.Cut && r.Problem != "", false
 	}
 	r.Spoken = r.Spoken && !r.Cut && !r.Failed
+	if r.Spoken && s != nil && s.lost {
+		r.Spoken, r.Lost = false, true
+	}
 	return r
 }
 
@@ -161,9 +215,10 @@ func orEstimate(by KnownBy) KnownBy {
 // State is what the digital human of a task is doing.
 type State struct {
 	Speaking bool
-	Waiting  int       // How many drives, and parts of a long text, wait to be spoken.
-	Until    time.Time // The latest end of all speech; zero if it does not speak, or speaks live audio.
-	LastEnd  time.Time // When it last finished speaking; zero if that is not known.
+	Live     bool      // What it speaks is live audio, which has no end of its own.
+	Waiting  int       // Drives and parts of a long text that wait to be spoken.
+	Until    time.Time // When it has finished at the latest; zero if it does not speak, or has no end.
+	LastEnd  time.Time // When it last finished; zero if that is not known.
 	KnownBy  KnownBy   // Empty if nothing was spoken yet.
 	Problem  string    // Why the rest of a long text was not sent; usually empty.
 }
@@ -175,7 +230,7 @@ func (t *Tracker) State(taskID string) State {
 	defer t.mu.Unlock()
 	k := t.anyTask(taskID)
 	t.settle(k)
-	r := t.summary(k, func(*drive) bool { return true }, k.pending)
+	r := t.summary(k, k.drives, k.pending)
 	state := State{Problem: k.problem}
 	notOver := 0
 	for _, d := range k.drives {
@@ -192,8 +247,8 @@ func (t *Tracker) State(taskID string) State {
 	if r.Waiting > 0 || k.pending != nil {
 		state.Speaking = true
 	}
-	endless := slices.ContainsFunc(k.drives, func(d *drive) bool { return d.endless && d.endedAt.IsZero() })
-	if state.Speaking && !endless {
+	state.Live = slices.ContainsFunc(k.drives, func(d *drive) bool { return d.endless && d.endedAt.IsZero() })
+	if state.Speaking && !state.Live {
 		state.Until = r.Until
 	}
 	return state
@@ -227,8 +282,14 @@ func (t *Tracker) Ask(ctx context.Context, taskID string) {
 		t.statusRefused = true
 		t.log.Info("ZEGO does not tell the status of drives; the end of speech is estimated where no callback tells it")
 	}
+	if errors.Is(err, zego.CodeStreamStopped) {
+		t.end(k, t.now())
+	}
+	// Those that wait come first, so that they do not count as over because another is spoken.
+	slices.SortStableFunc(list, func(a, b zego.DriveState) int { return cmp.Compare(a.Status, b.Status) })
+	now = t.now()
 	for _, state := range list {
-		t.tell(k, zego.DriveEvent{DriveID: state.ID, Status: state.Status}, t.now(), ByDriveStatus)
+		t.tell(k, zego.DriveEvent{DriveID: state.ID, Status: state.Status}, now, ByDriveStatus)
 	}
 }
 
