@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -190,11 +191,16 @@ func TestRedisLosesLedger(t *testing.T) {
 	}
 	redis.Stop()
 	redis.Restart()
-	for !b.ledger.Owns(t.Context(), started.TaskID) { // Until a has restored the record.
+	share, _ := open(t, "redis://"+redis.Address)
+	observer := share.Ledger()
+	for restored := false; !restored; { // Until a has restored the record.
 		if t.Context().Err() != nil {
 			t.Fatal("the record is not restored")
 		}
 		_ = a.running(t)
+		// b remembers the task anyway, so only Redis itself tells.
+		view, err := observer.Renew(t.Context(), streams.Gone)
+		restored = err == nil && slices.ContainsFunc(view.Records, func(r streams.OwnedRecord) bool { return r.TaskID == started.TaskID })
 	}
 	full := new(streams.LimitError)
 	if _, err := b.start(t); !errors.As(err, &full) {
