@@ -210,3 +210,78 @@ func TestStatusOfEndedStream(t *testing.T) {
 		}
 	})
 }
+
+// TestFailureBeforeAnswer checks that a callback counts which tells the failure of a drive
+// before ZEGO's answer to the drive.
+func TestFailureBeforeAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tracker := speech.New(nil, speech.Options{Callbacks: true})
+		defer tracker.Close()
+		_ = tracker.Handle(event("d", zego.DriveFailed))
+		if got := tracker.Wait(t.Context(), drove(tracker, "d"), nil); !got.Failed {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// TestCancelDuringPart cancels a long text while a part is being sent. The turn is free when
+// that has ended, and the sentences that ZEGO has got are waited for.
+func TestCancelDuringPart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tracker := speech.New(nil, speech.Options{})
+		defer tracker.Close()
+		start, sent := time.Now(), 0
+		parts := slices.Repeat([]string{strings.Repeat("字", 20)}, 50) // About 5 s each.
+		s, err := tracker.Say(t.Context(), speech.Text{TaskID: "task", Parts: parts, Send: func(context.Context, string, speech.Effect) (zego.Drive, error) {
+			if sent++; sent == 2 {
+				time.Sleep(3 * time.Second)
+			}
+			return zego.Drive{ID: fmt.Sprint("part", sent)}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		tracker.Cancel(s)
+		silent := make(chan time.Duration)
+		go func() {
+			tracker.WaitForSilence(t.Context(), "task", nil)
+			silent <- time.Since(start)
+		}()
+		end, ok := tracker.TurnWhenSent(t.Context(), "task", nil)
+		if took := time.Since(start); !ok || took != 3*time.Second {
+			t.Fatalf("got the turn: %v after %v", ok, took)
+		}
+		end()
+		if took := <-silent; took < speech.EstimateParts(parts[:2], 0).Likely || sent != 2 {
+			t.Errorf("silent after %v, %d parts were sent", took, sent)
+		}
+	})
+}
+
+// TestLateNoteAboutText checks that an interruption of which another replica tells late does
+// not end a long text that began after it.
+func TestLateNoteAboutText(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		share := &memory{notes: map[string][][]byte{}}
+		a, b := speech.New(nil, speech.Options{Share: share}), speech.New(nil, speech.Options{Share: share})
+		defer a.Close()
+		defer b.Close()
+		b.Interrupted("task")
+		time.Sleep(time.Second)
+		sent := 0
+		s, err := a.Say(t.Context(), speech.Text{TaskID: "task", Parts: slices.Repeat([]string{strings.Repeat("字", 20)}, 5), Effect: speech.CutsOff, Send: func(context.Context, string, speech.Effect) (zego.Drive, error) {
+			sent++
+			return zego.Drive{ID: fmt.Sprint("part", sent)}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.Wait(t.Context(), s, nil); !got.Spoken || sent != 5 {
+			t.Errorf("%d parts were sent: got %+v", sent, got)
+		}
+	})
+}

@@ -92,19 +92,12 @@ func (t *Tracker) Refresh(ctx context.Context, taskID string) {
 	defer t.mu.Unlock()
 	for _, text := range notes {
 		var n note
-		if json.Unmarshal(text, &n) != nil || t.isHandled("note "+n.ID) {
+		if json.Unmarshal(text, &n) != nil || t.handled.Contains("note "+n.ID) {
 			continue
 		}
 		t.handled.Add("note "+n.ID, struct{}{})
 		t.apply(t.task(taskID), n)
 	}
-}
-
-// isHandled reports whether an event or a note was handled before. What is asked for is
-// remembered longest. The lock must be held.
-func (t *Tracker) isHandled(key string) bool {
-	_, handled := t.handled.Get(key)
-	return handled
 }
 
 // apply records what another replica has told. The lock must be held.
