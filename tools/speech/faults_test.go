@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,10 +88,9 @@ func TestCallbackBeforeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := speech.New(nil, speech.Options{Callbacks: true})
 		defer tracker.Close()
-		sent := 0
+		var sent atomic.Int32
 		text := speech.Text{TaskID: "task", Parts: slices.Repeat([]string{strings.Repeat("字", 100)}, 50), Send: func(context.Context, string, speech.Effect) (zego.Drive, error) {
-			sent++
-			return zego.Drive{ID: fmt.Sprint("part", sent)}, nil
+			return zego.Drive{ID: fmt.Sprint("part", sent.Add(1))}, nil
 		}}
 		s, err := tracker.Say(t.Context(), text)
 		if err != nil {
@@ -98,11 +98,11 @@ func TestCallbackBeforeAnswer(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		_ = tracker.Handle(event("cutting", zego.DriveQueued))
-		before := sent
+		before := sent.Load()
 		cutting := tracker.Drove("task", speech.Drive{Drive: zego.Drive{ID: "cutting"}, Effect: speech.CutsOff, Estimate: tenSeconds, IsText: true})
 		tracker.Wait(t.Context(), cutting, nil)
-		if got := tracker.Wait(t.Context(), s, nil); got.Problem == "" || sent != before {
-			t.Errorf("%d parts were sent: got %+v", sent-before, got)
+		if got := tracker.Wait(t.Context(), s, nil); got.Problem == "" || sent.Load() != before {
+			t.Errorf("%d parts were sent: got %+v", sent.Load()-before, got)
 		}
 	})
 }
@@ -114,19 +114,18 @@ func TestCutByAnotherProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := speech.New(nil, speech.Options{Callbacks: true})
 		defer tracker.Close()
-		sent := 0
+		var sent atomic.Int32
 		s, err := tracker.Say(t.Context(), speech.Text{TaskID: "task", Parts: slices.Repeat([]string{strings.Repeat("字", 100)}, 50), Send: func(context.Context, string, speech.Effect) (zego.Drive, error) {
-			sent++
-			return zego.Drive{ID: fmt.Sprint("part", sent)}, nil
+			return zego.Drive{ID: fmt.Sprint("part", sent.Add(1))}, nil
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		before := sent
+		before := sent.Load()
 		_ = tracker.Handle(event("part1", zego.DriveInterrupted))
-		if got := tracker.Wait(t.Context(), s, nil); got.Spoken || got.Problem == "" || sent != before {
-			t.Errorf("%d parts were sent: got %+v", sent-before, got)
+		if got := tracker.Wait(t.Context(), s, nil); got.Spoken || got.Problem == "" || sent.Load() != before {
+			t.Errorf("%d parts were sent: got %+v", sent.Load()-before, got)
 		}
 	})
 }
@@ -173,14 +172,15 @@ func TestLostPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := speech.New(nil, speech.Options{})
 		defer tracker.Close()
-		sent := 0
+		var sent atomic.Int32
 		start := time.Now()
 		parts := slices.Repeat([]string{strings.Repeat("字", 100)}, 3)
 		s, err := tracker.Say(t.Context(), speech.Text{TaskID: "task", Parts: parts, Send: func(context.Context, string, speech.Effect) (zego.Drive, error) {
-			if sent++; sent == 3 {
+			part := sent.Add(1)
+			if part == 3 {
 				return zego.Drive{}, &zego.LostAnswerError{Action: "DriveByText", Err: context.DeadlineExceeded}
 			}
-			return zego.Drive{ID: fmt.Sprint("part", sent)}, nil
+			return zego.Drive{ID: fmt.Sprint("part", part)}, nil
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -232,13 +232,15 @@ func TestCancelDuringPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := speech.New(nil, speech.Options{})
 		defer tracker.Close()
-		start, sent := time.Now(), 0
+		start := time.Now()
+		var sent atomic.Int32
 		parts := slices.Repeat([]string{strings.Repeat("字", 20)}, 50) // About 5 s each.
 		s, err := tracker.Say(t.Context(), speech.Text{TaskID: "task", Parts: parts, Send: func(context.Context, string, speech.Effect) (zego.Drive, error) {
-			if sent++; sent == 2 {
+			part := sent.Add(1)
+			if part == 2 {
 				time.Sleep(3 * time.Second)
 			}
-			return zego.Drive{ID: fmt.Sprint("part", sent)}, nil
+			return zego.Drive{ID: fmt.Sprint("part", part)}, nil
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -255,8 +257,8 @@ func TestCancelDuringPart(t *testing.T) {
 			t.Fatalf("got the turn: %v after %v", ok, took)
 		}
 		end()
-		if took := <-silent; took < speech.EstimateParts(parts[:2], 0).Likely || sent != 2 {
-			t.Errorf("silent after %v, %d parts were sent", took, sent)
+		if took := <-silent; took < speech.EstimateParts(parts[:2], 0).Likely || sent.Load() != 2 {
+			t.Errorf("silent after %v, %d parts were sent", took, sent.Load())
 		}
 	})
 }
@@ -272,16 +274,15 @@ func TestLateNoteAboutText(t *testing.T) {
 		defer b.Close()
 		b.Interrupted("task")
 		time.Sleep(time.Second)
-		sent := 0
+		var sent atomic.Int32
 		s, err := a.Say(t.Context(), speech.Text{TaskID: "task", Parts: slices.Repeat([]string{strings.Repeat("字", 20)}, 5), Effect: speech.CutsOff, Send: func(context.Context, string, speech.Effect) (zego.Drive, error) {
-			sent++
-			return zego.Drive{ID: fmt.Sprint("part", sent)}, nil
+			return zego.Drive{ID: fmt.Sprint("part", sent.Add(1))}, nil
 		}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := a.Wait(t.Context(), s, nil); !got.Spoken || sent != 5 {
-			t.Errorf("%d parts were sent: got %+v", sent, got)
+		if got := a.Wait(t.Context(), s, nil); !got.Spoken || sent.Load() != 5 {
+			t.Errorf("%d parts were sent: got %+v", sent.Load(), got)
 		}
 	})
 }
