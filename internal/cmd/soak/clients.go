@@ -132,6 +132,8 @@ type toolCall struct {
 // answer has the fields of all tools' results that the checks read.
 type answer struct {
 	TaskID         string `json:"TaskId"`
+	Stopped        []string
+	AlreadyStopped bool
 	DriveID        string `json:"DriveId"`
 	DigitalHumanID string `json:"DigitalHumanId"`
 	Total          int

@@ -92,6 +92,7 @@ func TestAnswers(t *testing.T) {
 		c.driveIDs = map[string]bool{"earlier": true}
 		return c.drive("task")
 	}
+	end := func(*clients, int) toolCall { return stop("task") }
 	find, get, list := (*clients).find, (*clients).get, func(c *clients, offset int) toolCall { return c.list(offset, 2) }
 	for _, tt := range []struct {
 		name    string
@@ -113,6 +114,10 @@ func TestAnswers(t *testing.T) {
 		{"drive: a new drive", speak, text(t, answer{DriveID: "drive"}), ""},
 		{"drive: of another call", speak, text(t, answer{DriveID: "earlier"}), "drive_by_text: DriveId earlier was answered twice"},
 		{"drive: no drive", speak, text(t, answer{}), "drive_by_text: no DriveId"},
+		{"stop: the task", end, text(t, answer{Stopped: []string{"task"}}), ""},
+		{"stop: it had ended", end, text(t, answer{AlreadyStopped: true}), ""},
+		{"stop: another task", end, text(t, answer{Stopped: []string{"other"}}), "stop_stream_task: asked to stop task, got [other]"},
+		{"stop: nothing", end, text(t, answer{}), "stop_stream_task: asked to stop task, got []"},
 		{"no JSON", get, mcp.NewToolResultText("<html>"), "invalid character"},
 		{"empty result", get, &mcp.CallToolResult{}, "unexpected end of JSON input"},
 		{"clear error", get, mcp.NewToolResultError("ZEGO refused it: is busy. Trying again may help."), "no call succeeded"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -112,7 +113,7 @@ func (c *clients) stream(ctx context.Context, session *client.Client, leave func
 		c.call(ctx, session, c.drive(task.TaskID), limit, false)
 	}
 	if rand.IntN(4) > 0 {
-		c.call(ctx, session, toolCall{"stop_stream_task", map[string]any{"TaskId": task.TaskID}, wantTask(task.TaskID)}, limit, false)
+		c.call(ctx, session, stop(task.TaskID), limit, false)
 	}
 }
 
@@ -151,14 +152,16 @@ func (c *clients) drive(taskID string) toolCall {
 	}}
 }
 
-// wantTask returns a check that an answer is about a stream task.
-func wantTask(id string) func(answer) error {
-	return func(a answer) error {
-		if a.TaskID != id {
-			return fmt.Errorf("asked for %s, got %s", id, a.TaskID)
+// stop returns a call that stops a stream task. The answer names the task, unless the task had
+// ended before.
+func stop(taskID string) toolCall {
+	return toolCall{"stop_stream_task", map[string]any{"TaskId": taskID}, func(a answer) error {
+		hadEnded := a.AlreadyStopped && len(a.Stopped) == 0
+		if !hadEnded && !slices.Equal(a.Stopped, []string{taskID}) {
+			return fmt.Errorf("asked to stop %s, got %v, AlreadyStopped %t", taskID, a.Stopped, a.AlreadyStopped)
 		}
 		return nil
-	}
+	}}
 }
 
 // errorLog keeps the lines that the ledger logs at level ERROR.
