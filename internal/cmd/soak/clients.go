@@ -243,6 +243,7 @@ func (c *clients) call(ctx context.Context, session *client.Client, call toolCal
 var clearErrors = []string{
 	"got no answer", "got no usable answer", "was not sent: ZEGO's rate limit is used up", "is busy", "system error", "rate limit exceeded",
 	"ZEGO's answer was lost", "Nothing was created: this server may run", "stream not started", "stream already stopped",
+	"Not stopped: the stream", "Nothing was sent: the stream",
 }
 
 // checkError counts the error of a call. One that is not clear, or does not say what to do,
