@@ -104,6 +104,13 @@ func proposeColor(text string) string {
 // sharedAddresses are the addresses behind the NAT of a provider (RFC 6598).
 var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
 
+// IsPublicAddress reports whether an IP address may belong to a machine on the internet: it is
+// not one of this machine, of a private network, or of a provider's NAT.
+func IsPublicAddress(address netip.Addr) bool {
+	address = address.Unmap()
+	return address.IsGlobalUnicast() && !address.IsPrivate() && !sharedAddresses.Contains(address)
+}
+
 // isPublic reports whether another machine on the internet may be able to fetch a URL. It
 // refuses addresses of this machine and of private networks, and names such as localhost that
 // always mean one. It does not look up names in the DNS.
@@ -114,8 +121,7 @@ func isPublic(text string) bool {
 	}
 	host := strings.ToLower(strings.TrimSuffix(parsed.Hostname(), "."))
 	if address, err := netip.ParseAddr(host); err == nil {
-		address = address.Unmap()
-		return address.IsGlobalUnicast() && !address.IsPrivate() && !sharedAddresses.Contains(address)
+		return IsPublicAddress(address)
 	}
 	for _, local := range []string{"localhost", "local", "internal"} {
 		if host == local || strings.HasSuffix(host, "."+local) {

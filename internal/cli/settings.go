@@ -90,7 +90,7 @@ func (e *env) toolsets() []tools.Toolset {
 func (e *env) toolsConfig(project tools.Project, simulated bool, log *slog.Logger) tools.Config {
 	var audioClient *http.Client
 	if !simulated { // The simulator speaks every file for the same time.
-		audioClient = speech.PublicClient()
+		audioClient = tools.PublicClient()
 	}
 	return tools.Config{
 		AudioClient: audioClient,

@@ -4,28 +4,25 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
 const (
 	// headSize is how many bytes of an audio file are read to learn its length.
 	headSize = 16 << 10
-	// fetchTimeout bounds the connection to a server, and each request for a part of a file.
+	// fetchTimeout bounds each request for a part of a file.
 	fetchTimeout = 3 * time.Second
 )
 
 // RemoteLength returns the length of a WAV or MP3 file on the web. It reads at most 32 KiB of
 // the file, and takes at most 6 seconds. It reports false if it cannot read them, or if they do
-// not tell the length. Use [PublicClient] for a URL that a model has passed.
+// not tell the length. The caller chooses the client,
+// because a URL that a model has passed must not lead to machines of this network.
 func RemoteLength(ctx context.Context, client *http.Client, url string) (time.Duration, bool) {
 	head, size, err := fetch(ctx, client, url, 0)
 	if err != nil {
@@ -70,28 +67,6 @@ func fetch(ctx context.Context, client *http.Client, url string, offset int64) (
 	}
 	part, err = io.ReadAll(io.LimitReader(resp.Body, headSize))
 	return part, size, err
-}
-
-// PublicClient returns an HTTP client that connects only to public addresses. A URL that a
-// model has passed can then not make this server send requests to machines of its own network.
-// The client uses no proxy.
-func PublicClient() *http.Client {
-	dialer := &net.Dialer{Timeout: fetchTimeout, Control: func(_, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil || !isPublic(to.Addr().Unmap()) {
-			return errors.New("not an address of the internet")
-		}
-		return nil
-	}}
-	return &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
-}
-
-// sharedAddresses are the addresses behind the NAT of a provider (RFC 6598).
-var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
-
-// isPublic reports whether a is an address that the internet reaches.
-func isPublic(a netip.Addr) bool {
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !sharedAddresses.Contains(a)
 }
 
 // AudioLength returns the length of a WAV or MP3 file. head is the beginning of the file, of

@@ -92,7 +92,8 @@ func (t *Tracker) Cancel(s *Speech) {
 	}
 }
 
-// dropPending drops what had not been sent at a time of a long text. The lock must be held.
+// dropPending drops the parts that have not been sent of a long text, if the text was begun by
+// the given time. The lock must be held.
 func (k *task) dropPending(reason string, at time.Time) {
 	if k.pending != nil && len(k.pending.rest) > 0 && !k.pending.since.After(at) {
 		k.pending.drop(reason)
@@ -176,8 +177,8 @@ func (t *Tracker) endSending(s *Speech) {
 	k.notify()
 }
 
-// waitForPart waits until the next part is to be sent. It reports false if there is none any
-// more, or if the Tracker is closed.
+// waitForPart waits until the next part of s is to be sent. It reports false if no part is
+// left, or if the Tracker is closed.
 func (t *Tracker) waitForPart(s *Speech) bool {
 	for {
 		t.Ask(t.ctx, s.taskID)

@@ -100,7 +100,7 @@ func (t *Tracker) Refresh(ctx context.Context, taskID string) {
 	}
 }
 
-// apply records what another replica has told. The lock must be held.
+// apply records what another replica has told of k. The lock must be held.
 func (t *Tracker) apply(k *task, n note) {
 	at := earlier(n.At.Add(-t.clockOffset()), t.now())
 	switch {

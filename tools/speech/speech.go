@@ -69,7 +69,7 @@ const (
 	maxTasks   = 1000
 	maxForeign = 100
 	maxHandled = 10000
-	maxKey     = 300 // The characters of the key of an event, which has two ids.
+	maxKey     = 300 // Bytes of the key of an event. ZEGO's keys have two ids of 36 bytes.
 	maxDrives  = 100 // Of one task. Those that are over are forgotten first.
 )
 
@@ -137,7 +137,7 @@ type drive struct {
 	id       string
 	sentAt   time.Time // When it was sent; for a drive of another program, when ZEGO told of it.
 	estimate Estimate
-	accepted bool // A program that this Tracker knows has sent it. Of others it has no estimate.
+	accepted bool // This process or another replica has sent it, so that its estimate is known.
 	isText   bool // The estimate is that of a text.
 	endless  bool // It is live audio, which ends when something cuts it off.
 
@@ -204,8 +204,9 @@ func (k *task) notify() {
 	k.changed = make(chan struct{})
 }
 
-// drive returns the drive with an id, which is new if the task has none. If there are too
-// many, it forgets one that is over, or else one of another program. The lock must be held.
+// drive returns the drive with an id. If the task has none, it adds one that was sent now. If the
+// task then has too many, it forgets one that is over, or else one that another program has
+// sent. The lock must be held.
 func (k *task) drive(id string, now time.Time) *drive {
 	for _, d := range k.drives {
 		if d.id == id {
@@ -226,9 +227,9 @@ func (k *task) drive(id string, now time.Time) *drive {
 	return d
 }
 
-// cutOff records that at a time the drives up to the first n that were not over were cut off.
-// Those that were sent later were not: another replica may tell late what happened. The lock
-// must be held.
+// cutOff records that the first n of the drives that were not over at a time were cut off then.
+// Drives that were sent later are left alone, because another replica may tell late what has
+// happened. The lock must be held.
 func (k *task) cutOff(n int, at time.Time) {
 	for _, d := range k.drives {
 		if n > 0 && d.endedAt.IsZero() && !d.sentAt.After(at) {
@@ -305,7 +306,7 @@ func (t *Tracker) add(k *task, d Drive, now time.Time) *drive {
 		known.accepted = true
 		k.cutBy(d.Effect, known, now)
 	}
-	k.asked = now // A status that is asked for at once tells nothing.
+	k.asked = now // To ask for the status at once would tell nothing.
 	known.estimate, known.isText, known.endless = d.Estimate, d.IsText, d.Endless
 	k.notify()
 	return known
@@ -322,7 +323,7 @@ func (k *task) cutBy(effect Effect, d *drive, now time.Time) {
 		if d.startedAt.IsZero() { // Otherwise the one that it cut off has been recorded as over.
 			k.cutOff(1, now)
 		}
-		// ZEGO does not say what becomes of those that wait. The new drive is spoken before them.
+		// Assumed: the new drive is spoken before those that wait. ZEGO documents nothing about them.
 		if first := slices.IndexFunc(k.drives, func(d *drive) bool { return d.endedAt.IsZero() }); first >= 0 {
 			i = first
 		}
@@ -358,8 +359,10 @@ const (
 	cutByDrive = "another drive cut it off"
 )
 
-// Interrupted records that all speech of a task was cut off by InterruptDrive, and drops what
-// has not been sent yet.
+// Interrupted records that all speech of a task was cut off by InterruptDrive. What has not
+// been sent yet of a long text is dropped.
+//
+// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/interrupt-drive-task
 func (t *Tracker) Interrupted(taskID string) {
 	t.mu.Lock()
 	t.interrupt(t.anyTask(taskID), t.now())
@@ -409,7 +412,7 @@ func (t *Tracker) Handle(e zego.Event) error {
 	default:
 		return nil
 	}
-	if len(e.Key()) > maxKey { // Not ZEGO's; the memory must stay bounded.
+	if len(e.Key()) > maxKey { // It is not ZEGO's, and the memory must stay bounded.
 		return nil
 	}
 	t.mu.Lock()
@@ -448,7 +451,7 @@ func (t *Tracker) eventTime(e zego.Event) time.Time {
 func (t *Tracker) tell(k *task, told zego.DriveEvent, at time.Time, by KnownBy) {
 	known := slices.ContainsFunc(k.drives, func(d *drive) bool { return d.id == told.DriveID })
 	if !known && told.Status > zego.Driving && by == ByDriveStatus {
-		return // It was over long ago, perhaps.
+		return // It may have been over long ago, and nobody waits for it.
 	}
 	d := k.drive(told.DriveID, at)
 	switch told.Status {
@@ -481,8 +484,8 @@ func (t *Tracker) tell(k *task, told zego.DriveEvent, at time.Time, by KnownBy) 
 }
 
 // endBefore records that the drives before d are over, because the digital human speaks one
-// after the other. A drive that the same answer of ZEGO's tells to go on is not over: then d
-// is of another program, and was before it. The lock must be held.
+// after the other. The exception is a drive of which the same answer of ZEGO's says that it is
+// not over: d, which another program has sent, is then spoken before it. The lock must be held.
 func (k *task) endBefore(d *drive, at time.Time, by KnownBy) {
 	for _, before := range k.drives {
 		if before == d {
@@ -511,7 +514,7 @@ func (t *Tracker) updateDurationFactor(d *drive, endedAt time.Time, by KnownBy) 
 		return
 	}
 	observed := min(max(float64(took)/float64(d.estimate.Likely), minDurationFactor), maxDurationFactor)
-	if observed < t.durationFactor { // Estimates shall rather be too long, so they become shorter slowly.
+	if observed < t.durationFactor { // An estimate that is too long does no harm, so estimates become shorter slowly.
 		observed = 0.8*t.durationFactor + 0.2*observed
 	}
 	t.durationFactor = observed

@@ -5,30 +5,25 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+	"zego-mcp/zego"
 
 	"github.com/clipperhouse/uax29/v2/graphemes"
 	"github.com/clipperhouse/uax29/v2/sentences"
 )
 
-const (
-	// MaxTextOfOneDrive is the largest number of characters that ZEGO takes in one drive.
-	//
-	// ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-text
-	MaxTextOfOneDrive = 1800
-	// partTime is the likely time that one part of a long text takes to speak at most. It is
-	// short because parts that were sent are still spoken when a call is cancelled.
-	partTime = 20 * time.Second
-)
+// partTime is the likely time that one part of a long text takes to speak at most. It is
+// short because parts that were sent are still spoken when a call is cancelled.
+const partTime = 20 * time.Second
 
 // Split cuts a text into parts that are spoken one after the other, each in a drive of its
-// own. A text of up to MaxTextOfOneDrive characters stays whole. A longer one is cut at the
+// own. A text of up to zego.MaxText characters stays whole. A longer one is cut at the
 // ends of sentences into parts of at most about 20 seconds. A sentence of more than
-// MaxTextOfOneDrive characters is cut at a comma or blank, or else between two characters.
+// zego.MaxText characters is cut at a comma or blank, or else between two characters.
 //
 // The parts together are the text, without some of the blanks between sentences. No part is
 // blank unless the text is. speechRate is as for [EstimateText].
 func Split(text string, speechRate int) []string {
-	if utf8.RuneCountInString(text) <= MaxTextOfOneDrive {
+	if utf8.RuneCountInString(text) <= zego.MaxText {
 		return []string{text}
 	}
 	var parts []string
@@ -51,13 +46,13 @@ func Split(text string, speechRate int) []string {
 
 // fitsOnePart reports whether text is short enough for one part of a long text.
 func fitsOnePart(text string, speechRate int) bool {
-	return utf8.RuneCountInString(text) <= MaxTextOfOneDrive && EstimateText(text, speechRate).Likely <= partTime
+	return utf8.RuneCountInString(text) <= zego.MaxText && EstimateText(text, speechRate).Likely <= partTime
 }
 
 func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
 
 // sentencesOf cuts text at the ends of its sentences, by Unicode's rules. It cuts a sentence
-// of more than MaxTextOfOneDrive characters further. The pieces together are the text.
+// of more than zego.MaxText characters further. The pieces together are the text.
 func sentencesOf(text string) []string {
 	var all []string
 	begin := 0
@@ -78,10 +73,10 @@ func sentencesOf(text string) []string {
 // opens reports whether r is an opening bracket or quotation mark.
 func opens(r rune) bool { return unicode.In(r, unicode.Ps, unicode.Pi) }
 
-// cutSentence cuts a sentence of more than MaxTextOfOneDrive characters into pieces of at most
+// cutSentence cuts a sentence of more than zego.MaxText characters into pieces of at most
 // partTime. It returns a shorter one whole.
 func cutSentence(sentence string) []string {
-	if utf8.RuneCountInString(sentence) <= MaxTextOfOneDrive {
+	if utf8.RuneCountInString(sentence) <= zego.MaxText {
 		return []string{sentence}
 	}
 	var pieces []string
@@ -101,7 +96,7 @@ func pieceEnd(sentence string) int {
 	for g := graphemes.FromString(sentence); g.Next(); end = g.End() {
 		took += EstimateText(g.Value(), 0).Likely
 		count += utf8.RuneCountInString(g.Value())
-		if took > partTime || count > MaxTextOfOneDrive {
+		if took > partTime || count > zego.MaxText {
 			switch {
 			case clauseEnd > 0:
 				return clauseEnd
@@ -109,7 +104,7 @@ func pieceEnd(sentence string) int {
 				return end
 			}
 			// The first character has more marks on it, such as accents, than fit one drive.
-			return len(string([]rune(sentence)[:min(MaxTextOfOneDrive, utf8.RuneCountInString(sentence))]))
+			return len(string([]rune(sentence)[:min(zego.MaxText, utf8.RuneCountInString(sentence))]))
 		}
 		if took > partTime/2 && strings.ContainsFunc(g.Value(), endsClause) {
 			clauseEnd = g.End()

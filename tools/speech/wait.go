@@ -19,8 +19,8 @@ const (
 	statusTimeout = 5 * time.Second
 )
 
-// Result says what has become of a speech. If Spoken, Cut and Failed are all false, it is not
-// over.
+// Result says what has become of a speech. The speech is over if one of the first four fields
+// is true.
 type Result struct {
 	Spoken bool // All of it was spoken to its end.
 	Cut    bool // It was cut off, or the stream has ended.
@@ -52,16 +52,17 @@ func (t *Tracker) WaitForSilence(ctx context.Context, taskID string, progress fu
 	return t.wait(ctx, taskID, progress, t.resultOfAll)
 }
 
-// Turn waits until nobody else has the turn at a task, and takes it. Whoever has the turn may
-// send a drive, or end what is spoken, without another call or the rest of a long text coming
-// between. The turn ends with end, which may be called more than once. Turn reports false if
-// ctx is done before. Other replicas do not know who has the turn.
+// Turn waits until no other call has the turn at a task, and takes the turn. A call that has
+// the turn may send a drive, or end what is being spoken: no other call and no part of a long
+// text comes between. The caller ends the turn with end, which may be called more than once.
+// Turn reports false if it has to wait and ctx is done first. Turns are those of this process:
+// other replicas do not know of them.
 func (t *Tracker) Turn(ctx context.Context, taskID string) (end func(), ok bool) {
 	t.mu.Lock()
 	turn := t.anyTask(taskID).turn
 	t.mu.Unlock()
 	end = sync.OnceFunc(func() { <-turn })
-	select {
+	select { // A turn that is free is taken even if ctx is done.
 	case turn <- struct{}{}:
 		return end, true
 	default:
@@ -74,24 +75,26 @@ func (t *Tracker) Turn(ctx context.Context, taskID string) (end func(), ok bool)
 	}
 }
 
-// TurnWhenSent takes the turn when the long text that a task is speaking, if there is one, has
-// been sent completely. It reports false if ctx is done before.
+// TurnWhenSent takes the turn when all parts of the long text that a task speaks were sent.
+// Without a long text it only waits for the turn. It reports false if ctx is done or the Tracker
+// is closed before. progress is as for [Tracker.Wait].
 func (t *Tracker) TurnWhenSent(ctx context.Context, taskID string, progress func(left time.Duration)) (end func(), ok bool) {
 	return t.turnWhen(ctx, taskID, progress, func(k *task) Result {
 		if k.pending == nil || len(k.pending.rest) == 0 {
-			return Result{Spoken: true}
+			return Result{Spoken: true} // It ends the waiting.
 		}
 		return t.resultOf(k, k.pending)
 	})
 }
 
-// TurnWhenSilent takes the turn when the digital human of a task has spoken all, but for live
-// audio. It reports false if ctx is done before.
+// TurnWhenSilent takes the turn when the digital human of a task speaks nothing more. It does
+// not wait for the end of live audio. It reports false if ctx is done or the Tracker is closed
+// before. progress is as for [Tracker.Wait].
 func (t *Tracker) TurnWhenSilent(ctx context.Context, taskID string, progress func(left time.Duration)) (end func(), ok bool) {
 	return t.turnWhen(ctx, taskID, progress, t.resultOfAll)
 }
 
-// turnWhen takes the turn when result says that something is spoken.
+// turnWhen takes the turn as soon as Spoken is true in what result returns.
 func (t *Tracker) turnWhen(ctx context.Context, taskID string, progress func(left time.Duration), result func(*task) Result) (end func(), ok bool) {
 	for t.wait(ctx, taskID, progress, result).Spoken {
 		end, ok := t.Turn(ctx, taskID)
@@ -99,7 +102,7 @@ func (t *Tracker) turnWhen(ctx context.Context, taskID string, progress func(lef
 			return nil, false
 		}
 		t.mu.Lock()
-		spoken := result(t.anyTask(taskID)).Spoken // Whoever had the turn may have sent something.
+		spoken := result(t.anyTask(taskID)).Spoken // The call that had the turn may have sent something.
 		t.mu.Unlock()
 		if spoken {
 			return end, true
@@ -157,16 +160,16 @@ func (t *Tracker) resultOfAll(k *task) Result {
 	drives := slices.DeleteFunc(slices.Clone(k.drives), func(d *drive) bool { return d.endless })
 	r := t.summary(k, drives, k.pending)
 	if r.Until.IsZero() {
-		return Result{Spoken: true, KnownBy: r.KnownBy} // It is silent, which is what counts.
+		return Result{Spoken: true, KnownBy: r.KnownBy} // The digital human is silent.
 	}
 	r.Cut, r.Failed = false, false
 	return r
 }
 
-// summary returns what has become of some drives of a task, and of the long text that s is if
-// it is one; s may be nil. The lock must be held.
+// summary returns what has become of some drives of a task, and of the parts of s that have not
+// been sent; s may be nil. The lock must be held.
 func (t *Tracker) summary(k *task, drives []*drive, s *Speech) Result {
-	r := Result{Spoken: true, KnownBy: ByEstimate}
+	r := Result{Spoken: true, KnownBy: ByEstimate} // Spoken becomes false if something is not over.
 	ends := t.ends(k)
 	var until time.Time
 	for _, d := range drives {
@@ -183,15 +186,15 @@ func (t *Tracker) summary(k *task, drives []*drive, s *Speech) Result {
 		r.Cut = r.Cut || d.result == cut
 		r.Failed = r.Failed || d.result == failed
 	}
+	isSending := s != nil && (len(s.rest) > 0 || s.sending)
 	if s != nil {
 		r.Waiting, r.Problem = len(s.rest), s.problem
 		for _, part := range s.rest {
 			until = later(until, t.now()).Add(t.adjust(part).Longest)
 		}
-		r.Spoken = r.Spoken && len(s.rest) == 0 && !s.sending
+		r.Spoken = r.Spoken && !isSending
 		r.Cut = r.Cut || s.problem != ""
 	}
-	isSending := s != nil && (len(s.rest) > 0 || s.sending)
 	if !r.Spoken && (isSending || !until.IsZero()) {
 		// The speech goes on, even if one of its parts was cut off or has failed. It is settled
 		// only if a problem keeps the rest from being sent.
@@ -216,9 +219,9 @@ func orEstimate(by KnownBy) KnownBy {
 type State struct {
 	Speaking bool
 	Live     bool      // What it speaks is live audio, which has no end of its own.
-	Waiting  int       // Drives and parts of a long text that wait to be spoken.
-	Until    time.Time // When it has finished at the latest; zero if it does not speak, or has no end.
-	LastEnd  time.Time // When it last finished; zero if that is not known.
+	Waiting  int       // How many drives, and parts of a long text, wait to be spoken.
+	Until    time.Time // The latest end of all speech; zero if it does not speak, or speaks live audio.
+	LastEnd  time.Time // When it last finished speaking; zero if that is not known.
 	KnownBy  KnownBy   // Empty if nothing was spoken yet.
 	Problem  string    // Why the rest of a long text was not sent; usually empty.
 }
@@ -285,7 +288,8 @@ func (t *Tracker) Ask(ctx context.Context, taskID string) {
 	if errors.Is(err, zego.CodeStreamStopped) {
 		t.end(k, t.now())
 	}
-	// Those that wait come first, so that they do not count as over because another is spoken.
+	// The drives that wait come first: they must not count as over because a later entry of the
+	// list is being spoken.
 	slices.SortStableFunc(list, func(a, b zego.DriveState) int { return cmp.Compare(a.Status, b.Status) })
 	now = t.now()
 	for _, state := range list {
