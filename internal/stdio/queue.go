@@ -3,11 +3,12 @@ package stdio
 import "sync"
 
 const (
-	// maxQueued is how many bytes of lines are read ahead while mcp-go's server does not
-	// take them. The end of input is noticed only if what comes before it fits.
+	// maxQueued is how many bytes of lines are kept of which the requests are not answered
+	// yet. Beyond that, nothing more is read, and the end of input is not noticed.
 	maxQueued = 4 * MaxMessage
-	// lineOverhead is how many bytes an empty line counts.
-	lineOverhead = 64
+	// lineOverhead is how many bytes an empty line counts. It is what the goroutine of a
+	// request that waits takes at least.
+	lineOverhead = 1024
 )
 
 // inputLine is a line of the client, or says that there was one which is larger than
@@ -17,13 +18,14 @@ type inputLine struct {
 	tooLong bool
 }
 
-// lineQueue holds the lines that were read and not yet forwarded. It lets relay.readLines
-// see the end of input while mcp-go's server reads nothing.
+// lineQueue holds the lines that were read and not yet handled, and bounds the size of those
+// that were not released. It lets connection.readLines see the end of input while a line
+// is handled.
 type lineQueue struct {
 	mu      sync.Mutex // guards what follows
 	changed *sync.Cond // Signalled when lines or closed change.
 	lines   []inputLine
-	size    int // Bytes in lines, with lineOverhead for each.
+	size    int // Bytes of the lines that were put and not released, with lineOverhead for each.
 	closed  bool
 }
 
@@ -50,8 +52,8 @@ func (q *lineQueue) put(line inputLine) bool {
 	return true
 }
 
-// take removes the oldest line. It waits while the queue is empty. It reports false if the
-// queue is empty and closed.
+// take removes the oldest line, which must be released when it is handled. It waits while the
+// queue is empty. It reports false if the queue is empty and closed.
 func (q *lineQueue) take() (inputLine, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -64,9 +66,15 @@ func (q *lineQueue) take() (inputLine, bool) {
 	line := q.lines[0]
 	q.lines[0] = inputLine{} // The array outlives the line.
 	q.lines = q.lines[1:]
+	return line, true
+}
+
+// release makes room for other lines, after line was handled.
+func (q *lineQueue) release(line inputLine) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.size -= len(line.text) + lineOverhead
 	q.changed.Broadcast()
-	return line, true
 }
 
 // close lets no more lines in. Those that are in the queue can still be taken.
@@ -75,10 +83,4 @@ func (q *lineQueue) close() {
 	defer q.mu.Unlock()
 	q.closed = true
 	q.changed.Broadcast()
-}
-
-func (q *lineQueue) empty() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.lines) == 0
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +17,6 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 )
-
-// These tests must not run in parallel, because mcp-go keeps its stdio session in a
-// package variable.
 
 const initialize = `{"jsonrpc":"2.0","id":"init","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
 
@@ -345,8 +343,7 @@ func TestCancelOfLargeID(t *testing.T) {
 	<-done
 }
 
-// TestClientThatDoesNotRead has more calls outstanding than mcp-go keeps in its queue, so
-// that it takes no more input. Serve must end all the same.
+// TestClientThatDoesNotRead has thousands of calls outstanding. Serve must end all the same.
 func TestClientThatDoesNotRead(t *testing.T) {
 	for _, how := range []string{"end of input", "signal"} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -384,8 +381,8 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// TestServerFails has an mcp-go server that cannot serve, because it already serves another
-// client. Serve must return its error although the client sends nothing.
+// TestServerFails has an mcp-go server that already serves another client. Serve must return
+// an error although the client sends nothing.
 func TestServerFails(t *testing.T) {
 	s := newServer(nil)
 	in, client := io.Pipe()
@@ -405,6 +402,115 @@ func TestServerFails(t *testing.T) {
 	_ = client.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCancelOfWaitingCall has more calls than run at a time, and cancels one that waits. It
+// must be answered although none of the others ends.
+func TestCancelOfWaitingCall(t *testing.T) {
+	t.Parallel()
+	const atATime = 100
+	in, client := io.Pipe()
+	answers, out := io.Pipe()
+	started, release := make(chan struct{}), make(chan struct{})
+	s := newServer(func(ctx context.Context) {
+		started <- struct{}{}
+		<-release
+	})
+	done := make(chan error)
+	go func() { done <- stdio.Serve(t.Context(), s, in, out, slog.New(slog.DiscardHandler), time.Minute) }()
+	reader := bufio.NewReader(answers)
+	go func() { _, _ = io.WriteString(client, initialize+"\n") }()
+	_, _ = reader.ReadString('\n')
+	for i := range atATime {
+		_, _ = io.WriteString(client, callOf(i, "slow")+"\n")
+		<-started
+	}
+	_, _ = io.WriteString(client, callOf("waits", "quick")+"\n"+`{"jsonrpc":"2.0","id":"ping","method":"ping"}`+"\n")
+	if got, _ := reader.ReadString('\n'); !strings.Contains(got, `"ping"`) {
+		t.Errorf("got %s, want the answer to ping: it is no call", got)
+	}
+	_, _ = io.WriteString(client, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"waits"}}`+"\n")
+	if got, _ := reader.ReadString('\n'); !strings.Contains(got, `"waits"`) {
+		t.Errorf("got %s, want the answer to the cancelled call", got)
+	}
+	close(release)
+	_ = client.Close()
+	go func() { _, _ = io.Copy(io.Discard, reader) }()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFaultsOfServer has a server whose hook panics, and one whose result cannot be encoded. Both
+// requests must be answered with an error that has their id.
+func TestFaultsOfServer(t *testing.T) {
+	t.Parallel()
+	hooks := &server.Hooks{}
+	hooks.AddBeforeCallTool(func(context.Context, any, *mcp.CallToolRequest) { panic("boom") })
+	panics := server.NewMCPServer("test", "1", server.WithToolCapabilities(false), server.WithHooks(hooks))
+	unencodable := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
+	unencodable.AddTool(mcp.NewTool("quick"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return &mcp.CallToolResult{StructuredContent: func() {}}, nil
+	})
+	for name, s := range map[string]*server.MCPServer{"panics": panics, "cannot be encoded": unencodable} {
+		got := serve(t.Context(), t, s, strings.NewReader(initialize+"\n"+callOf(1, "quick")+"\n"+`{"jsonrpc":"2.0","id":2,"method":"ping"}`+"\n"), time.Minute)
+		slices.Sort(got)
+		if fmt.Sprint(got) != "[1! 2 init]" {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
+// TestClientAnswers has a tool that asks the user, and reports progress.
+func TestClientAnswers(t *testing.T) {
+	t.Parallel()
+	s := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
+	s.AddTool(mcp.NewTool("asks"), func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		if err := s.SendNotificationToClient(ctx, "notifications/progress", map[string]any{"progress": 1}); err != nil {
+			return nil, err
+		}
+		answer, err := s.RequestElicitation(ctx, mcp.ElicitationRequest{Params: mcp.ElicitationParams{
+			Message: "Your name?", RequestedSchema: map[string]any{"type": "object", "properties": map[string]any{}},
+		}})
+		if err != nil {
+			return mcp.NewToolResultError(err.Error()), nil
+		}
+		return mcp.NewToolResultText(fmt.Sprint(answer.Action, answer.Content)), nil
+	})
+	for answer, want := range map[string]string{
+		`"result":{"action":"accept","content":{"name":"<Ann & Bo>"}}`: `acceptmap[name:\u003cAnn \u0026 Bo\u003e]`, // mcp-go itself escapes texts.
+		`"result":{"action":"decline"}`:                                `decline`,
+		`"result":"what?"`:                                             `"isError":true`,
+		`"error":{"code":1,"message":"no forms"}`:                      `elicitation request failed: no forms`,
+	} {
+		in, client := io.Pipe()
+		answers, out := io.Pipe()
+		go func() {
+			_ = stdio.Serve(t.Context(), s, in, out, slog.New(slog.DiscardHandler), time.Minute)
+			_ = out.Close()
+		}()
+		reader := bufio.NewReader(answers)
+		next := func() string {
+			line, _ := reader.ReadString('\n')
+			return line
+		}
+		go func() { _, _ = io.WriteString(client, initialize+"\n"+callOf(1, "asks")+"\n") }()
+		_ = next()
+		told := []string{next(), next()} // The order of a notification and a request is not fixed.
+		slices.SortFunc(told, func(a, b string) int { return len(a) - len(b) })
+		if !strings.Contains(told[0], "notifications/progress") || !strings.Contains(told[1], "elicitation/create") {
+			t.Errorf("got %q", told)
+		}
+		// An answer with another id, or a second one, has no effect.
+		_, _ = fmt.Fprintf(client, `{"jsonrpc":"2.0","id":77,"result":{"action":"accept"}}`+"\n"+`{"jsonrpc":"2.0","id":1,%s}`+"\n"+`{"jsonrpc":"2.0","id":1,"result":{}}`+"\n", answer)
+		if got := next(); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", answer, got, want)
+		}
+		_ = client.Close()
+		if got := next(); got != "" {
+			t.Errorf("got %q after the answer", got)
+		}
 	}
 }
 
