@@ -87,6 +87,7 @@ type Client struct {
 	clock         *clock
 	sign          func(action string) url.Values
 	scrubber      func(query url.Values) scrubber
+	viewerToken   func(ViewerTokenRequest) (ViewerToken, error)
 
 	limiter     Limiter
 	running     callGroup
@@ -131,6 +132,7 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 		clock:         clock,
 		sign:          signer(appID, serverSecret, clock.now),
 		scrubber:      newScrubber(serverSecret),
+		viewerToken:   viewerTokens(appID, serverSecret, clock.now),
 		limiter:       opts.Limiter,
 		memory:        memory,
 		cache:         opts.Cache,
