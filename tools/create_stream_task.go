@@ -31,6 +31,7 @@ type createStreamTaskOutput struct {
 	EndsAt      string `json:"EndsAt" jsonschema_description:"RFC 3339, UTC; the task ends by itself then"`
 	MaxIdleTime int    `json:"MaxIdleTime" jsonschema_description:"Seconds without a drive after which it ends earlier"`
 	NextCalls   string `json:"NextCalls"`
+	Watch       string `json:"Watch" jsonschema_description:"How people watch it"`
 	RequestID   string `json:"RequestId"`
 }
 
@@ -89,6 +90,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 			TaskID: started.TaskID, RoomID: started.RoomID, StreamID: started.StreamID, RequestID: started.RequestID,
 			Status: int(started.Status), StatusName: started.Status.String(), MaxIdleTime: int(idle / time.Second),
 			EndsAt:    started.CreatedAt.Add(ttl).UTC().Format(time.RFC3339),
+			Watch:     "create_viewer_link",
 			NextCalls: "drive_by_text (or another drive_by tool) or do_action with this TaskId, which wait until it streams; stop_stream_task when done.",
 		}
 		if started.Status == zego.TaskStreaming {

@@ -10,6 +10,7 @@ import (
 // it, so that nobody changes the hints for agents by mistake.
 var effects = map[string]string{
 	"create_stream_task":  "additive",
+	"create_viewer_link":  "read-only",
 	"do_action":           "additive",
 	"drive_by_audio":      "additive",
 	"drive_by_audio_file": "additive",

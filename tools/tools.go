@@ -28,6 +28,7 @@ var allTools = []interface {
 	listStreamTasks,
 	getStreamTask,
 	createStreamTask,
+	createViewerLink,
 	driveByText,
 	driveByAudio,
 	driveByRTCStream,
@@ -68,7 +69,9 @@ type Config struct {
 	// AudioClient reads the beginning of the files that drive_by_audio speaks, to learn how long
 	// they are. Default: nil, so that this is not known.
 	AudioClient *http.Client
-	AudioDirs   []string // Absolute paths of the directories that drive_by_audio_file may read; default: none.
+	// ViewerURL makes the links of create_viewer_link. Default: it answers code for a page.
+	ViewerURL ViewerURLTemplate
+	AudioDirs []string // Absolute paths of the directories that drive_by_audio_file may read; default: none.
 }
 
 // DefaultTimeout is the default of Config.Timeout.

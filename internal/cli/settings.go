@@ -31,6 +31,7 @@ type settings struct {
 	MaxTasks    int           `variable:"ZEGO_MAX_TASKS" default:"3" help:"Stream tasks that one server may run at once; the command call is not limited. Default: 3."`
 	StopTimeout time.Duration `variable:"ZEGO_STOP_TIMEOUT" default:"30s" help:"How long the end of this server may take to stop its stream tasks. Default: 30s."`
 	KeepTasks   bool          `variable:"ZEGO_KEEP_TASKS" help:"Leave stream tasks running when this server ends. Default: it stops those that it started."`
+	ViewerURL   string        `name:"viewer-url-template" variable:"ZEGO_VIEWER_URL_TEMPLATE" placeholder:"URL" help:"Page of yours that create_viewer_link links to, such as https://live.example.com/?app={AppId}&room={RoomId}&stream={StreamId}&user={UserId}#{Token}. Default: none; it answers code for a page."`
 	AudioDir    []string      `variable:"ZEGO_AUDIO_DIR" placeholder:"DIR" help:"Directories from which agents may play audio files with drive_by_audio_file (over stdio only). Default: none."`
 }
 
@@ -62,6 +63,9 @@ func (s *settings) Validate() error {
 	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, s.LogLevel) {
 		return fmt.Errorf("--log-level must be debug, info, warn or error, got %q", s.LogLevel)
 	}
+	if _, err := tools.ParseViewerURLTemplate(s.ViewerURL); err != nil {
+		return fmt.Errorf("--viewer-url-template %w", err)
+	}
 	_, err := tools.ParseToolsets(s.Toolsets)
 	return err
 }
@@ -92,9 +96,10 @@ func (e *env) toolsConfig(project tools.Project, simulated bool, log *slog.Logge
 	if !simulated { // The simulator speaks every file for the same time.
 		audioClient = tools.PublicClient()
 	}
+	viewerURL, _ := tools.ParseViewerURLTemplate(e.settings.ViewerURL) // Validate has checked it.
 	return tools.Config{
-		AudioClient: audioClient,
-		Project:     tools.OneProject(project), Simulated: simulated,
+		AudioClient: audioClient, ViewerURL: viewerURL,
+		Project: tools.OneProject(project), Simulated: simulated,
 		Timeout: e.settings.Timeout, Logger: log, Version: version(),
 		Local: true, AudioDirs: e.audioDirs(log),
 	}
