@@ -32,6 +32,7 @@ var importRules = []importRule{
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
 	{folder: "tools", imports: "tools/... schema zego", tests: "internal/leaktest zego/zegosim", mcp: true},
 	{folder: "tools/match"},
+	{folder: "tools/pictures", imports: "schema"},
 	{folder: "tools/speech", imports: "zego", tests: "internal/leaktest zego/zegosim"},
 	{folder: "tools/streams", imports: "zego", tests: "internal/leaktest zego/zegosim"},
 	{folder: "schema"},

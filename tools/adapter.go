@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+	"zego-mcp/tools/pictures"
 	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
@@ -51,6 +52,7 @@ type deps struct {
 	speech       *speech.Tracker
 	timeout      time.Duration     // Config.Timeout.
 	viewerURL    ViewerURLTemplate // Config.ViewerURL.
+	pictures     *pictures.Store   // Config.Pictures.
 	answerBy     time.Time         // When a call that waits for the end of speech has to answer.
 
 	// progress sends the client an MCP progress notification, if the client asked for them.
@@ -85,7 +87,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	project := a.cfg.Project(ctx)
 	d := deps{
 		project: project, streams: project.Streams, speech: project.Speech,
-		viewerURL: a.cfg.ViewerURL, audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient, timeout: a.cfg.Timeout,
+		viewerURL: a.cfg.ViewerURL, pictures: a.cfg.Pictures, audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient, timeout: a.cfg.Timeout,
 		answerBy: start.Add(a.cfg.SpeechWait - min(time.Second, a.cfg.SpeechWait/10)),
 		progress: func(int, int, string) {},
 	}

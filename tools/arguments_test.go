@@ -47,7 +47,7 @@ func TestBadArguments(t *testing.T) {
 		{"get_digital_human", ``, "DigitalHumanId is required"},
 		{"get_digital_human", `{"DigitalHumanId":""}`, "DigitalHumanId must have 1 to 128 characters, got 0"},
 		{"get_digital_human", `{"DigitalHumanId":7}`, "DigitalHumanId must be a string, got 7"},
-		{"get_digital_human", `{"DigitalHumanID":"x"}`, "DigitalHumanId is required\n" + `unknown argument "DigitalHumanID"; did you mean "DigitalHumanId"? (known: DigitalHumanId)`},
+		{"get_digital_human", `{"DigitalHumanID":"x"}`, "DigitalHumanId is required\n" + `unknown argument "DigitalHumanID"; did you mean "DigitalHumanId"? (known: DigitalHumanId, Picture)`},
 	} {
 		result := callTool(t.Context(), t, s, tt.tool, tt.arguments)
 		if diff := cmp.Diff(tt.want, textOf(t, result)); diff != "" || !result.IsError || result.StructuredContent != nil {
@@ -95,6 +95,8 @@ func TestBadArgumentsOfEveryTool(t *testing.T) {
 				wrong = []any{7, true, []int{1}, map[string]int{"a": 1}}
 			case "boolean":
 				wrong = []any{"yes", 2, []int{1}}
+			case "array":
+				wrong = []any{7, true, "x", map[string]int{"a": 1}}
 			}
 			for _, value := range wrong {
 				mustRefuse(name, value, name+" must be ")

@@ -9,21 +9,22 @@ import (
 // effects says what each tool changes. It is written by hand, and -update does not rewrite
 // it, so that nobody changes the hints for agents by mistake.
 var effects = map[string]string{
-	"create_stream_task":  "additive",
-	"create_viewer_link":  "read-only",
-	"do_action":           "additive",
-	"drive_by_audio":      "additive",
-	"drive_by_audio_file": "additive",
-	"drive_by_rtc_stream": "additive",
-	"drive_by_text":       "additive",
-	"find_digital_humans": "read-only",
-	"get_digital_human":   "read-only",
-	"get_stream_task":     "read-only",
-	"interrupt_drive":     "destructive",
-	"list_digital_humans": "read-only",
-	"list_stream_tasks":   "read-only",
-	"list_timbres":        "read-only",
-	"stop_stream_task":    "destructive",
+	"create_stream_task":     "additive",
+	"create_viewer_link":     "read-only",
+	"do_action":              "additive",
+	"drive_by_audio":         "additive",
+	"drive_by_audio_file":    "additive",
+	"drive_by_rtc_stream":    "additive",
+	"drive_by_text":          "additive",
+	"find_digital_humans":    "read-only",
+	"get_digital_human":      "read-only",
+	"get_stream_task":        "read-only",
+	"interrupt_drive":        "destructive",
+	"list_digital_humans":    "read-only",
+	"list_stream_tasks":      "read-only",
+	"list_timbres":           "read-only",
+	"preview_digital_humans": "read-only",
+	"stop_stream_task":       "destructive",
 }
 
 func TestEffects(t *testing.T) {

@@ -75,7 +75,7 @@ var findDigitalHumans = tool[findDigitalHumansInput, findDigitalHumansOutput]{
 			}
 			out.Advice = advice
 		} else if len(s.matches) == 0 {
-			out.Advice = "No match." + s.didYouMean() + " ZEGO tells only names, gestures and ids, and describes no looks (clothes, gender, mood): to choose by looks, see the pictures of get_digital_human, or of Detail full."
+			out.Advice = "No match." + s.didYouMean() + " ZEGO tells only names, gestures and ids, and describes no looks (clothes, gender, mood): to choose by looks, see their faces with preview_digital_humans."
 		}
 		return out, nil
 	},

@@ -169,7 +169,7 @@ func TestFindDetail(t *testing.T) {
 func TestFindNothing(t *testing.T) {
 	t.Parallel()
 	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1}, tools.Config{})
-	const looks = " ZEGO tells only names, gestures and ids, and describes no looks (clothes, gender, mood): to choose by looks, see the pictures of get_digital_human, or of Detail full."
+	const looks = " ZEGO tells only names, gestures and ids, and describes no looks (clothes, gender, mood): to choose by looks, see their faces with preview_digital_humans."
 	for query, want := range map[string]string{
 		"ema":                        `No match. Did you mean "Emma"?` + looks,
 		"Olivia Heart":               `No match. Did you mean "Olivia Hart"?` + looks,

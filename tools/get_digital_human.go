@@ -1,9 +1,13 @@
 package tools
 
-import "context"
+import (
+	"context"
+	"zego-mcp/tools/pictures"
+)
 
 type getDigitalHumanInput struct {
 	DigitalHumanID string `json:"DigitalHumanId" jsonschema:"minLength=1,maxLength=128" jsonschema_description:"From find_digital_humans"`
+	Picture        bool   `json:"Picture,omitempty" jsonschema:"default=false" jsonschema_description:"true: show the picture itself"`
 }
 
 type getDigitalHumanOutput struct {
@@ -13,8 +17,14 @@ type getDigitalHumanOutput struct {
 	IsPublic           bool      `json:"IsPublic" jsonschema_description:"true: open to every project; false: this project's own"`
 	Actions            []gesture `json:"Actions" jsonschema_description:"Gestures it can make"`
 	AvatarURLExpiresAt string    `json:"AvatarUrlExpiresAt" jsonschema_description:"RFC 3339, UTC; AvatarUrl stops working then"`
+	PictureProblem     string    `json:"PictureProblem,omitempty" jsonschema_description:"Why the picture cannot be shown"`
 	RequestID          string    `json:"RequestId"`
+
+	jpeg []byte
 }
+
+// picture implements pictured.
+func (o getDigitalHumanOutput) picture() []byte { return o.jpeg }
 
 var getDigitalHuman = tool[getDigitalHumanInput, getDigitalHumanOutput]{
 	name:        "get_digital_human",
@@ -31,11 +41,17 @@ var getDigitalHuman = tool[getDigitalHumanInput, getDigitalHumanOutput]{
 		if err != nil {
 			return getDigitalHumanOutput{}, err
 		}
-		return getDigitalHumanOutput{
+		out := getDigitalHumanOutput{
 			DigitalHumanID: info.ID, Name: info.Name, AvatarURL: info.AvatarURL, IsPublic: info.IsPublic,
 			Actions:            gesturesOf(info.DigitalHuman),
 			AvatarURLExpiresAt: avatarExpiry(info.At),
 			RequestID:          info.RequestID,
-		}, nil
+		}
+		if in.Picture {
+			if out.jpeg, err = d.thumbnail(ctx, info.DigitalHuman, info.At, pictures.MaxSize); err != nil {
+				out.PictureProblem = err.Error()
+			}
+		}
+		return out, nil
 	},
 }

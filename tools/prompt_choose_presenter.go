@@ -19,7 +19,7 @@ var choosePresenter = prompt{
 		if name := arguments["DigitalHuman"]; name != "" {
 			text += fmt.Sprintf("1. The digital human shall be %s: get its DigitalHumanId with find_digital_humans.\n", quoteForeign(name))
 		} else {
-			text += "1. Call find_digital_humans (without Query, with Limit=200, it lists all), and pick the one whose name, gestures and picture (get_digital_human) fit best. Prefer our own (IsPublic false) if one fits.\n"
+			text += "1. Call find_digital_humans (without Query, with Limit=200, it lists all), and see the faces of those that may fit with preview_digital_humans; if you cannot see pictures, go by names and gestures. Pick the one that fits best. Prefer our own (IsPublic false) if one fits.\n"
 		}
 		return text + "2. Call list_timbres with its DigitalHumanId and pick the voice that fits the role, its language and the face.\n" +
 			"3. Answer with both names and ids (DigitalHumanId, TimbreId), why you chose them, and one alternative. Create no stream."

@@ -16,6 +16,7 @@ import (
 	"time"
 	"zego-mcp/internal/leaktest"
 	"zego-mcp/tools"
+	"zego-mcp/tools/pictures"
 	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
@@ -41,11 +42,17 @@ func newAssetsServer(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*serv
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Pictures = picturesOf(srv.URL)
 	cfg.Project, cfg.Version = tools.OneProject(tools.Project{Client: client}), "test"
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(leaktest.Writer("the log of tools", io.Discard), nil))
 	}
 	return tools.NewServer(cfg), srv.URL
+}
+
+// picturesOf returns a store that may fetch pictures from the simulator with this URL.
+func picturesOf(simulator string) *pictures.Store {
+	return pictures.NewStore(pictures.NewFetcher(pictures.FetcherOptions{LoopbackHost: strings.TrimPrefix(simulator, "http://")}))
 }
 
 // testServer is an MCP server with all toolsets in front of a simulator of ZEGO. It records

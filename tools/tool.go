@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,12 +83,14 @@ func (t tool[In, Out]) serverTool(a adapter) server.ServerTool {
 		inputJSON = input.JSONWithMaxima(t.maxima(a.cfg.Project(context.Background())))
 	}
 	definition := mcp.Tool{
-		Name:            t.name,
-		Title:           t.title,
-		Description:     t.description,
-		RawInputSchema:  inputJSON,
-		RawOutputSchema: schema.Output[Out](),
-		Annotations:     t.effect.annotations(t.title),
+		Name:           t.name,
+		Title:          t.title,
+		Description:    t.description,
+		RawInputSchema: inputJSON,
+		Annotations:    t.effect.annotations(t.title),
+	}
+	if _, ok := any(*new(Out)).(pictured); !ok {
+		definition.RawOutputSchema = schema.Output[Out]()
 	}
 	if len(t.meta) > 0 {
 		definition.Meta = &mcp.Meta{AdditionalFields: t.meta}
@@ -136,7 +139,17 @@ func (t tool[In, Out]) call(ctx context.Context, d deps, input *schema.Schema[In
 			fmt.Sprintf("The result has %d bytes, more than the %d that this server passes on.\nWhat to do: Ask for less, such as a smaller Limit.", len(text), maxResult),
 		}
 	}
+	if with, ok := any(out).(pictured); ok && with.picture() != nil {
+		return mcp.NewToolResultImage(text, base64.StdEncoding.EncodeToString(with.picture()), "image/jpeg"), nil
+	}
 	return mcp.NewToolResultStructured(out, text), nil
+}
+
+// pictured is a result that may have a picture. The tool has no output schema then, and a
+// result with a picture no structured content: several clients drop the picture if there is
+// structured content, and others demand that if there is a schema.
+type pictured interface {
+	picture() []byte // A JPEG, or nil.
 }
 
 // maxResult bounds the result of a tool, in bytes of JSON. The largest page of a list takes

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+	"zego-mcp/tools/pictures"
 	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
@@ -24,6 +25,7 @@ var allTools = []interface {
 	listDigitalHumans,
 	getDigitalHuman,
 	findDigitalHumans,
+	previewDigitalHumans,
 	listTimbres,
 	listStreamTasks,
 	getStreamTask,
@@ -69,6 +71,9 @@ type Config struct {
 	// AudioClient reads the beginning of the files that drive_by_audio speaks, to learn how long
 	// they are. Default: nil, so that this is not known.
 	AudioClient *http.Client
+	// Pictures makes the thumbnails of digital humans. Default: one that fetches them from the
+	// internet alone, and not from a simulator.
+	Pictures *pictures.Store
 	// ViewerURL makes the links of create_viewer_link. Default: it answers code for a page.
 	ViewerURL ViewerURLTemplate
 	AudioDirs []string // Absolute paths of the directories that drive_by_audio_file may read; default: none.
@@ -126,6 +131,9 @@ func NewServer(cfg Config) *server.MCPServer {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Pictures == nil {
+		cfg.Pictures = pictures.NewStore(pictures.NewFetcher(pictures.FetcherOptions{}))
 	}
 	if cfg.Project == nil {
 		cfg.Project = OneProject(Project{})

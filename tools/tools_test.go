@@ -45,6 +45,9 @@ func TestToolsList(t *testing.T) {
 				t.Errorf("%s: bad title or description", tool.Name)
 			}
 			for _, text := range []json.RawMessage{tool.InputSchema, tool.OutputSchema} {
+				if text == nil && (tool.Name == "preview_digital_humans" || tool.Name == "get_digital_human") {
+					continue // Their results may have a picture: see pictured.
+				}
 				if err := schema.Check(text); err != nil {
 					t.Errorf("%s: %v", tool.Name, err)
 				}
@@ -66,7 +69,7 @@ func TestToolsList(t *testing.T) {
 		if err := json.Compact(&compact, got); err != nil {
 			t.Fatal(err)
 		}
-		limit := map[string]int{"tools-assets.json": 12000, "tools-all.json": 25000}[name]
+		limit := map[string]int{"tools-assets.json": 13000, "tools-all.json": 27000}[name]
 		t.Logf("%s: tools/list has %d of %d characters", name, compact.Len(), limit)
 		if compact.Len() > limit {
 			t.Errorf("%s: tools/list has %d characters, more than %d", name, compact.Len(), limit)

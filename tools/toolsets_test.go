@@ -98,7 +98,7 @@ func refusalOf(t *testing.T, s *server.MCPServer, tool string) string {
 func TestUnknownTool(t *testing.T) {
 	t.Parallel()
 	s, _ := newAssetsServer(t, &zegosim.Server{}, tools.Config{})
-	const known = " (known: find_digital_humans, get_digital_human, get_stream_task, list_digital_humans, list_stream_tasks, list_timbres)' not found: tool not found"
+	const known = " (known: find_digital_humans, get_digital_human, get_stream_task, list_digital_humans, list_stream_tasks, list_timbres, preview_digital_humans)' not found: tool not found"
 	for name, want := range map[string]string{
 		"fly":                    `tool '"fly"` + known,
 		"":                       `tool '""` + known,
@@ -122,7 +122,7 @@ func TestMisspeltTool(t *testing.T) {
 	t.Parallel()
 	s, _ := newAssetsServer(t, &zegosim.Server{}, tools.Config{})
 	for name, want := range map[string]string{
-		"list_digital_human": `unknown tool "list_digital_human"; did you mean "list_digital_humans"? (known: find_digital_humans, get_digital_human, get_stream_task, list_digital_humans, list_stream_tasks, list_timbres)`,
+		"list_digital_human": `unknown tool "list_digital_human"; did you mean "list_digital_humans"? (known: find_digital_humans, get_digital_human, get_stream_task, list_digital_humans, list_stream_tasks, list_timbres, preview_digital_humans)`,
 		"CreateStreamTask": `unknown tool "CreateStreamTask"; did you mean "create_stream_task"?` + "\n" +
 			"create_stream_task belongs to the toolset streaming (tools that create, drive and stop streams, which ZEGO bills), which is off.\n" +
 			"What to do: Ask the user to turn it on, by starting zego-mcp with --toolsets all (or ZEGO_TOOLSETS=all).",

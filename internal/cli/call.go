@@ -3,11 +3,13 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +24,7 @@ type callCommand struct {
 	Tool      string   `arg:"" help:"The tool's name; see: zego-mcp tools."`
 	Arguments []string `arg:"" optional:"" name:"Key=Value" help:"Arguments of the tool."`
 	JSON      string   `name:"json" placeholder:"'{…}'" help:"Arguments as a JSON object; an argument given as Key=Value replaces the one in it."`
+	Save      string   `placeholder:"FILE" help:"Where to write the picture of the result, a JPEG. Default: a picture is left out."`
 	Output    string   `placeholder:"FORMAT" help:"table or json. Default: table on a terminal, JSON in a pipe."`
 }
 
@@ -53,7 +56,7 @@ func (c *callCommand) Run(e *env) error {
 	project := e.project(b, mark, keepTasks, log)
 	defer project.Streams.Close(e.ctx)
 	defer project.Speech.Close()
-	cfg := e.toolsConfig(project, b.simulated, log)
+	cfg := e.toolsConfig(b, project, log)
 	cfg.SpeechWait = maxSpeech // When this process ends, what was not sent of a long text is lost.
 	session, err := c.startSession(e, cfg)
 	if err != nil {
@@ -75,7 +78,33 @@ func (c *callCommand) Run(e *env) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Tool, err)
 	}
+	if err := c.save(e.stderr, result); err != nil {
+		return err
+	}
 	return c.print(e.stdout, result)
+}
+
+// save writes the picture of the result to the file of --save, or says that it was left out.
+func (c *callCommand) save(stderr io.Writer, result *mcp.CallToolResult) error {
+	for _, content := range result.Content {
+		picture, ok := content.(mcp.ImageContent)
+		if !ok {
+			continue
+		}
+		if c.Save == "" {
+			_, _ = fmt.Fprintln(stderr, "The result has a picture, which is left out: --save FILE writes it to a file.")
+			return nil
+		}
+		file, err := base64.StdEncoding.DecodeString(picture.Data)
+		if err != nil {
+			return fmt.Errorf("the picture of the result is damaged: %w", err)
+		}
+		return os.WriteFile(c.Save, file, 0o644) //nolint:gosec // A picture is no secret.
+	}
+	if c.Save != "" && !result.IsError {
+		_, _ = fmt.Fprintln(stderr, "The result has no picture: "+c.Save+" was not written.")
+	}
+	return nil
 }
 
 // startSession connects an MCP client to a server with the tools of cfg.

@@ -73,7 +73,7 @@ func (c *serveCommand) Run(e *env) error {
 	secret := e.callbackSecret(c.Transport, log)
 	b.callbacks = secret != ""
 	project := e.project(b, mark, e.settings.KeepTasks, log)
-	cfg := e.toolsConfig(project, b.simulated, log)
+	cfg := e.toolsConfig(b, project, log)
 	cfg.Local = overStdio
 	if streaming {
 		defer e.manageStreams(project)()

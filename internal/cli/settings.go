@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"time"
 	"zego-mcp/internal/redisshare"
 	"zego-mcp/tools"
+	"zego-mcp/tools/pictures"
 	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 )
@@ -91,15 +93,20 @@ func (e *env) toolsets() []tools.Toolset {
 }
 
 // toolsConfig returns the configuration of an MCP server for one project.
-func (e *env) toolsConfig(project tools.Project, simulated bool, log *slog.Logger) tools.Config {
+func (e *env) toolsConfig(b backend, project tools.Project, log *slog.Logger) tools.Config {
 	var audioClient *http.Client
-	if !simulated { // The simulator speaks every file for the same time.
+	if !b.simulated { // The simulator speaks every file for the same time.
 		audioClient = tools.PublicClient()
 	}
 	viewerURL, _ := tools.ParseViewerURLTemplate(e.settings.ViewerURL) // Validate has checked it.
+	var fetcher pictures.FetcherOptions
+	if u, err := url.Parse(b.endpoint); err == nil && u.Scheme == "http" {
+		fetcher.LoopbackHost = u.Host // Of a simulator: http is allowed for loopback addresses only.
+	}
 	return tools.Config{
+		Pictures:    pictures.NewStore(pictures.NewFetcher(fetcher)),
 		AudioClient: audioClient, ViewerURL: viewerURL,
-		Project: tools.OneProject(project), Simulated: simulated,
+		Project: tools.OneProject(project), Simulated: b.simulated,
 		Timeout: e.settings.Timeout, Logger: log, Version: version(),
 		Local: true, AudioDirs: e.audioDirs(log),
 	}

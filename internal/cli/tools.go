@@ -22,7 +22,7 @@ func (c *toolsCommand) Run(e *env) error {
 		return c.describe(e)
 	}
 	log := slog.New(slog.DiscardHandler)
-	text, err := listTools(e.ctx, e.toolsConfig(e.project(backend{}, streams.Mark{}, true, log), false, log))
+	text, err := listTools(e.ctx, e.toolsConfig(backend{}, e.project(backend{}, streams.Mark{}, true, log), log))
 	if err != nil {
 		return err
 	}
