@@ -31,6 +31,7 @@ var importRules = []importRule{
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
 	{folder: "tools", imports: "tools/... schema zego", tests: "internal/leaktest zego/zegosim", mcp: true},
+	{folder: "tools/gallery"},
 	{folder: "tools/match"},
 	{folder: "tools/pictures", imports: "schema"},
 	{folder: "tools/speech", imports: "zego", tests: "internal/leaktest zego/zegosim"},

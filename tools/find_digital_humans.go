@@ -40,6 +40,7 @@ var findDigitalHumans = tool[findDigitalHumansInput, findDigitalHumansOutput]{
 	description: "Find digital humans (talking avatars) by name, gesture or id, on all pages. A part of a word is enough; Chinese is also found by pinyin or its initials. Free, changes nothing. Go on with Offset=NextOffset.",
 	toolset:     Assets,
 	effect:      readOnly,
+	meta:        opens(galleryURI),
 	run: func(ctx context.Context, d deps, in findDigitalHumansInput) (findDigitalHumansOutput, error) {
 		detail := cmp.Or(in.Detail, detailBrief)
 		limit := or(in.Limit, 10)
@@ -57,6 +58,7 @@ var findDigitalHumans = tool[findDigitalHumansInput, findDigitalHumansOutput]{
 		}
 		err := s.run(ctx, d, humanPages(d.client, mode))
 		humans, next := s.page(or(in.Offset, 0), limit)
+		d.rememberPictures(ctx, humans, s.oldest)
 		out := findDigitalHumansOutput{
 			DigitalHumans: listedHumansOf(humans, detail), NextOffset: next,
 			Matches: len(s.matches), Searched: s.searched, Total: s.total, SearchedAll: err == nil,

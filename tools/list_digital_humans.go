@@ -49,6 +49,7 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 	description: "List the digital humans (talking avatars) of this ZEGOCLOUD project as ZEGO does, page by page: ids, names, pictures, gestures. Go on with Offset=NextOffset. Free, changes nothing. To search, or to see all in one call, use find_digital_humans.",
 	toolset:     Assets,
 	effect:      readOnly,
+	meta:        opens(galleryURI),
 	run: func(ctx context.Context, d deps, in listDigitalHumansInput) (listDigitalHumansOutput, error) {
 		page, err := d.client.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{
 			FetchMode: (*zego.FetchMode)(in.FetchMode), Offset: in.Offset, Limit: in.Limit,
@@ -56,6 +57,7 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 		if err != nil {
 			return listDigitalHumansOutput{}, err
 		}
+		d.rememberPictures(ctx, page.DigitalHumans, page.At)
 		out := listDigitalHumansOutput{
 			Total:         page.Total,
 			DigitalHumans: listedHumansOf(page.DigitalHumans, cmp.Or(in.Detail, detailFull)),

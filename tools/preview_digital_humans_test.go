@@ -49,7 +49,7 @@ func callWithPicture(t *testing.T, s *server.MCPServer, tool, arguments string) 
 	return result.Content[0].(mcp.TextContent).Text, picture
 }
 
-func preview(t *testing.T, s *server.MCPServer, arguments string) (out previewed, picture []byte) {
+func preview(t *testing.T, s *server.MCPServer, arguments string) (out previewed) {
 	t.Helper()
 	text, picture := callWithPicture(t, s, "preview_digital_humans", arguments)
 	if err := json.Unmarshal([]byte(text), &out); err != nil {
@@ -58,7 +58,7 @@ func preview(t *testing.T, s *server.MCPServer, arguments string) (out previewed
 	if _, err := jpeg.DecodeConfig(bytes.NewReader(picture)); err != nil {
 		t.Fatal(err)
 	}
-	return out, picture
+	return out
 }
 
 func TestPreview(t *testing.T) {
@@ -78,7 +78,7 @@ func TestPreview(t *testing.T) {
 		{`{"FetchMode":3,"Limit":2,"Offset":1}`, 2, humans[7].ID, 3, 16},
 		{fmt.Sprintf(`{"DigitalHumanIds":[%q,%q]}`, humans[5].ID, humans[2].ID), 2, humans[5].ID, 0, 2},
 	} {
-		got, _ := preview(t, s, tt.arguments)
+		got := preview(t, s, tt.arguments)
 		next := 0
 		if got.NextOffset != nil {
 			next = *got.NextOffset
@@ -137,14 +137,14 @@ func TestPreviewOfStrangeHumans(t *testing.T) {
 		{ID: "none", Name: "D", AvatarURL: "x"},
 	}
 	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Humans: strange}, tools.Config{})
-	got, _ := preview(t, s, ``)
+	got := preview(t, s, ``)
 	for i, face := range got.Faces {
 		if face.Name != strange[i].Name || (face.NoPicture != "") != (strange[i].AvatarURL != "") {
 			t.Errorf("got %+v", face)
 		}
 	}
 	one, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Humans: strange[:1]}, tools.Config{})
-	if got, _ := preview(t, one, ``); len(got.Faces) != 1 {
+	if got := preview(t, one, ``); len(got.Faces) != 1 {
 		t.Errorf("got %+v", got)
 	}
 	none, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Humans: []zego.DigitalHuman{}}, tools.Config{})
@@ -156,7 +156,7 @@ func TestPreviewOfStrangeHumans(t *testing.T) {
 		many[i] = zego.DigitalHuman{ID: fmt.Sprint("id-", i), Name: fmt.Sprint("Number ", i)}
 	}
 	thousands, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Humans: many}, tools.Config{})
-	if got, _ := preview(t, thousands, `{"Query":"Number 9999"}`); got.Matches != 1 || got.Faces[0].DigitalHumanID != "id-9999" {
+	if got := preview(t, thousands, `{"Query":"Number 9999"}`); got.Matches != 1 || got.Faces[0].DigitalHumanID != "id-9999" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -189,7 +189,7 @@ func TestExpiredPicture(t *testing.T) {
 			sim.RefuseReplay = false
 		}
 		s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client}), Pictures: picturesOf(srv.URL)})
-		got, _ := preview(t, s, fmt.Sprintf(`{"DigitalHumanIds":[%q]}`, id))
+		got := preview(t, s, fmt.Sprintf(`{"DigitalHumanIds":[%q]}`, id))
 		if (got.Faces[0].NoPicture == "") != healthy {
 			t.Errorf("%s: got %+v", name, got)
 		}
@@ -237,7 +237,7 @@ func TestSlowPicture(t *testing.T) {
 	s := tools.NewServer(tools.Config{
 		Project: tools.OneProject(tools.Project{Client: client}), Timeout: time.Second, Pictures: picturesOf("http://" + slow.Addr().String()),
 	})
-	if got, _ := preview(t, s, ``); got.Faces[0].NoPicture != "its server took too long" {
+	if got := preview(t, s, ``); got.Faces[0].NoPicture != "its server took too long" {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -15,8 +15,10 @@ type resource struct {
 	uri                            string // A template (RFC 6570) if it has a {Variable}.
 	name, title, description, mime string
 
-	toolset Toolset // Required; there is no default.
-	advice  advice  // What to do when ZEGO refuses a call, as in tool.
+	toolset Toolset        // Required; there is no default.
+	advice  advice         // What to do when ZEGO refuses a call, as in tool.
+	forApps bool           // It is a page for clients that show apps, and needs no ZEGO client.
+	meta    map[string]any // The _meta of its contents; usually nil.
 
 	// read returns the text of the resource at uri. If there is none, it returns an error
 	// that wraps server.ErrResourceNotFound.
@@ -69,7 +71,7 @@ func (r resource) readFirst(a adapter, matches func(uri string) bool) server.OnB
 			req.Params.URI = quoteForeign(uri) + " (nothing is there)"
 			return
 		}
-		contents := mcp.TextResourceContents{URI: uri, MIMEType: r.mime, Text: text}
+		contents := mcp.TextResourceContents{URI: uri, MIMEType: r.mime, Text: text, Meta: r.meta}
 		req.Params.Meta = &mcp.Meta{AdditionalFields: map[string]any{contentsKey: readOutcome{contents, err}}}
 	}
 }
@@ -78,8 +80,12 @@ func (r resource) readFirst(a adapter, matches func(uri string) bool) server.OnB
 // text for the client.
 func (r resource) readText(ctx context.Context, a adapter, uri string) (text string, err error) {
 	err = a.do(ctx, request{kind: kindResource, name: r.name}, func(ctx context.Context, d deps) (err error) {
-		if !d.project.allows(r.toolset) {
+		if !d.project.allows(r.toolset) || r.forApps && !clientShowsApps(ctx) {
 			return fmt.Errorf("%w: %s", server.ErrResourceNotFound, uri)
+		}
+		if r.forApps {
+			text, err = r.read(ctx, d, uri)
+			return err
 		}
 		if d.client, err = d.project.client(); err != nil {
 			return err

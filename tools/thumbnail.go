@@ -23,6 +23,32 @@ func (d deps) thumbnail(ctx context.Context, human zego.DigitalHuman, answeredAt
 	return d.pictures.Thumbnail(ctx, pictureOf(info.DigitalHuman, info.At), size)
 }
 
+// thumbnailOf is like thumbnail, for a digital human of which only the id is known. It asks ZEGO
+// for it, unless a list that the page shows has named its picture.
+func (d deps) thumbnailOf(ctx context.Context, id string, size int) ([]byte, error) {
+	if named, ok := d.pictures.Named(d.client, id); ok {
+		jpeg, err := d.pictures.Thumbnail(ctx, named, size)
+		if failed, ok := errors.AsType[*pictures.FetchError](err); !ok || !failed.Gone {
+			return jpeg, err
+		}
+	}
+	info, err := d.client.GetDigitalHuman(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return d.pictures.Thumbnail(ctx, pictureOf(info.DigitalHuman, info.At), size)
+}
+
+// rememberPictures keeps the pictures of an answer for the page that will show it.
+func (d deps) rememberPictures(ctx context.Context, humans []zego.DigitalHuman, answeredAt time.Time) {
+	if !clientShowsApps(ctx) {
+		return
+	}
+	for _, human := range humans {
+		d.pictures.Remember(d.client, pictureOf(human, answeredAt))
+	}
+}
+
 func pictureOf(human zego.DigitalHuman, answeredAt time.Time) pictures.Picture {
 	return pictures.Picture{ID: human.ID, URL: human.AvatarURL, ExpiresAt: answeredAt.Add(zego.AvatarURLLifetime)}
 }

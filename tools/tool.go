@@ -25,7 +25,7 @@ type tool[In, Out any] struct {
 
 	local      bool           // The tool reads files of this machine, so only local agents get it.
 	ownTimeout bool           // run sets its own time limit; otherwise the limit is Config.Timeout.
-	meta       map[string]any // The tool's _meta in tools/list; usually none.
+	meta       map[string]any // Of a tool that has to do with pages: see apps.go. Usually nil.
 
 	// maxima returns the maxima of integer arguments that differ from those in In, because the
 	// operator of a project sets them. Agents see them in the schema; run must enforce them.

@@ -17,11 +17,14 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// allTools lists every tool. Agents see them sorted by name.
-var allTools = []interface {
+// anyTool is a tool with any arguments and any result.
+type anyTool interface {
 	info() toolInfo
 	serverTool(adapter) server.ServerTool
-}{
+}
+
+// allTools lists every tool that a model can call. Agents see them sorted by name.
+var allTools = []anyTool{
 	listDigitalHumans,
 	getDigitalHuman,
 	findDigitalHumans,
@@ -49,6 +52,7 @@ var allPrompts = []prompt{
 // allResources lists every resource and resource template.
 var allResources = []resource{
 	streamTaskResource,
+	galleryResource,
 }
 
 // Config says how the server works.
@@ -139,7 +143,7 @@ func NewServer(cfg Config) *server.MCPServer {
 		cfg.Project = OneProject(Project{})
 	}
 	a := adapter{cfg}
-	filter := toolsetFilter{cfg: cfg, toolsets: map[string]Toolset{}}
+	filter := toolsetFilter{cfg: cfg, toolsets: map[string]Toolset{}, forApps: map[string]bool{}}
 	hooks := &server.Hooks{}
 	refuseLongValues(hooks)
 	filter.addTo(hooks)
@@ -156,6 +160,7 @@ func NewServer(cfg Config) *server.MCPServer {
 		server.WithPromptFilter(filter.prompts),
 		server.WithResourceCapabilities(false, false),
 		server.WithHooks(hooks),
+		server.WithExtensions(map[string]any{AppsExtension: map[string]any{}}),
 		server.WithCompletions(),
 		server.WithPromptCompletionProvider(completions{a}),
 		server.WithResourceCompletionProvider(completions{a}),
@@ -166,6 +171,10 @@ func NewServer(cfg Config) *server.MCPServer {
 			s.AddTools(t.serverTool(a))
 		}
 	}
+	for _, t := range appTools {
+		filter.addForApps(kindTool, t.info().name, t.info().toolset)
+		s.AddTools(t.serverTool(a))
+	}
 	s.AddTools(filter.notOffered(a))
 	for _, p := range allPrompts {
 		filter.add(kindPrompt, p.Name, p.toolset)
@@ -173,6 +182,9 @@ func NewServer(cfg Config) *server.MCPServer {
 	}
 	for _, r := range allResources {
 		filter.add(kindResource, r.uri, r.toolset)
+		if r.forApps {
+			filter.addForApps(kindResource, r.uri, r.toolset)
+		}
 		r.register(s, hooks, a)
 	}
 	return s
@@ -184,6 +196,7 @@ func NewServer(cfg Config) *server.MCPServer {
 type toolsetFilter struct {
 	cfg      Config
 	toolsets map[string]Toolset // By kind and name, as in "tool get_stream_task".
+	forApps  map[string]bool    // What is only for clients that show apps, by kind and name.
 }
 
 // add records the toolset of a tool, prompt or resource. It panics if there is no such
@@ -195,13 +208,26 @@ func (f toolsetFilter) add(kind requestKind, name string, set Toolset) {
 	f.toolsets[string(kind)+" "+name] = set
 }
 
+// addForApps is like add, for what only clients that show apps may use.
+func (f toolsetFilter) addForApps(kind requestKind, name string, set Toolset) {
+	f.add(kind, name, set)
+	f.forApps[string(kind)+" "+name] = true
+}
+
 // allows reports whether a client may use a tool, prompt or resource.
 func (f toolsetFilter) allows(ctx context.Context, kind requestKind, name string) bool {
-	return f.cfg.Project(ctx).allows(f.toolsets[string(kind)+" "+name])
+	key := string(kind) + " " + name
+	return f.cfg.Project(ctx).allows(f.toolsets[key]) && (!f.forApps[key] || clientShowsApps(ctx))
 }
 
 func (f toolsetFilter) tools(ctx context.Context, all []mcp.Tool) []mcp.Tool {
-	return keep(all, func(t mcp.Tool) bool { return t.Name == notOfferedTool || f.allows(ctx, kindTool, t.Name) })
+	allowed := keep(all, func(t mcp.Tool) bool { return t.Name == notOfferedTool || f.allows(ctx, kindTool, t.Name) })
+	if !clientShowsApps(ctx) {
+		for i := range allowed {
+			allowed[i] = withoutPage(allowed[i])
+		}
+	}
+	return allowed
 }
 
 func (f toolsetFilter) prompts(ctx context.Context, all []mcp.Prompt) []mcp.Prompt {

@@ -13,7 +13,6 @@ import { build } from 'esbuild';
 
 const pages = [
   { folder: 'tools/gallery/page', output: 'tools/gallery/gallery.html' },
-  { folder: 'internal/watch/page', output: 'internal/watch/watch.html' },
 ].map(({ folder, output }) => ({ folder: fromRoot(folder), output: fromRoot(output) }));
 
 const check = process.argv.includes('--check');

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"encoding/json"
 	"strings"
+	"zego-mcp/tools"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -22,9 +23,14 @@ func keepImplementation(i mcp.Implementation) mcp.Implementation {
 	return mcp.Implementation{Name: keepText(i.Name), Title: keepText(i.Title), Version: keepText(i.Version)}
 }
 
-// keepCapabilities returns the parts of c that are kept: those of a fixed size.
+// keepCapabilities returns the parts of c that are kept: those of a fixed size, and of the
+// extensions the one that the tools know.
 func keepCapabilities(c mcp.ClientCapabilities) mcp.ClientCapabilities {
-	return mcp.ClientCapabilities{Roots: c.Roots, Sampling: c.Sampling, Elicitation: c.Elicitation, Tasks: c.Tasks}
+	kept := mcp.ClientCapabilities{Roots: c.Roots, Sampling: c.Sampling, Elicitation: c.Elicitation, Tasks: c.Tasks}
+	if tools.ShowsApps(c) {
+		kept.Extensions = tools.AppsCapability()
+	}
+	return kept
 }
 
 // keepText returns the beginning of text, in memory of its own.

@@ -34,6 +34,7 @@ const (
 
 	maxFetches    = 6    // Files that are fetched at a time.
 	maxThumbnails = 1500 // Thumbnails that are kept; about 10 kB each.
+	maxNamed      = 2000 // Pictures whose URLs are kept; less than 1 kB each.
 
 	thumbnailQuality = 85
 )
@@ -52,6 +53,13 @@ type Store struct {
 	fetches    chan struct{} // Has an element for each file that is fetched right now.
 	decoding   sync.Mutex    // Held while a picture is decoded, because a large one takes 100 MB.
 	thumbnails *lru.Cache[thumbnailKey, thumbnail]
+	named      *lru.Cache[pictureKey, Picture]
+}
+
+// pictureKey says whose picture it is.
+type pictureKey struct {
+	project any // A value of the caller's.
+	id      string
 }
 
 // thumbnailKey is a hash, so that no signed URL is kept.
@@ -68,7 +76,26 @@ func NewStore(fetcher *Fetcher) *Store {
 	if err != nil {
 		panic(err) // The size is above 0.
 	}
-	return &Store{fetcher: fetcher, fetches: make(chan struct{}, maxFetches), thumbnails: thumbnails}
+	named, err := lru.New[pictureKey, Picture](maxNamed)
+	if err != nil {
+		panic(err)
+	}
+	return &Store{fetcher: fetcher, fetches: make(chan struct{}, maxFetches), thumbnails: thumbnails, named: named}
+}
+
+// Remember keeps pictures that an answer of ZEGO's has named, for [Store.Named]. Those of
+// different projects, which can be told apart by any comparable values, are kept apart.
+func (s *Store) Remember(project any, all ...Picture) {
+	for _, p := range all {
+		s.named.Add(pictureKey{project, p.ID}, p)
+	}
+}
+
+// Named returns the picture of a digital human of a project, if it is remembered and its URL
+// still works.
+func (s *Store) Named(project any, id string) (Picture, bool) {
+	p, ok := s.named.Get(pictureKey{project, id})
+	return p, ok && time.Now().Before(p.ExpiresAt)
 }
 
 // keyOf returns the key of a thumbnail. It does not depend on the query of the URL, because
