@@ -50,10 +50,11 @@ type deps struct {
 	audioDirs    []string
 	audioClient  *http.Client // Config.AudioClient.
 	speech       *speech.Tracker
-	timeout      time.Duration     // Config.Timeout.
-	viewerURL    ViewerURLTemplate // Config.ViewerURL.
-	pictures     *pictures.Store   // Config.Pictures.
-	answerBy     time.Time         // When a call that waits for the end of speech has to answer.
+	timeout      time.Duration                                 // Config.Timeout.
+	viewerURL    ViewerURLTemplate                             // Config.ViewerURL.
+	watch        func(context.Context, string) (string, error) // Config.Watch.
+	pictures     *pictures.Store                               // Config.Pictures.
+	answerBy     time.Time                                     // When a call that waits for the end of speech has to answer.
 
 	// progress sends the client an MCP progress notification, if the client asked for them.
 	// done need not increase; the client gets values that do.
@@ -87,7 +88,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	project := a.cfg.Project(ctx)
 	d := deps{
 		project: project, streams: project.Streams, speech: project.Speech,
-		viewerURL: a.cfg.ViewerURL, pictures: a.cfg.Pictures, audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient, timeout: a.cfg.Timeout,
+		viewerURL: a.cfg.ViewerURL, pictures: a.cfg.Pictures, watch: a.cfg.Watch, audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient, timeout: a.cfg.Timeout,
 		answerBy: start.Add(a.cfg.SpeechWait - min(time.Second, a.cfg.SpeechWait/10)),
 		progress: func(int, int, string) {},
 	}

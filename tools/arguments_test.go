@@ -63,7 +63,7 @@ func TestBadArguments(t *testing.T) {
 // that the error names the argument, and that no such call reaches ZEGO.
 func TestBadArgumentsOfEveryTool(t *testing.T) {
 	t.Parallel()
-	s := newTestServer(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}}, streams.Options{})
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{AudioDirs: []string{t.TempDir()}, Watch: watchNothing}, streams.Options{})
 	calls := 0
 	for _, tool := range toolDefinitions(t, allToolsets) {
 		good := goodArguments(tool)

@@ -90,7 +90,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 			TaskID: started.TaskID, RoomID: started.RoomID, StreamID: started.StreamID, RequestID: started.RequestID,
 			Status: int(started.Status), StatusName: started.Status.String(), MaxIdleTime: int(idle / time.Second),
 			EndsAt:    started.CreatedAt.Add(ttl).UTC().Format(time.RFC3339),
-			Watch:     "create_viewer_link",
+			Watch:     d.waysToWatch(),
 			NextCalls: "drive_by_text (or another drive_by tool) or do_action with this TaskId, which wait until it streams; stop_stream_task when done.",
 		}
 		if started.Status == zego.TaskStreaming {

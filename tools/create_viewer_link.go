@@ -49,8 +49,10 @@ const (
 	howToHost     = "The user must host the page, on https or localhost, and pass it these values; never the ServerSecret. Apps: loginRoom of ZEGO's native SDKs with RoomId, UserId and config.token = Token, then startPlayingStream(StreamId). "
 )
 
+const createViewerLinkName = "create_viewer_link"
+
 var createViewerLink = tool[createViewerLinkInput, createViewerLinkOutput]{
-	name:        "create_viewer_link",
+	name:        createViewerLinkName,
 	title:       "Create a viewer link",
 	description: "Let one viewer watch a running stream task: makes a token that can log in to its room and not publish, for at most an hour, and the link or the code for a page that plays it. Free, changes nothing.",
 	toolset:     Streaming,

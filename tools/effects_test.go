@@ -24,6 +24,7 @@ var effects = map[string]string{
 	"list_stream_tasks":      "read-only",
 	"list_timbres":           "read-only",
 	"preview_digital_humans": "read-only",
+	"watch_stream_task":      "read-only",
 	"stop_stream_task":       "destructive",
 }
 

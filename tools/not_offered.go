@@ -58,6 +58,9 @@ func NotOffered(name string, offered []string) string {
 	switch {
 	case exists && !slices.ContainsFunc(offered, func(other string) bool { return toolsetIs(other, set.Name) }):
 		return fmt.Sprintf("%s belongs to the toolset %s (%s), which is off.\nWhat to do: %s", name, set.Name, set.Description, sentence(howToTurnOn))
+	case name == watchStreamTask.name:
+		return name + " opens a page on this machine, so it is offered only over stdio and by servers on loopback.\n" +
+			"What to do: Call create_viewer_link instead."
 	case exists:
 		return name + " reads files of this machine, so it is offered only over stdio.\n" +
 			"What to do: Ask the user to start zego-mcp with --transport stdio on the machine that has the file."

@@ -379,7 +379,7 @@ type toolDefinition struct {
 // toolDefinitions returns the tools that a server with these toolsets offers to local agents.
 func toolDefinitions(t *testing.T, sets []tools.Toolset) []toolDefinition {
 	t.Helper()
-	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: sets}), Local: true})
+	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: sets}), Local: true, Watch: watchNothing})
 	var answer struct{ Tools []toolDefinition }
 	if err := json.Unmarshal(listTools(t, s), &answer); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func TestTexts(t *testing.T) {
 			_, _ = fmt.Fprintf(&all, "# instructions, toolsets %v, simulated %t\n%s\n\n", sets, simulated, text)
 		}
 	}
-	s := &testServer{MCPServer: tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: allToolsets}), Local: true})}
+	s := &testServer{MCPServer: tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: allToolsets}), Local: true, Watch: watchNothing})}
 	for _, method := range []string{"tools/list", "prompts/list", "resources/list", "resources/templates/list"} {
 		answer, _ := s.rpc(t, method, `{}`)
 		_, _ = fmt.Fprintf(&all, "# %s\n", method)

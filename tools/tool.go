@@ -24,6 +24,7 @@ type tool[In, Out any] struct {
 	effect  effect  // Required; there is no default.
 
 	local      bool           // The tool reads files of this machine, so only local agents get it.
+	watches    bool           // The tool needs Config.Watch.
 	ownTimeout bool           // run sets its own time limit; otherwise the limit is Config.Timeout.
 	meta       map[string]any // Of a tool that has to do with pages: see apps.go. Usually nil.
 
@@ -48,9 +49,10 @@ type toolInfo struct {
 	name    string
 	toolset Toolset
 	local   bool
+	watches bool
 }
 
-func (t tool[In, Out]) info() toolInfo { return toolInfo{t.name, t.toolset, t.local} }
+func (t tool[In, Out]) info() toolInfo { return toolInfo{t.name, t.toolset, t.local, t.watches} }
 
 // effect says what a tool changes. The four MCP hints follow from it. The zero value is not
 // allowed, because each tool must say what it does.

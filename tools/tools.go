@@ -34,6 +34,7 @@ var allTools = []anyTool{
 	getStreamTask,
 	createStreamTask,
 	createViewerLink,
+	watchStreamTask,
 	driveByText,
 	driveByAudio,
 	driveByRTCStream,
@@ -75,6 +76,9 @@ type Config struct {
 	// AudioClient reads the beginning of the files that drive_by_audio speaks, to learn how long
 	// they are. Default: nil, so that this is not known.
 	AudioClient *http.Client
+	// Watch returns the URL of a page on this machine where a stream task can be watched, for
+	// watch_stream_task. Default: nil, and the tool is not offered.
+	Watch func(ctx context.Context, taskID string) (url string, err error)
 	// Pictures makes the thumbnails of digital humans. Default: one that fetches them from the
 	// internet alone, and not from a simulator.
 	Pictures *pictures.Store
@@ -166,7 +170,7 @@ func NewServer(cfg Config) *server.MCPServer {
 		server.WithResourceCompletionProvider(completions{a}),
 	)
 	for _, t := range allTools {
-		if info := t.info(); !info.local || cfg.Local {
+		if info := t.info(); (!info.local || cfg.Local) && (!info.watches || cfg.Watch != nil) {
 			filter.add(kindTool, info.name, info.toolset)
 			s.AddTools(t.serverTool(a))
 		}

@@ -19,7 +19,7 @@ func TestToolsList(t *testing.T) {
 		"tools-assets.json": nil,
 		"tools-all.json":    allToolsets,
 	} {
-		got := listTools(t, tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: sets}), Local: true}))
+		got := listTools(t, tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Toolsets: sets}), Local: true, Watch: watchNothing}))
 		checkGolden(t, name, got)
 		var answer struct {
 			Tools []struct {

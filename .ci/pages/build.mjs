@@ -7,24 +7,53 @@
 // Each page has a folder with page.html, style.css and main.ts. Its HTML holds the comments
 // <!-- style --> and <!-- script -->, which are replaced.
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const pages = [
   { folder: 'tools/gallery/page', output: 'tools/gallery/gallery.html' },
+  { folder: 'internal/watch/page', output: 'internal/watch/watch.html' },
 ].map(({ folder, output }) => ({ folder: fromRoot(folder), output: fromRoot(output) }));
 
+// What ZEGO's web SDK consists of, in the order in which it must be loaded: the name by which
+// the others ask for it, its npm package and its file there.
+const sdk = [
+  ['long', 'long', 'umd/index.js'],
+  ['protobufjs/minimal', 'protobufjs', 'dist/minimal/protobuf.min.js'],
+  ['localforage', 'localforage', 'dist/localforage.min.js'],
+  ['zego-express-logger', 'zego-express-logger', 'ZegoExpressLogger.js'],
+  ['zego-express-engine-webrtc', 'zego-express-engine-webrtc', 'ZegoExpressWebRTC.js'],
+];
+
 const check = process.argv.includes('--check');
+write(fromRoot('internal/watch/page/sdk.ts'), sdkFiles());
 execFileSync(fromRoot('.ci/pages/node_modules/.bin/tsc'), ['--project', fromRoot('.ci/pages/tsconfig.json')], { stdio: 'inherit' });
 for (const { folder, output } of pages) {
-  const html = await htmlOf(folder);
+  write(output, await htmlOf(folder));
+}
+
+/** write writes a file, or checks that it is as it should be. */
+function write(output, text) {
   if (!check) {
-    writeFileSync(output, html);
-  } else if (!existsSync(output) || readFileSync(output, 'utf8') !== html) {
+    writeFileSync(output, text);
+  } else if (!existsSync(output) || readFileSync(output, 'utf8') !== text) {
     console.error(`${output} is not what its source gives: run "bash .ci/pages/run build" and commit the file`);
     process.exitCode = 1;
   }
+}
+
+/** sdkFiles returns the TypeScript file that names the files of ZEGO's web SDK on a public CDN,
+ * which serves those of the npm packages as they are, and their hashes. */
+function sdkFiles() {
+  const lines = sdk.map(([name, pkg, file]) => {
+    const folder = fromRoot(`.ci/pages/node_modules/${pkg}/`);
+    const { version } = JSON.parse(readFileSync(`${folder}package.json`, 'utf8'));
+    const hash = createHash('sha384').update(readFileSync(folder + file)).digest('base64');
+    return `  { name: '${name}', url: 'https://cdn.jsdelivr.net/npm/${pkg}@${version}/${file}', integrity: 'sha384-${hash}' },\n`;
+  });
+  return `// Written by .ci/pages/build.mjs from the npm packages. Do not edit.\n\n/** files are those of ZEGO's web SDK, in the order in which they must be loaded. */\nexport const files = [\n${lines.join('')}];\n`;
 }
 
 /** htmlOf returns the HTML file of a page. */

@@ -24,6 +24,7 @@ type commandLine struct {
 	Serve    serveCommand    `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
 	Call     callCommand     `cmd:"" help:"Call one tool from the shell."`
 	Tools    toolsCommand    `cmd:"" help:"List the tools."`
+	Watch    watchCommand    `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
 	Simulate simulateCommand `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
 	Doctor   doctorCommand   `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
 	Version  versionCommand  `cmd:"" help:"Show the version and the MCP protocol versions spoken."`

@@ -1,0 +1,181 @@
+// Checks the page on which a stream is watched.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { environment } from '../interop/binary.mjs';
+import { check } from '../interop/check.mjs';
+import { checkAccessibility, screenshot, startBrowser } from './browser.mjs';
+
+const cdn = 'https://cdn.jsdelivr.net/npm/';
+const engineFile = 'zego-express-engine-webrtc@3.12.0/ZegoExpressWebRTC.js';
+const fileOf = (path) => readFileSync(fileURLToPath(new URL(`node_modules/${path.replace(/@[\d.]+\//, '/')}`, import.meta.url)));
+const hashOf = (body) => `sha384-${createHash('sha384').update(body).digest('base64')}`;
+
+/** checkWatch runs the checks. */
+export async function checkWatch(binary) {
+  const client = new Client({ name: 'pages', version: '1' });
+  await client.connect(new StdioClientTransport({ command: binary, args: ['serve', '--simulate', '--toolsets', 'all', '--max-tasks', '20'], env: environment(), stderr: 'ignore' }));
+  const call = async (name, args) => {
+    const result = await client.callTool({ name, arguments: args });
+    assert.ok(!result.isError, result.content[0].text);
+    return result.structuredContent;
+  };
+  const humans = (await call('find_digital_humans', { Query: 'emma' })).DigitalHumans;
+  const startTask = () => call('create_stream_task', { DigitalHumanId: humans[0].DigitalHumanId, RoomId: 'studio' });
+  const { outputFiles } = await build({ entryPoints: [fileURLToPath(new URL('standin.ts', import.meta.url))], bundle: true, write: false, format: 'cjs' });
+  const standin = Buffer.from(outputFiles[0].contents);
+  const browser = await startBrowser();
+
+  /** open shows the page of a task. By default it plays with the stand-in for the SDK. */
+  async function open(task, { url, behaviour = {}, realSDK = false, cdnFails = false, slow = false, locale = 'en-US', dark = false } = {}) {
+    const address = url ?? (await call('watch_stream_task', { TaskId: task.TaskId })).Url;
+    const context = await browser.newContext({ locale, colorScheme: dark ? 'dark' : 'light', viewport: { width: 860, height: 780 } });
+    const page = await context.newPage();
+    const foreign = [];
+    const problems = [];
+    page.on('console', (message) => /Content Security Policy/.test(message.text()) && problems.push(message.text()));
+    page.on('pageerror', (err) => problems.push(String(err)));
+    await page.route(/^(?!http:\/\/127\.0\.0\.1)/, async (route) => {
+      const wanted = route.request().url();
+      if (!wanted.startsWith(cdn)) {
+        foreign.push(wanted);
+        return route.abort();
+      }
+      if (cdnFails) return route.abort();
+      if (slow) await new Promise((resolve) => setTimeout(resolve, 60_000));
+      const path = wanted.slice(cdn.length);
+      const body = path === engineFile && !realSDK ? standin : fileOf(path);
+      return route.fulfill({ body, contentType: 'text/javascript', headers: { 'access-control-allow-origin': '*' } });
+    });
+    if (!realSDK) {
+      await page.route(address, async (route) => {
+        const response = await route.fetch();
+        const html = (await response.text()).replace(hashOf(fileOf(engineFile)), hashOf(standin));
+        return route.fulfill({ response, body: html });
+      });
+    }
+    await page.addInitScript((all) => Object.assign(window, all), { behaviour, streamID: task.StreamId });
+    await page.goto(address);
+    const shows = (text) => page.waitForFunction((wanted) => document.querySelector('#cover').textContent === wanted, text);
+    const close = async () => {
+      // The SDK tries to add the style of a dialog that the page does not use, and on some ways a
+      // script that it keeps in the browser. The policy lets neither in.
+      const own = problems.filter((problem) => !realSDK || !/inline (style|script)/.test(problem));
+      assert.deepEqual(own, [], 'violations of the policy, and errors');
+      if (!realSDK) assert.deepEqual(foreign, [], 'requests to other hosts');
+      await context.close();
+    };
+    return { page, address, shows, close };
+  }
+  const plays = (page) => page.waitForFunction(() => document.querySelector('video').videoWidth > 0 && !document.querySelector('video').paused);
+
+  await check('watch: plays, with sound after a click, gestures and stops', async () => {
+    const task = await startTask();
+    const { page, shows, close } = await open(task);
+    await plays(page);
+    await page.waitForSelector('#gesture-list button');
+    assert.equal(await page.textContent('#name'), 'Emma');
+    assert.match(await page.textContent('#left'), /^\d:\d\d$/);
+    await screenshot(page, 'watch-playing');
+    await checkAccessibility(page);
+    await page.click('#sound');
+    assert.equal(await page.evaluate(() => document.querySelector('video').muted), false);
+    await page.click('text=wave_hand');
+    await client.callTool({ name: 'drive_by_text', arguments: { TaskId: task.TaskId, TimbreId: (await call('list_timbres', { Limit: 1 })).Timbres[0].TimbreId, Text: 'Good evening, and welcome to our show. '.repeat(4), WaitUntilSpoken: false } });
+    await page.waitForFunction(() => document.querySelector('#speech').textContent === 'Speaking');
+    await page.evaluate((room) => window.engine.expire(room), 'studio');
+    await page.waitForFunction(() => window.calls.some(([name]) => name === 'renewToken'));
+    const calls = await page.evaluate(() => window.calls);
+    assert.match(calls[0][2], /^04/);
+    await page.click('#stop');
+    await screenshot(page, 'watch-ask');
+    await page.click('#yes');
+    await shows('The stream has ended.');
+    await screenshot(page, 'watch-ended');
+    await checkAccessibility(page);
+    assert.deepEqual((await call('list_stream_tasks', {})).StreamTasks, []);
+    await close();
+  });
+
+  await check('watch: opened twice, in the dark and in Chinese', async () => {
+    const task = await startTask();
+    const first = await open(task, { dark: true });
+    await plays(first.page);
+    await first.page.waitForSelector('#gesture-list button');
+    await screenshot(first.page, 'watch-playing-dark');
+    await checkAccessibility(first.page);
+    const second = await open(task, { locale: 'zh-CN' });
+    await plays(second.page);
+    await second.page.waitForSelector('#gesture-list button');
+    await screenshot(second.page, 'watch-zh');
+    assert.equal(await second.page.evaluate(() => document.documentElement.lang), 'zh');
+    assert.equal(first.address, second.address);
+    const users = [];
+    for (const { page } of [first, second]) users.push(await page.evaluate(() => window.calls[0][3]));
+    assert.notEqual(users[0], users[1]);
+    await call('stop_stream_task', { TaskId: task.TaskId });
+    await first.shows('The stream has ended.');
+    const late = await open(task, { url: first.address });
+    await late.shows('The stream has ended.');
+    for (const each of [first, second, late]) await each.close();
+  });
+
+  await check('watch: every state and error in words', async () => {
+    const task = await startTask();
+    const loading = await open(task, { slow: true });
+    await loading.shows('Loading the player…');
+    await screenshot(loading.page, 'watch-loading');
+    await loading.close();
+    const waiting = await open(task, { behaviour: { silent: true } });
+    await waiting.shows('Waiting for the stream…');
+    await screenshot(waiting.page, 'watch-waiting');
+    await checkAccessibility(waiting.page);
+    await waiting.close();
+    for (const [name, options, text] of [
+      ['player', { cdnFails: true }, 'The player could not be loaded.'],
+      ['room', { behaviour: { refuse: true } }, 'ZEGO did not let this page into the room: login refused (1002033)'],
+    ]) {
+      const failed = await open(task, options);
+      await failed.page.waitForFunction((wanted) => document.querySelector('#problem').textContent.startsWith(wanted), text);
+      await screenshot(failed.page, `watch-error-${name}`);
+      await checkAccessibility(failed.page);
+      await failed.close();
+    }
+    await call('stop_stream_task', { TaskId: task.TaskId });
+  });
+
+  await check("watch: ZEGO's own SDK loads with its hashes and takes the calls", async () => {
+    const task = await startTask();
+    const { page, close } = await open(task, { realSDK: true });
+    // It cannot reach ZEGO here. That it says so, or tries to, shows that it was made and asked.
+    await page.waitForFunction(() => /Connecting to the room|connection was lost/.test(document.querySelector('#cover').textContent) || /into the room/.test(document.querySelector('#problem').textContent));
+    const text = (await page.textContent('#cover')) + (await page.textContent('#problem'));
+    assert.ok(!/not a function|could not be loaded/.test(text), text);
+    await close();
+    await call('stop_stream_task', { TaskId: task.TaskId });
+    return text;
+  });
+
+  await check('watch: nobody else gets in', async () => {
+    const task = await startTask();
+    const { Url } = await call('watch_stream_task', { TaskId: task.TaskId });
+    const status = (options, url = Url) => new Promise((resolve, reject) => {
+      const req = request(url, options, (response) => (response.resume(), resolve(response.statusCode)));
+      req.on('error', reject).end();
+    });
+    assert.equal(await status({}), 200);
+    assert.equal(await status({}, new URL('/', Url)), 404);
+    assert.equal(await status({}, Url.replace(/[0-9a-f]{32}/, '0'.repeat(32))), 404);
+    assert.equal(await status({ headers: { Host: 'evil.example' } }), 403);
+    assert.equal(await status({ method: 'POST', headers: { Origin: 'https://evil.example' } }, `${Url}stop`), 403);
+    await call('stop_stream_task', { TaskId: task.TaskId });
+  });
+
+  await browser.close();
+  await client.close();
+}

@@ -1,0 +1,332 @@
+// Package watch serves, on this machine only, pages on which a person watches stream tasks.
+//
+// A page has an address that nobody can guess, on a free port of 127.0.0.1. What it shows and
+// does, it gets and does by the tools of this program, so that their rules hold for it as well.
+// The page plays the stream with ZEGO's web SDK, which the browser loads from a public CDN.
+package watch
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+)
+
+// html is the page. Its source is in the folder page; after a change of that, the command
+// "bash .ci/pages/run build" writes it anew.
+//
+//go:embed watch.html
+var html string
+
+const (
+	maxPages   = 100
+	maxRequest = 4 << 10 // Bytes of a request's body.
+)
+
+// Options says what the pages work with.
+type Options struct {
+	// Call calls a tool of this program and returns its result as JSON. Its error has the text
+	// that the tool gives for people. It must not be nil.
+	Call func(ctx context.Context, tool string, arguments map[string]any) (string, error)
+}
+
+// Server serves the pages of any number of stream tasks. [New] returns one; it listens once a
+// page is opened, until Close is called.
+type Server struct {
+	opts Options
+
+	mu       sync.Mutex // guards what follows
+	listener net.Listener
+	http     *http.Server
+	pages    map[string]*page // By the secret part of their path.
+	closed   bool
+}
+
+// page is the page of one stream task.
+type page struct {
+	taskID string
+
+	mu       sync.Mutex // guards what follows
+	ended    bool       // The task runs no more.
+	gestures []string   // Of its digital human; nil until they are known.
+}
+
+// New returns a Server.
+func New(opts Options) *Server { return &Server{opts: opts, pages: map[string]*page{}} }
+
+// Open returns the URL of the page for a stream task. For the same task it is always the same.
+// It fails with the error of the tool get_stream_task, and if the task does not run.
+func (s *Server) Open(ctx context.Context, taskID string) (url string, err error) {
+	running, err := s.Running(ctx, taskID)
+	if err != nil {
+		return "", err
+	}
+	if !running {
+		return "", errors.New("the stream task has ended")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.listen(ctx); err != nil {
+		return "", err
+	}
+	for path, p := range s.pages {
+		if p.taskID == taskID {
+			return s.url(path), nil
+		}
+	}
+	if len(s.pages) >= maxPages {
+		s.removeEnded()
+	}
+	if len(s.pages) >= maxPages {
+		return "", fmt.Errorf("%d pages are open", maxPages)
+	}
+	var secret [16]byte
+	_, _ = rand.Read(secret[:]) // rand.Read returns no error: it ends the program instead.
+	path := hex.EncodeToString(secret[:])
+	s.pages[path] = &page{taskID: taskID}
+	return s.url(path), nil
+}
+
+// Running reports whether a stream task runs. Its error is that of the tool get_stream_task.
+func (s *Server) Running(ctx context.Context, taskID string) (bool, error) {
+	task, err := s.task(ctx, taskID)
+	return err == nil && task.running(), err
+}
+
+// Close ends all pages.
+func (s *Server) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.http != nil {
+		_ = s.http.Close() // This closes the listener, too.
+	}
+}
+
+// listen begins to serve, unless that was done before. s.mu must be held.
+func (s *Server) listen(ctx context.Context) error {
+	if s.closed {
+		return errors.New("this server is ending")
+	}
+	if s.http != nil {
+		return nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.listener = listener
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	go func() { _ = s.http.Serve(listener) }() // It ends when Close is called.
+	return nil
+}
+
+func (s *Server) url(path string) string {
+	return "http://" + s.listener.Addr().String() + "/" + path + "/"
+}
+
+// removeEnded forgets the pages of tasks that have ended. s.mu must be held.
+func (s *Server) removeEnded() {
+	for path, p := range s.pages {
+		if p.hasEnded() {
+			delete(s.pages, path)
+		}
+	}
+}
+
+func (p *page) hasEnded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
+}
+
+// ServeHTTP serves the pages to browsers of this machine.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if !isLocal(r) {
+		http.Error(w, "This page is for this machine only.", http.StatusForbidden)
+		return
+	}
+	path, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	s.mu.Lock()
+	p := s.pages[path]
+	s.mu.Unlock()
+	if p == nil || r.URL.RawQuery != "" {
+		http.NotFound(w, r)
+		return
+	}
+	// A page elsewhere must not be able to stop a stream, even if it knew the path.
+	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+		http.Error(w, "This page takes no requests of other pages.", http.StatusForbidden)
+		return
+	}
+	switch r.Method + " " + rest {
+	case "GET ":
+		servePage(w)
+	case "GET state":
+		s.serveState(w, r, p)
+	case "POST viewer":
+		s.serveTool(w, r, p, "create_viewer_link", nil)
+	case "POST stop":
+		// Whoever pressed the button has agreed, and does not want to wait.
+		s.serveTool(w, r, p, "stop_stream_task", map[string]any{"Confirm": true, "Now": true})
+	case "POST action":
+		var in struct{ Action string }
+		if json.NewDecoder(io.LimitReader(r.Body, maxRequest)).Decode(&in) != nil || in.Action == "" {
+			http.Error(w, "Action is missing.", http.StatusBadRequest)
+			return
+		}
+		s.serveTool(w, r, p, "do_action", map[string]any{"Action": in.Action})
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// isLocal reports whether a request comes from this machine and is meant for it. A page of
+// another host whose name was made to mean 127.0.0.1 sends another Host.
+func isLocal(r *http.Request) bool {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !from.Addr().Unmap().IsLoopback() {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	return err == nil && (host == "127.0.0.1" || host == "localhost")
+}
+
+// cdn is where the browser gets ZEGO's web SDK. The page checks each file with a hash.
+const cdn = "https://cdn.jsdelivr.net"
+
+// servePage serves the page. Its policy lets the browser load nothing but its own script and the
+// SDK's. The SDK connects to hosts of ZEGO's that depend on the region.
+func servePage(w http.ResponseWriter) {
+	var random [16]byte
+	_, _ = rand.Read(random[:])
+	nonce := hex.EncodeToString(random[:])
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'nonce-"+nonce+"' "+cdn+" 'wasm-unsafe-eval'; style-src 'nonce-"+nonce+"'; "+
+		"connect-src 'self' https: wss:; media-src blob:; img-src data:; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	page := strings.NewReplacer("<style>", `<style nonce="`+nonce+`">`, `<script type="module">`, `<script type="module" nonce="`+nonce+`">`).Replace(html)
+	_, _ = io.WriteString(w, page)
+}
+
+// task is what the page needs to know of the answer of get_stream_task.
+type task struct {
+	TaskID         string `json:"TaskId"`
+	DigitalHumanID string `json:"DigitalHumanId"`
+	Name           string
+	RoomID         string `json:"RoomId"`
+	StreamID       string `json:"StreamId"`
+	StatusName     string
+	FailReason     string
+	EndsAt         string
+	IdleEndsAt     string
+	Speaking       *bool
+	Waiting        int
+	SpeakingUntil  string
+}
+
+func (t task) running() bool { return t.StatusName == "initializing" || t.StatusName == "streaming" }
+
+// state is what the page shows.
+type state struct {
+	task
+	Running  bool
+	Gestures []string
+}
+
+func (s *Server) task(ctx context.Context, taskID string) (task, error) {
+	text, err := s.opts.Call(ctx, "get_stream_task", map[string]any{"TaskId": taskID})
+	if err != nil {
+		return task{}, err
+	}
+	var t task
+	if err := json.Unmarshal([]byte(text), &t); err != nil {
+		return task{}, err
+	}
+	return t, nil
+}
+
+// serveState serves what the page shows. When the task has ended, it notes that, and says so from
+// then on without asking again.
+func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *page) {
+	if p.hasEnded() {
+		writeJSON(w, http.StatusOK, state{task: task{TaskID: p.taskID, StatusName: "stopped"}, Gestures: []string{}})
+		return
+	}
+	t, err := s.task(r.Context(), p.taskID)
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	if !t.running() {
+		p.mu.Lock()
+		p.ended = true
+		p.mu.Unlock()
+	}
+	writeJSON(w, http.StatusOK, state{task: t, Running: t.running(), Gestures: s.gesturesOf(r.Context(), p, t)})
+}
+
+// gesturesOf returns the gestures of a task's digital human; none if that is not known.
+func (s *Server) gesturesOf(ctx context.Context, p *page, t task) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gestures != nil || t.DigitalHumanID == "" {
+		return append([]string{}, p.gestures...)
+	}
+	text, err := s.opts.Call(ctx, "get_digital_human", map[string]any{"DigitalHumanId": t.DigitalHumanID})
+	var human struct{ Actions []struct{ Action string } }
+	if err != nil || json.Unmarshal([]byte(text), &human) != nil {
+		return []string{}
+	}
+	p.gestures = []string{}
+	for _, a := range human.Actions {
+		p.gestures = append(p.gestures, a.Action)
+	}
+	return p.gestures
+}
+
+// serveTool calls a tool for the task of a page, and serves its result.
+func (s *Server) serveTool(w http.ResponseWriter, r *http.Request, p *page, tool string, arguments map[string]any) {
+	if p.hasEnded() {
+		writeJSON(w, http.StatusGone, problem{"The stream has ended."})
+		return
+	}
+	all := map[string]any{"TaskId": p.taskID}
+	for name, value := range arguments {
+		all[name] = value
+	}
+	text, err := s.opts.Call(r.Context(), tool, all)
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, text)
+}
+
+// problem is an answer that says what went wrong.
+type problem struct{ Problem string }
+
+func writeProblem(w http.ResponseWriter, err error) {
+	writeJSON(w, http.StatusBadGateway, problem{err.Error()})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,228 @@
+package watch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"zego-mcp/internal/watch"
+)
+
+// fakeTools stands for the tools of this program.
+type fakeTools struct {
+	mu     sync.Mutex // guards what follows
+	status string     // StatusName of every task; "" means that there is no task.
+	calls  []string
+}
+
+func (f *fakeTools) call(_ context.Context, tool string, arguments map[string]any) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, fmt.Sprint(tool, arguments))
+	switch {
+	case f.status == "":
+		return "", errors.New("no such task")
+	case tool == "get_stream_task":
+		return `{"TaskId":"t","DigitalHumanId":"h","Name":"<b>Ann</b>","StatusName":"` + f.status + `","Speaking":true,"Waiting":2}`, nil
+	case tool == "get_digital_human":
+		return `{"Actions":[{"Action":"nod"}]}`, nil
+	}
+	return `{"Tool":"` + tool + `"}`, nil
+}
+
+func (f *fakeTools) setStatus(status string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status = status
+}
+
+// open returns a server with a page, and the URL of the page.
+func open(t *testing.T) (*watch.Server, *fakeTools, string) {
+	t.Helper()
+	fake := &fakeTools{status: "streaming"}
+	s := watch.New(watch.Options{Call: fake.call})
+	t.Cleanup(s.Close)
+	page, err := s.Open(t.Context(), "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, fake, page
+}
+
+// ask sends a request as a browser does, and returns the status and the body.
+func ask(t *testing.T, method, address, body string, header map[string]string) (int, string, http.Header) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range header {
+		if req.Header.Set(name, value); name == "Host" {
+			req.Host = value
+		}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text), resp.Header
+}
+
+func TestPage(t *testing.T) {
+	t.Parallel()
+	s, fake, page := open(t)
+	if again, err := s.Open(t.Context(), "t"); err != nil || again != page {
+		t.Errorf("opened again: %s, %v", again, err)
+	}
+	other, err := s.Open(t.Context(), "other")
+	if err != nil || other == page || len(strings.Split(other, "/")[3]) != 32 {
+		t.Errorf("another task: %s, %v", other, err)
+	}
+	status, html, header := ask(t, "GET", page, "", nil)
+	policy := header.Get("Content-Security-Policy")
+	if status != 200 || !strings.Contains(html, "<script type=\"module\" nonce=\"") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe-inline") {
+		t.Errorf("got %d, policy %s", status, policy)
+	}
+	if header.Get("Cache-Control") != "no-store" || header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("got %v", header)
+	}
+	if _, text, _ := ask(t, "GET", page+"state", "", nil); !strings.Contains(text, `"Running":true,"Gestures":["nod"]`) || !strings.Contains(text, `"Waiting":2`) {
+		t.Errorf("got %s", text)
+	}
+	for path, want := range map[string]string{"viewer": "create_viewer_link", "stop": "stop_stream_task", "action": "do_action"} {
+		if status, text, _ := ask(t, "POST", page+path, `{"Action":"nod"}`, nil); status != 200 || text != `{"Tool":"`+want+`"}` {
+			t.Errorf("%s: got %d %s", path, status, text)
+		}
+	}
+	fake.mu.Lock()
+	calls := strings.Join(fake.calls, "\n")
+	fake.mu.Unlock()
+	for _, want := range []string{"stop_stream_taskmap[Confirm:true Now:true TaskId:t]", "do_actionmap[Action:nod TaskId:t]", "create_viewer_linkmap[TaskId:t]"} {
+		if !strings.Contains(calls, want) {
+			t.Errorf("no call %s in\n%s", want, calls)
+		}
+	}
+	if status, _, _ := ask(t, "POST", page+"action", `{}`, nil); status != http.StatusBadRequest {
+		t.Errorf("without Action: got %d", status)
+	}
+}
+
+// TestPageIsGuarded asks as somebody who must not get in.
+func TestPageIsGuarded(t *testing.T) {
+	t.Parallel()
+	s, fake, page := open(t)
+	u, err := url.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := "http://" + u.Host + "/"
+	before := len(fake.calls)
+	for _, tt := range []struct {
+		method, url string
+		header      map[string]string
+		want        int
+	}{
+		{"GET", root, nil, 404},
+		{"GET", root + "state", nil, 404},
+		{"GET", root + strings.Repeat("0", 32) + "/", nil, 404},
+		{"GET", root + strings.Repeat("0", 32) + "/state", nil, 404},
+		{"GET", strings.ToUpper(page), nil, 404},
+		{"GET", page + "../../etc/passwd", nil, 404},
+		{"GET", page + "?x=1", nil, 404},
+		{"GET", page + "stop", nil, 404},
+		{"POST", page, nil, 404},
+		{"DELETE", page, nil, 404},
+		{"GET", page, map[string]string{"Host": "evil.example"}, 403},
+		{"GET", page, map[string]string{"Host": "127.0.0.1.evil.example:80"}, 403},
+		{"POST", page + "stop", map[string]string{"Origin": "https://evil.example"}, 403},
+		{"POST", page + "stop", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		{"POST", page + "stop", map[string]string{"Origin": "http://127.0.0.1:1"}, 403},
+	} {
+		if strings.HasPrefix(tt.url, "HTTP") {
+			tt.url = "http" + strings.TrimPrefix(tt.url, "HTTP")
+			if tt.url == page {
+				continue // All digits.
+			}
+		}
+		if got, text, _ := ask(t, tt.method, tt.url, "", tt.header); got != tt.want {
+			t.Errorf("%s %s with %v: got %d %s, want %d", tt.method, tt.url, tt.header, got, text, tt.want)
+		}
+	}
+	r := httptest.NewRequest(http.MethodGet, page, nil)
+	for from, want := range map[string]int{"192.168.1.7:5": 403, "[2001:db8::1]:5": 403, "": 403, "127.0.0.1:5": 200, "[::1]:5": 200, "[::ffff:127.0.0.1]:5": 200} {
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		if s.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("from %q: got %d, want %d", from, w.Code, want)
+		}
+	}
+	fake.mu.Lock()
+	defer fake.mu.Unlock()
+	if len(fake.calls) != before {
+		t.Errorf("tools were called: %v", fake.calls[before:])
+	}
+}
+
+// TestPageEnds has a stream that ends, and a server that does.
+func TestPageEnds(t *testing.T) {
+	t.Parallel()
+	s, fake, page := open(t)
+	fake.setStatus("")
+	if status, text, _ := ask(t, "GET", page+"state", "", nil); status != http.StatusBadGateway || text != `{"Problem":"no such task"}`+"\n" {
+		t.Errorf("got %d %s", status, text)
+	}
+	fake.setStatus("stopped")
+	for range 2 {
+		if _, text, _ := ask(t, "GET", page+"state", "", nil); !strings.Contains(text, `"Running":false`) {
+			t.Errorf("got %s", text)
+		}
+	}
+	if status, text, _ := ask(t, "POST", page+"viewer", "{}", nil); status != http.StatusGone || !strings.Contains(text, "The stream has ended.") {
+		t.Errorf("got %d %s", status, text)
+	}
+	if _, err := s.Open(t.Context(), "t2"); err == nil || err.Error() != "the stream task has ended" {
+		t.Errorf("got %v", err)
+	}
+	s.Close()
+	if _, err := http.Get(page); err == nil {
+		t.Error("the page is still there")
+	}
+	fake.setStatus("streaming")
+	if _, err := s.Open(t.Context(), "t"); err == nil {
+		t.Error("a page was opened after Close")
+	}
+}
+
+// TestManyPages opens more pages than are kept.
+func TestManyPages(t *testing.T) {
+	t.Parallel()
+	s, fake, page := open(t)
+	for i := range 99 {
+		if _, err := s.Open(t.Context(), fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Open(t.Context(), "more"); err == nil || err.Error() != "100 pages are open" {
+		t.Errorf("got %v", err)
+	}
+	fake.setStatus("stopped")
+	_, _, _ = ask(t, "GET", page+"state", "", nil)
+	fake.setStatus("streaming")
+	if _, err := s.Open(t.Context(), "more"); err != nil {
+		t.Error(err)
+	}
+	if status, _, _ := ask(t, "GET", page, "", nil); status != http.StatusNotFound {
+		t.Errorf("the page that has ended: got %d", status)
+	}
+}
