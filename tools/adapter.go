@@ -51,6 +51,7 @@ type deps struct {
 	audioClient  *http.Client // Config.AudioClient.
 	speech       *speech.Tracker
 	timeout      time.Duration                                 // Config.Timeout.
+	simulated    bool                                          // Config.Simulated.
 	viewerURL    ViewerURLTemplate                             // Config.ViewerURL.
 	watch        func(context.Context, string) (string, error) // Config.Watch.
 	pictures     *pictures.Store                               // Config.Pictures.
@@ -88,7 +89,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	project := a.cfg.Project(ctx)
 	d := deps{
 		project: project, streams: project.Streams, speech: project.Speech,
-		viewerURL: a.cfg.ViewerURL, pictures: a.cfg.Pictures, watch: a.cfg.Watch, audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient, timeout: a.cfg.Timeout,
+		simulated: a.cfg.Simulated, viewerURL: a.cfg.ViewerURL, pictures: a.cfg.Pictures, watch: a.cfg.Watch, audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient, timeout: a.cfg.Timeout,
 		answerBy: start.Add(a.cfg.SpeechWait - min(time.Second, a.cfg.SpeechWait/10)),
 		progress: func(int, int, string) {},
 	}

@@ -1,11 +1,14 @@
 package tools_test
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"zego-mcp/tools"
+	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego/zegosim"
 )
@@ -27,7 +30,11 @@ func TestViewerLink(t *testing.T) {
 		if got["AppId"] != float64(zegosim.DefaultAppID) || got["RoomId"] != task["RoomId"] || got["StreamId"] != task["StreamId"] {
 			t.Errorf("%s: got %v, of the task %v", name, got, task)
 		}
-		token := got["Token"].(string)
+		token, _ := got["Token"].(string)
+		if name == "link" {
+			_, encoded, _ := strings.Cut(got["Link"].(string), "#")
+			token, _ = url.QueryUnescape(encoded)
+		}
 		if !strings.HasPrefix(token, "04") || !strings.HasPrefix(got["UserId"].(string), "viewer-") {
 			t.Errorf("%s: got %v", name, got)
 		}
@@ -53,7 +60,7 @@ func TestViewerLink(t *testing.T) {
 			continue
 		}
 		link, err := url.Parse(got["Link"].(string))
-		if err != nil || got["Snippet"] != nil {
+		if err != nil || got["Snippet"] != nil || got["Token"] != nil {
 			t.Fatalf("got %v, %v", got, err)
 		}
 		fragment, err := url.QueryUnescape(link.EscapedFragment())
@@ -62,6 +69,72 @@ func TestViewerLink(t *testing.T) {
 			t.Errorf("got %s", link)
 		}
 	}
+}
+
+// TestViewerLinkLife makes links in a bubble of virtual time, for tasks of different lives.
+func TestViewerLinkLife(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sim := &zegosim.Server{}
+		s := newVirtualServer(t, sim, tools.Config{Simulated: true}, streams.Options{MaxTTL: 24 * time.Hour}, speech.Options{})
+		lifeOf := func(task string) time.Duration {
+			got := s.mustCall(t, "create_viewer_link", `{"TaskId":"`+task+`"}`)
+			if !strings.HasPrefix(got["Use"].(string), "SIMULATED: ") {
+				t.Errorf("a link of the simulator says %v", got["Use"])
+			}
+			expires, err := time.Parse(time.RFC3339, got["ExpiresAt"].(string))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return time.Until(expires).Round(10 * time.Second)
+		}
+		short := s.createTask(t, `,"TTL":1200,"MaxIdleTime":1200`)
+		long := s.createTask(t, `,"TTL":7200,"MaxIdleTime":7200`)
+		for _, tt := range []struct {
+			name, task string
+			want       time.Duration
+		}{
+			{"a task that ends in 20 minutes", short, 20 * time.Minute},
+			{"a task that ends in 2 hours", long, time.Hour},
+			{"a task of another program", s.createForeignTask(t), time.Hour},
+		} {
+			if got := lifeOf(tt.task); got != tt.want {
+				t.Errorf("%s: the token lives for %v, want %v", tt.name, got, tt.want)
+			}
+		}
+		time.Sleep(15 * time.Minute)
+		if got := lifeOf(short); got != 5*time.Minute {
+			t.Errorf("15 minutes later: the token lives for %v, want 5m0s", got)
+		}
+		time.Sleep(6 * time.Minute)
+		s.mustFail(t, "create_viewer_link", `{"TaskId":"`+short+`"}`, "create_stream_task")
+	})
+}
+
+// TestViewerLinkToForeignTasks makes links for tasks whose names another program chose.
+func TestViewerLinkToForeignTasks(t *testing.T) {
+	t.Parallel()
+	template, err := tools.ParseViewerURLTemplate("https://live.example.com/{RoomId}?s={StreamId}#{Token}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(status int, room, stream string) *zegosim.Server {
+		body, err := json.Marshal(map[string]any{"Code": 0, "Data": map[string]any{"Status": status, "RoomId": room, "StreamId": stream}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &zegosim.Server{Fault: failAction("GetDigitalHumanStreamTaskStatus", zegosim.Fault{Body: string(body)})}
+	}
+	s := newTestServer(t, status(3, "a room/#1", `"><img src=x>&s=+`), tools.Config{ViewerURL: template}, streams.Options{})
+	link := s.mustCall(t, "create_viewer_link", `{"TaskId":"x"}`)["Link"].(string)
+	const want = "https://live.example.com/a%20room%2F%231?s=%22%3E%3Cimg%20src%3Dx%3E%26s%3D%2B#04"
+	if !strings.HasPrefix(link, want) {
+		t.Errorf("got %s, want %s", link, want)
+	}
+	s = newTestServer(t, status(3, strings.Repeat("r", 129), "s"), tools.Config{}, streams.Options{})
+	s.mustFail(t, "create_viewer_link", `{"TaskId":"x"}`, "RoomID must have 1 to 128 bytes, got 129.", "What to do: Call create_stream_task")
+	s = newTestServer(t, status(2, "r", "s"), tools.Config{}, streams.Options{})
+	s.mustFail(t, "create_viewer_link", `{"TaskId":"x"}`, "its status is initialization failed", "What to do: Call create_stream_task")
 }
 
 func TestViewerLinkRefused(t *testing.T) {

@@ -34,7 +34,7 @@ var literalSteps = []struct {
 	do       func(a *literalAgent, t *testing.T, words []string)
 }{
 	{regexp.MustCompile(`^Say what you are about to do`), func(*literalAgent, *testing.T, []string) {}},
-	{regexp.MustCompile(`^Call create_stream_task(?: with TTL=(\d+))?[ ,(].*wait until it streams\.$`), (*literalAgent).create},
+	{regexp.MustCompile(`^Call create_stream_task(?: with TTL=(\d+))?[ ,(].*wait until it streams\. If somebody is to watch, call (\w+) once for each, and give the user what it answers\.$`), (*literalAgent).create},
 	{regexp.MustCompile(`^Call drive_by_text with the whole script`), (*literalAgent).speak},
 	{regexp.MustCompile(`^As long as (\w+) is false, call (\w+) with (\w+)=true, until (\w+) is false\.$`), (*literalAgent).wait},
 	{regexp.MustCompile(`call stop_stream_task; again if it says that the stream is still speaking\.`), (*literalAgent).stop},
@@ -69,6 +69,9 @@ func (a *literalAgent) create(t *testing.T, words []string) {
 		more = `,"TTL":` + words[1]
 	}
 	a.task = a.createTask(t, more)
+	if got := a.mustCall(t, words[2], fmt.Sprintf(`{"TaskId":%q}`, a.task)); got["Snippet"] == nil {
+		t.Errorf("%s gave nothing to pass on: %v", words[2], got)
+	}
 }
 
 func (a *literalAgent) speak(t *testing.T, _ []string) {

@@ -28,7 +28,7 @@ var goLive = prompt{
 		}
 		return fmt.Sprintf("Go live in the ZEGO room %s, with %s and %s.\n\n", quoteForeign(arguments["RoomId"]), who, voice) +
 			"1. Say what you are about to do: a stream costs money while it runs.\n" +
-			"2. Call create_stream_task" + ttlFor(arguments["Script"]) + " and wait until it streams.\n" +
+			"2. Call create_stream_task" + ttlFor(arguments["Script"]) + " and wait until it streams. If somebody is to watch, call create_viewer_link once for each, and give the user what it answers.\n" +
 			"3. Call drive_by_text with the whole script, which may have up to 18000 characters. Before or after it, use do_action for a gesture where it fits, if this digital human has any.\n" +
 			"4. As long as Spoken is false, call get_stream_task with WaitUntilSpoken=true, until Speaking is false.\n" +
 			"5. Then, or if anything fails on the way, call stop_stream_task; again if it says that the stream is still speaking. Never end without it, and say that you did it.\n\n" +

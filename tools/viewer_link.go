@@ -74,11 +74,12 @@ func isLoopbackHost(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// link returns the link for a viewer, or "" if there is no template. Every value is encoded.
+// link returns the link for a viewer, or "" if there is no template. Every value is encoded, so
+// that it can stand in the path, the query and the fragment.
 func (t ViewerURLTemplate) link(viewer createViewerLinkOutput) string {
 	values := viewerFields(viewer)
 	return templateField.ReplaceAllStringFunc(t.text, func(field string) string {
-		return url.QueryEscape(values[field])
+		return strings.ReplaceAll(url.QueryEscape(values[field]), "+", "%20") // A + is a blank in a query only.
 	})
 }
 

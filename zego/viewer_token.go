@@ -18,8 +18,8 @@ type ViewerTokenRequest struct {
 	// RoomID is the room that the token opens, 1 to 128 bytes. The token opens no other.
 	RoomID string
 	// UserID is the name under which the viewer logs in to the room: 1 to 64 digits, ASCII
-	// letters, - and _. Of two viewers with the same UserID in a room, ZEGO logs out the
-	// earlier one.
+	// letters, - and _. Of two viewers of the project with the same UserID, whatever their
+	// rooms, ZEGO logs out the earlier one.
 	UserID string
 	// Lifetime is how long the token works, from 1 s to 24 h. A viewer who is in the room then
 	// must renew the token.

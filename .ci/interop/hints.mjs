@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 // if each call does something more, destructive if it ends something.
 export const effects = {
   create_stream_task: 'additive',
+  create_viewer_link: 'readOnly',
   do_action: 'additive',
   drive_by_audio: 'additive',
   drive_by_audio_file: 'additive',

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -306,9 +307,7 @@ func (s *Server) serveTool(w http.ResponseWriter, r *http.Request, p *page, tool
 		return
 	}
 	all := map[string]any{"TaskId": p.taskID}
-	for name, value := range arguments {
-		all[name] = value
-	}
+	maps.Copy(all, arguments)
 	text, err := s.opts.Call(r.Context(), tool, all)
 	if err != nil {
 		writeProblem(w, err)

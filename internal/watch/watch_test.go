@@ -149,8 +149,8 @@ func TestPageIsGuarded(t *testing.T) {
 		{"POST", page + "stop", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"POST", page + "stop", map[string]string{"Origin": "http://127.0.0.1:1"}, 403},
 	} {
-		if strings.HasPrefix(tt.url, "HTTP") {
-			tt.url = "http" + strings.TrimPrefix(tt.url, "HTTP")
+		if rest, ok := strings.CutPrefix(tt.url, "HTTP"); ok {
+			tt.url = "http" + rest
 			if tt.url == page {
 				continue // All digits.
 			}
