@@ -39,6 +39,26 @@ func TestMaxTTL(t *testing.T) {
 	}
 }
 
+// TestOutputMode expects that ZEGO is told an OutputMode only if the caller gave one.
+func TestOutputMode(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	s.mustFail(t, "create_stream_task", createArguments(`,"OutputMode":3`), "OutputMode must be an integer from 1 to 2, got 3")
+	s.mustFail(t, "create_stream_task", createArguments(`,"OutputMode":0`), "OutputMode must be an integer from 1 to 2, got 0")
+	if s.requestCount() != 0 {
+		t.Error("a request was sent")
+	}
+	s.createTask(t, ``)
+	s.createTask(t, `,"OutputMode":2,"BackgroundColor":"#00000000"`)
+	bodies := s.requestBodies("CreateDigitalHumanStreamTask")
+	if strings.Contains(bodies[0], "ExtraConfig") {
+		t.Errorf("without OutputMode: sent %s", bodies[0])
+	}
+	if !strings.HasSuffix(bodies[1], `"MaxIdleTime":120,"ExtraConfig":{"OutputMode":2}}`) || !strings.Contains(bodies[1], `"#00000000"`) {
+		t.Errorf("with OutputMode 2: sent %s", bodies[1])
+	}
+}
+
 func TestMaxTasks(t *testing.T) {
 	t.Parallel()
 	var clock testClock

@@ -189,6 +189,7 @@ func TestLongFields(t *testing.T) {
 			_, err := c.ListDigitalHumans(ctx, zego.ListDigitalHumansRequest{})
 			return err
 		},
+		"GetDigitalHumanRenderInfo": func(ctx context.Context, c *zego.Client) error { _, err := c.GetRenderInfo(ctx, "x"); return err },
 		"GetTimbreList": func(ctx context.Context, c *zego.Client) error {
 			_, err := c.ListTimbres(ctx, zego.ListTimbresRequest{})
 			return err
@@ -219,6 +220,7 @@ func TestLongFields(t *testing.T) {
 		{"GetDigitalHumanList", `{"Total":1,"DigitalHumans":[{"DigitalHumanId":"x","AvatarUrl":"%s"}]}`, "AvatarUrl", 8192},
 		{"GetDigitalHumanList", `{"Total":1,"DigitalHumans":[{"DigitalHumanId":"x","Actions":[{"Action":"%s"}]}]}`, "Action", 1000},
 		{"GetDigitalHumanList", `{"Total":1,"DigitalHumans":[{"DigitalHumanId":"x","Actions":[{"PreviewUrl":"%s"}]}]}`, "PreviewUrl", 8192},
+		{"GetDigitalHumanRenderInfo", `{"ClientInferencePackageUrl":"%s"}`, "ClientInferencePackageUrl", 8192},
 		{"GetTimbreList", `{"Total":1,"Timbres":[{"TimbreId":"%s"}]}`, "TimbreId", 256},
 		{"GetTimbreList", `{"Total":1,"Timbres":[{"TimbreId":"x","Name":"%s"}]}`, "Name", 1000},
 		{"GetTimbreList", `{"Total":1,"Timbres":[{"TimbreId":"x","AvatarUrl":"%s"}]}`, "AvatarUrl", 8192},

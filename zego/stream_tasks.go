@@ -15,13 +15,29 @@ type CreateStreamTaskRequest struct {
 	RTCConfig          RTCConfig          `json:"RTCConfig"`
 	TTL                *int               `json:"TTL,omitempty"`         // Seconds after which the task ends, 10 to 86400; default 86400, a day.
 	MaxIdleTime        *int               `json:"MaxIdleTime,omitempty"` // Seconds without a drive after which the task ends, 30 to 86400; default 900.
+	ExtraConfig        ExtraConfig        `json:"ExtraConfig,omitzero"`  // Not sent if it is zero.
 }
 
 // DigitalHumanConfig says who is on the stream and in front of what.
 type DigitalHumanConfig struct {
 	DigitalHumanID  string `json:"DigitalHumanId"`
-	BackgroundColor string `json:"BackgroundColor,omitempty"` // RGB in hexadecimal, e.g. #ffffff; default #000000.
+	BackgroundColor string `json:"BackgroundColor,omitempty"` // RGB in hexadecimal, e.g. #ffffff; default #000000. ZEGO's samples send #00000000 with FaceAreaOutput.
 }
+
+// ExtraConfig says what kind of picture is streamed. ZEGO's samples send it; ZEGO's documents
+// no longer name it.
+type ExtraConfig struct {
+	OutputMode OutputMode `json:"OutputMode,omitempty"` // Default FullOutput; zero is not sent.
+}
+
+// OutputMode is what the picture of a stream shows.
+type OutputMode int
+
+// The output modes. ZEGO's default is FullOutput.
+const (
+	FullOutput     OutputMode = 1 // The whole picture, for every viewer.
+	FaceAreaOutput OutputMode = 2 // The face alone: ZEGO's mobile digital-human SDK draws the rest on the viewer's device.
+)
 
 // RTCConfig names a stream in a room of ZEGO's real-time network.
 type RTCConfig struct {

@@ -317,13 +317,14 @@ func TestEveryField(t *testing.T) {
 	_, _ = client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
 		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: "h", BackgroundColor: "#ffffff"},
 		RTCConfig:          zego.RTCConfig{RoomID: "r", StreamID: "s"}, TTL: new(600), MaxIdleTime: new(120),
+		ExtraConfig: zego.ExtraConfig{OutputMode: zego.FaceAreaOutput},
 	})
 	_, _ = client.DriveByText(ctx, zego.DriveByTextRequest{TaskID: "t", Text: "<你好 & 👋>", TTSConfig: zego.TTSConfig{TimbreID: "v"}})
 	_, _ = client.DriveByAudio(ctx, zego.DriveByAudioRequest{TaskID: "t", AudioURL: "u", InterruptMode: new(zego.Queue), VoiceChannel: new(zego.RightChannel)})
 	_, _ = client.ListTimbres(ctx, zego.ListTimbresRequest{})
 	_, _ = client.GetDriveStatus(ctx, "t", "")
 	for action, want := range map[string]string{
-		"CreateDigitalHumanStreamTask": `{"DigitalHumanConfig":{"DigitalHumanId":"h","BackgroundColor":"#ffffff"},"RTCConfig":{"RoomId":"r","StreamId":"s"},"TTL":600,"MaxIdleTime":120}`,
+		"CreateDigitalHumanStreamTask": `{"DigitalHumanConfig":{"DigitalHumanId":"h","BackgroundColor":"#ffffff"},"RTCConfig":{"RoomId":"r","StreamId":"s"},"TTL":600,"MaxIdleTime":120,"ExtraConfig":{"OutputMode":2}}`,
 		"DriveByText":                  `{"TaskId":"t","Text":"\u003c你好 \u0026 👋\u003e","TTSConfig":{"TimbreId":"v"}}`,
 		"DriveByAudio":                 `{"TaskId":"t","AudioUrl":"u","InterruptMode":0,"VoiceChannel":2}`,
 		"GetTimbreList":                `{}`,

@@ -39,6 +39,9 @@ var wireCalls = map[string]func(context.Context, *zego.Client) (any, error){
 	"GetDigitalHumanInfo": func(ctx context.Context, c *zego.Client) (any, error) {
 		return c.GetDigitalHuman(ctx, "fa592895-d988-4584-b27b-97b8f4b921ad")
 	},
+	"GetDigitalHumanRenderInfo": func(ctx context.Context, c *zego.Client) (any, error) { // From ZEGO's samples; there is no document.
+		return c.GetRenderInfo(ctx, "416dc43c-0d00-40c9-a0ca-efdf234508bf")
+	},
 	"GetTimbreList": func(ctx context.Context, c *zego.Client) (any, error) {
 		return c.ListTimbres(ctx, zego.ListTimbresRequest{DigitalHumanID: "42f97c28-1124-4cb2-800a-44d028497027", Offset: new(0), Limit: new(20)})
 	},
@@ -114,6 +117,7 @@ var wireResults = map[string]any{
 			ID: "077f52b8-1513-49f8-af14-54a57dadda2e", Name: "xxx", AvatarURL: "https://xxx.com/xxx.png", Gestures: []zego.Gesture{},
 		}},
 	},
+	"GetDigitalHumanRenderInfo": zego.RenderInfo{PackageURL: "https://xxx.com/xxx.zip", SupportsSmallImageMode: true, RequestID: "r1"},
 	"GetDigitalHumanInfo": zego.DigitalHumanInfo{
 		RequestID: "52ef286e-0ee5-4cbb-ba93-45c4f89c5d00",
 		DigitalHuman: zego.DigitalHuman{
@@ -128,7 +132,7 @@ var wireResults = map[string]any{
 
 // wireReadOnly has the actions that only read.
 var wireReadOnly = map[string]bool{
-	"GetDigitalHumanList": true, "GetDigitalHumanInfo": true, "GetTimbreList": true, "GetDriveStatus": true,
+	"GetDigitalHumanList": true, "GetDigitalHumanInfo": true, "GetDigitalHumanRenderInfo": true, "GetTimbreList": true, "GetDriveStatus": true,
 	"QueryDigitalHumanStreamTasks": true, "GetDigitalHumanStreamTaskStatus": true,
 }
 

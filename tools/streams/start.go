@@ -11,7 +11,8 @@ import (
 // StartRequest describes a stream task to create.
 type StartRequest struct {
 	DigitalHumanID  string
-	BackgroundColor string // RGB in hex like #ffffff; empty: ZEGO's default.
+	BackgroundColor string          // RGB in hex like #ffffff; empty: ZEGO's default.
+	OutputMode      zego.OutputMode // Zero: ZEGO's default.
 	RoomID          string
 	StreamID        string        // Empty: Start generates one.
 	TTL             time.Duration // Whole seconds, at most Ledger.MaxTTL.
@@ -155,6 +156,7 @@ func (l *Ledger) create(ctx context.Context, t *task, req StartRequest) (created
 		RTCConfig:          zego.RTCConfig{RoomID: t.roomID, StreamID: t.streamID},
 		TTL:                new(int(req.TTL / time.Second)),
 		MaxIdleTime:        new(int(req.MaxIdleTime / time.Second)),
+		ExtraConfig:        zego.ExtraConfig{OutputMode: req.OutputMode},
 	})
 	switch {
 	case err == nil && l.isOfAnother(created.TaskID, t):

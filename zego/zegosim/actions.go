@@ -17,8 +17,9 @@ import (
 //   - Test it through HTTP, both its success and what it refuses.
 var actions = map[string]handler{
 	// digital_humans.go
-	"GetDigitalHumanList": (*Server).getDigitalHumanList,
-	"GetDigitalHumanInfo": (*Server).getDigitalHumanInfo,
+	"GetDigitalHumanList":       (*Server).getDigitalHumanList,
+	"GetDigitalHumanInfo":       (*Server).getDigitalHumanInfo,
+	"GetDigitalHumanRenderInfo": (*Server).getDigitalHumanRenderInfo,
 
 	// timbres.go
 	"GetTimbreList": (*Server).getTimbreList,

@@ -19,9 +19,11 @@ type action struct {
 
 // getDigitalHumanList lists in the order of Humans.
 //
-// Assumed: ZEGO documents no order.
+// Assumed: ZEGO documents no order. InferenceMode, which older documents name and ZEGO's
+// samples pass on, selects nothing: every digital human supports both modes.
 func (s *Server) getDigitalHumanList(r *request) (any, error) {
 	mode := zego.FetchMode(r.number("FetchMode", 1, 1, 3))
+	r.number("InferenceMode", 1, 1, 2)
 	offset, limit := r.offsetAndLimit()
 	if r.err != nil {
 		return nil, r.err
@@ -54,6 +56,25 @@ func (s *Server) getDigitalHumanInfo(r *request) (any, error) {
 		return nil, err
 	}
 	return r.describe(human), nil
+}
+
+// getDigitalHumanRenderInfo returns what ZEGO's mobile SDK draws a digital human with.
+//
+// Assumed: everything but the names of the fields and the code for an unknown digital human,
+// which ZEGO's samples show. No document names this action.
+func (s *Server) getDigitalHumanRenderInfo(r *request) (any, error) {
+	id := r.required("DigitalHumanId")
+	if r.err != nil {
+		return nil, r.err
+	}
+	human, err := s.human(id)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		ClientInferencePackageURL string `json:"ClientInferencePackageUrl"`
+		IsSupportSmallImageMode   bool
+	}{r.origin + packagePath(human.ID), true}, nil
 }
 
 // describe returns how a digital human looks in an answer. Its URLs work for the caller.

@@ -1,9 +1,11 @@
 package zegosim
 
 import (
+	"archive/zip"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -26,11 +28,28 @@ func previewPath(id, gesture string) string {
 	return "/previews/" + url.PathEscape(id) + "/" + url.PathEscape(gesture) + ".gif"
 }
 
-// servePicture serves what AvatarURL and PreviewURL point to.
+// packagePath is where the package of GetDigitalHumanRenderInfo is.
+func packagePath(id string) string { return "/packages/" + url.PathEscape(id) + ".zip" }
+
+// servePackage serves a ZIP archive with nothing in it: only ZEGO's SDK could use its content.
+func (s *Server) servePackage(w http.ResponseWriter, r *http.Request, humanID string) {
+	if _, err := s.human(humanID); err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/zip")
+	_ = zip.NewWriter(w).Close() // The caller may have left.
+}
+
+// servePicture serves what AvatarURL, PreviewURL and ClientInferencePackageUrl point to.
 func (s *Server) servePicture(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "zego-simulator: pictures take GET", http.StatusMethodNotAllowed)
+		return
+	}
+	if name, found := strings.CutPrefix(r.URL.Path, "/packages/"); found {
+		s.servePackage(w, r, strings.TrimSuffix(name, ".zip"))
 		return
 	}
 	id, gesture, ok := s.findPicture(r.URL.Path)

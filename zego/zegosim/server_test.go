@@ -28,6 +28,8 @@ const (
 	list = "GetDigitalHumanList"
 	info = "GetDigitalHumanInfo"
 
+	renderInfo = "GetDigitalHumanRenderInfo"
+
 	privateID = "077f52b8-1513-49f8-af14-54a57dadda2e"
 	publicID  = "fa592895-d988-4584-b27b-97b8f4b921ad"
 )
@@ -230,6 +232,11 @@ func TestParameters(t *testing.T) {
 		{info, `{"DigitalHumanId":""}`, invalid, "must not be empty"},
 		{info, `{"DigitalHumanId":7}`, invalid, "must be a string"},
 		{info, ``, invalid, "DigitalHumanId is required"},
+		{list, `{"InferenceMode":2}`, 0, "success"},
+		{list, `{"InferenceMode":3}`, invalid, "InferenceMode must be between 1 and 2, got 3"},
+		{renderInfo, `{"DigitalHumanId":"` + publicID + `"}`, 0, "success"},
+		{renderInfo, `{"DigitalHumanId":"nobody"}`, zego.CodeDigitalHumanNotFound, `"nobody"`},
+		{renderInfo, `{}`, invalid, "DigitalHumanId is required"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.action+" "+tt.body[:min(len(tt.body), 40)], func(t *testing.T) {
@@ -238,6 +245,28 @@ func TestParameters(t *testing.T) {
 				t.Errorf("got %d %q, want %d with %q", got.Code, got.Message, tt.want, tt.mentions)
 			}
 		})
+	}
+}
+
+// TestRenderInfo follows the URL in the answer.
+func TestRenderInfo(t *testing.T) {
+	t.Parallel()
+	base := start(t, &zegosim.Server{})
+	_, raw, err := send(t, http.MethodPost, base+"/?"+signed(renderInfo, nil).Encode(), `{"DigitalHumanId":"`+publicID+`"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"Code":0,"Message":"success","RequestId":"00000000-0000-4000-8000-000000000001","Data":{` +
+		`"ClientInferencePackageUrl":"` + base + `/packages/` + publicID + `.zip","IsSupportSmallImageMode":true}}`
+	if diff := cmp.Diff(want, string(raw)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	resp, archive, err := send(t, http.MethodGet, base+"/packages/"+publicID+".zip", "")
+	if err != nil || resp.StatusCode != http.StatusOK || !bytes.HasPrefix(archive, []byte("PK")) {
+		t.Errorf("got %v, %q, %v", resp, archive, err)
+	}
+	if resp, _, err := send(t, http.MethodGet, base+"/packages/nobody.zip", ""); err != nil || resp.StatusCode != http.StatusNotFound {
+		t.Errorf("an unknown digital human: got %v, %v", resp, err)
 	}
 }
 

@@ -96,7 +96,8 @@ func (p *params) roomOrStream(name string) string {
 
 // createStreamTask starts a task. As every handler of an action, it runs with s.mu held.
 //
-// Assumed: fields that older documents name, such as ExtraConfig, are ignored. If a
+// Assumed: fields that older documents name, such as VideoConfig, are ignored. Only
+// ZEGO's samples show ExtraConfig.OutputMode; it changes nothing that the API shows. If a
 // StreamId is in use and there are too many tasks, the StreamId is reported.
 func (s *Server) createStreamTask(r *request) (any, error) {
 	config := r.object("DigitalHumanConfig")
@@ -108,6 +109,9 @@ func (s *Server) createStreamTask(r *request) (any, error) {
 	roomID, streamID := rtc.roomOrStream("RoomId"), rtc.roomOrStream("StreamId")
 	ttl := r.number("TTL", 86400, 10, 86400)
 	maxIdle := r.number("MaxIdleTime", 900, 30, 86400)
+	if r.raw("ExtraConfig") != nil {
+		r.object("ExtraConfig").number("OutputMode", 1, 1, 2)
+	}
 	if r.err != nil {
 		return nil, r.err
 	}

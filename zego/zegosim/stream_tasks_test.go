@@ -230,6 +230,12 @@ func TestCreateParameters(t *testing.T) {
 	}{
 		{"required parameters", createBody, 0, ""},
 		{"all parameters", withFields(`"TTL":10,"MaxIdleTime":30,"ExtraConfig":{"OutputMode":2}`, human(`{"DigitalHumanId":"`+publicID+`","BackgroundColor":"#80fFfFfF"}`)), 0, ""},
+		{"OutputMode 1", withFields(`"ExtraConfig":{"OutputMode":1}`, createBody), 0, ""},
+		{"ExtraConfig empty", withFields(`"ExtraConfig":{}`, createBody), 0, ""},
+		{"OutputMode 0", withFields(`"ExtraConfig":{"OutputMode":0}`, createBody), invalid, "ExtraConfig.OutputMode must be between 1 and 2, got 0"},
+		{"OutputMode 3", withFields(`"ExtraConfig":{"OutputMode":3}`, createBody), invalid, "ExtraConfig.OutputMode must be between 1 and 2, got 3"},
+		{"OutputMode by name", withFields(`"ExtraConfig":{"OutputMode":"mobile"}`, createBody), invalid, "ExtraConfig.OutputMode must be an integer"},
+		{"ExtraConfig no object", withFields(`"ExtraConfig":2`, createBody), invalid, "ExtraConfig must be an object"},
 		{"maxima", withFields(`"TTL":86400,"MaxIdleTime":86400`, rtc(`"`+long+`"`, `"`+long+`"`)), 0, ""},
 		{"null is absent", withFields(`"TTL":null`, createBody), 0, ""},
 		{"nothing", `{}`, invalid, "DigitalHumanConfig is required"},
