@@ -2,7 +2,9 @@ package zegosim
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"time"
 	"zego-mcp/zego"
 )
@@ -39,6 +41,9 @@ var actions = map[string]handler{
 	"InterruptDriveTask": (*Server).interruptDriveTask,
 	"GetDriveStatus":     (*Server).getDriveStatus,
 }
+
+// Actions returns the names of all actions that the Server supports, sorted.
+func Actions() []string { return slices.Sorted(maps.Keys(actions)) }
 
 // handler carries out an action. It reads its parameters from the request, checks
 // request.err, and returns the answer's Data, or an error of refuse. If data is nil,
@@ -80,13 +85,22 @@ func refuse(code zego.Code, format string, args ...any) error {
 	return &refusal{code, fmt.Sprintf(format, args...)}
 }
 
-// offsetAndLimit reads the parameters of a list, of which page then returns a part.
+// offsetAndLimit reads the parameters of a list, of which selectPage then returns a part.
 func (r *request) offsetAndLimit() (offset, limit int) {
 	return r.number("Offset", 0, 0, 1_000_000), r.number("Limit", 20, 1, 20)
 }
 
-// page returns up to limit elements of all, from offset on. Past the end it is empty.
-func page[T any](all []T, offset, limit int) []T {
-	all = all[min(offset, len(all)):]
-	return all[:min(limit, len(all))]
+// selectPage returns up to limit of the elements that keep accepts, from offset on, and how
+// many it accepts in all. Past the end the page is empty. Only the page is copied.
+func selectPage[T any](all []T, keep func(*T) bool, offset, limit int) (page []T, total int) {
+	for i := range all {
+		if !keep(&all[i]) {
+			continue
+		}
+		if total >= offset && len(page) < limit {
+			page = append(page, all[i])
+		}
+		total++
+	}
+	return page, total
 }

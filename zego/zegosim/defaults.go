@@ -3,6 +3,7 @@ package zegosim
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"sync"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim/faces"
@@ -11,10 +12,19 @@ import (
 // DefaultHumans returns the digital humans of a zero Server: 48 public and 16
 // private ones, always the same. Half of them have gestures. Their URLs are empty,
 // for the Server to fill in.
-func DefaultHumans() []zego.DigitalHuman {
-	humans := make([]zego.DigitalHuman, len(people))
-	for i, entry := range people {
-		name, _, _ := parse(entry)
+func DefaultHumans() []zego.DigitalHuman { return MakeHumans(len(people)) }
+
+// MakeHumans returns count digital humans, always the same. The first 64 are those of
+// DefaultHumans. For more their names are used again, with a number: "Sophia 2". A quarter of
+// them is private, and half of them have gestures. Their URLs are empty, for the Server to
+// fill in.
+func MakeHumans(count int) []zego.DigitalHuman {
+	humans := make([]zego.DigitalHuman, count)
+	for i := range humans {
+		name, _, _ := parse(people[i%len(people)])
+		if round := i / len(people); round > 0 {
+			name = fmt.Sprintf("%s %d", name, round+1)
+		}
 		humans[i] = zego.DigitalHuman{ID: humanID(i), Name: name, IsPublic: i%4 != 3, Gestures: []zego.Gesture{}}
 		if i%2 == 0 {
 			for _, name := range gestures[i/2%len(gestures)] {
@@ -48,14 +58,28 @@ var (
 	defaultTimbres = sync.OnceValue(DefaultTimbres)
 )
 
-// faceOf returns the face of a digital human or a timbre. It suits the name of a
-// default one, and depends on the id alone for any other.
-func faceOf(id string) faces.Face {
+// faceOf returns the face of a digital human or a timbre. It suits the name if that is one of
+// MakeHumans or DefaultTimbres, and depends on the id alone otherwise.
+func faceOf(id, name string) faces.Face {
 	if face, ok := defaultFaces()[id]; ok {
+		return face
+	}
+	if face, ok := looks()[strings.TrimRight(name, " 0123456789")]; ok {
+		face.Seed = id
 		return face
 	}
 	return faces.Random(id)
 }
+
+// looks returns faces without a Seed that suit the names of people.
+var looks = sync.OnceValue(func() map[string]faces.Face {
+	byName := make(map[string]faces.Face)
+	for _, entry := range people {
+		name, woman, skin := parse(entry)
+		byName[name] = faces.Face{Woman: woman, Skin: skin}
+	}
+	return byName
+})
 
 // defaultFaces returns the faces of the default digital humans and timbres by id.
 var defaultFaces = sync.OnceValue(func() map[string]faces.Face {

@@ -1,6 +1,9 @@
 package zegosim
 
-import "zego-mcp/zego"
+import (
+	"slices"
+	"zego-mcp/zego"
+)
 
 // digitalHuman and action are written here again instead of taken from package zego, so
 // that a wrong name there fails a test. Their keys are in the order of ZEGO's examples.
@@ -28,19 +31,16 @@ func (s *Server) getDigitalHumanList(r *request) (any, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	var humans []zego.DigitalHuman
-	for _, human := range s.humans() {
-		if mode == zego.FetchAll || human.IsPublic == (mode == zego.FetchPublic) {
-			humans = append(humans, human)
-		}
-	}
+	humans, total := selectPage(s.humans(), func(human *zego.DigitalHuman) bool {
+		return mode == zego.FetchAll || human.IsPublic == (mode == zego.FetchPublic)
+	}, offset, limit)
 	var out struct {
 		Total         int
 		DigitalHumans []digitalHuman
 	}
-	out.Total = len(humans)
+	out.Total = total
 	out.DigitalHumans = []digitalHuman{} // Never null.
-	for _, human := range page(humans, offset, limit) {
+	for _, human := range humans {
 		out.DigitalHumans = append(out.DigitalHumans, r.describe(human))
 	}
 	return out, nil
@@ -106,10 +106,9 @@ func (s *Server) humans() []zego.DigitalHuman {
 }
 
 func (s *Server) human(id string) (zego.DigitalHuman, error) {
-	for _, human := range s.humans() {
-		if human.ID == id {
-			return human, nil
-		}
+	humans := s.humans()
+	if i := slices.IndexFunc(humans, func(human zego.DigitalHuman) bool { return human.ID == id }); i >= 0 {
+		return humans[i], nil
 	}
 	return zego.DigitalHuman{}, refuse(zego.CodeDigitalHumanNotFound, "digital human %q not found", id)
 }

@@ -3,9 +3,7 @@ package zegosim
 import (
 	"bytes"
 	"html/template"
-	"maps"
 	"net/http"
-	"slices"
 	"zego-mcp/zego"
 )
 
@@ -32,7 +30,13 @@ It takes signed calls of {{range $i, $a := .Actions}}{{if $i}}, {{end}}<code>{{$
 <li><img src="{{.AvatarURL}}" alt="" width="256" height="256" loading="lazy">{{.Name}}
 {{- end}}
 </ul>
+{{- with .More}}
+<p>And {{.}} more.</p>
+{{- end}}
 `))
+
+// maxPageHumans is how many digital humans the page shows.
+const maxPageHumans = 200
 
 // servePage serves the page for a person who opens the simulator in a browser.
 func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
@@ -40,13 +44,16 @@ func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 		Actions []string
 		Tasks   []taskAnswer
 		Humans  []zego.DigitalHuman
+		More    int
 	}
-	data.Actions = slices.Sorted(maps.Keys(actions))
+	data.Actions = Actions()
 	s.mu.Lock()
-	s.updateTasks()
-	data.Tasks = s.listedTasks()
+	data.Tasks = s.listedTasks(s.updateTasks())
 	s.mu.Unlock()
-	for _, human := range s.humans() {
+	humans := s.humans()
+	shown := min(len(humans), maxPageHumans)
+	data.More = len(humans) - shown
+	for _, human := range humans[:shown] {
 		if human.AvatarURL == "" {
 			human.AvatarURL = avatarPath(human.ID, s.now())
 		}

@@ -4,10 +4,13 @@ import (
 	"archive/zip"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"zego-mcp/zego"
+	"zego-mcp/zego/zegosim/faces"
 )
 
 const (
@@ -52,19 +55,19 @@ func (s *Server) servePicture(w http.ResponseWriter, r *http.Request) {
 		s.servePackage(w, r, strings.TrimSuffix(name, ".zip"))
 		return
 	}
-	id, gesture, ok := s.findPicture(r.URL.Path)
+	face, gesture, ok := s.findPicture(r.URL.Path)
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
-	contentType, draw := "image/gif", func() []byte { return faceOf(id).GIF(previewSize, gesture) }
+	contentType, draw := "image/gif", func() []byte { return face.GIF(previewSize, gesture) }
 	if gesture == "" {
 		expires, err := strconv.ParseInt(r.URL.Query().Get("Expires"), 10, 64)
 		if err != nil || s.now().Unix() > expires {
 			http.Error(w, "zego-simulator: this URL has expired", http.StatusForbidden)
 			return
 		}
-		contentType, draw = "image/png", func() []byte { return faceOf(id).PNG(avatarSize) }
+		contentType, draw = "image/png", func() []byte { return face.PNG(avatarSize) }
 	}
 
 	picture, _ := s.pictures.LoadOrStore(r.URL.Path, sync.OnceValue(draw))
@@ -77,21 +80,32 @@ func (s *Server) servePicture(w http.ResponseWriter, r *http.Request) {
 // findPicture returns whose picture is at path. The gesture is empty for an avatar.
 // Only digital humans and timbres of the Server have pictures, which bounds how many
 // pictures it keeps.
-func (s *Server) findPicture(path string) (id, gesture string, ok bool) {
-	for _, human := range s.humans() {
-		if path == "/avatars/"+human.ID+".png" {
-			return human.ID, "", true
+func (s *Server) findPicture(path string) (face faces.Face, gesture string, ok bool) {
+	if file, isAvatar := strings.CutPrefix(path, "/avatars/"); isAvatar {
+		id, isPNG := strings.CutSuffix(file, ".png")
+		if !isPNG {
+			return face, "", false
 		}
-		for _, g := range human.Gestures {
-			if path == "/previews/"+human.ID+"/"+g.Name+".gif" {
-				return human.ID, g.Name, true
-			}
+		if human, err := s.human(id); err == nil {
+			return faceOf(id, human.Name), "", true
+		}
+		all := s.timbres()
+		if i := slices.IndexFunc(all, func(t Timbre) bool { return t.ID == id }); i >= 0 {
+			return faceOf(id, all[i].Name), "", true
+		}
+		return face, "", false
+	}
+	file, isPreview := strings.CutPrefix(path, "/previews/")
+	file, isGIF := strings.CutSuffix(file, ".gif")
+	if !isPreview || !isGIF {
+		return face, "", false
+	}
+	for _, human := range s.humans() { // An id may hold a slash, too.
+		rest, _ := strings.CutPrefix(file, human.ID)
+		gesture, isGesture := strings.CutPrefix(rest, "/")
+		if len(rest) < len(file) && isGesture && slices.ContainsFunc(human.Gestures, func(g zego.Gesture) bool { return g.Name == gesture }) {
+			return faceOf(human.ID, human.Name), gesture, true
 		}
 	}
-	for _, timbre := range s.timbres() {
-		if path == "/avatars/"+timbre.ID+".png" {
-			return timbre.ID, "", true
-		}
-	}
-	return "", "", false
+	return face, "", false
 }

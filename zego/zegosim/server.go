@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -67,6 +68,13 @@ type Server struct {
 	// VoiceFault, if set, is called for each WebSocket connection, with the drive it
 	// is for. It returns what goes wrong with the connection, or nil for nothing.
 	VoiceFault func(driveID string) *VoiceFault
+
+	// Lag is how late QueryDigitalHumanStreamTasks shows that a task was created, streams or
+	// has ended; at most an hour. ZEGO's list may be late, too. Default: none.
+	Lag time.Duration
+
+	// Logger is warned when a caller does what ZEGO accepts and advises against. Default: none.
+	Logger *slog.Logger
 
 	// NoDriveStatus makes the Server not know GetDriveStatus, which ZEGO no longer documents.
 	NoDriveStatus bool
@@ -125,6 +133,9 @@ type reply struct {
 	RequestID string `json:"RequestId"`
 	Data      any    `json:",omitempty"`
 }
+
+// noLog is for a Server without a Logger.
+var noLog = slog.New(slog.DiscardHandler)
 
 // commonParameters are in the query of every call, whatever the action.
 var commonParameters = []string{"Action", "AppId", "SignatureNonce", "Timestamp", "Signature", "SignatureVersion"}
@@ -202,6 +213,8 @@ func (s *Server) count(action string) (number int, id string) {
 func (s *Server) appID() uint32  { return cmp.Or(s.AppID, DefaultAppID) }
 func (s *Server) secret() string { return cmp.Or(s.Secret, DefaultSecret) }
 func (s *Server) qps() int       { return cmp.Or(s.QPS, DefaultQPS) }
+
+func (s *Server) log() *slog.Logger { return cmp.Or(s.Logger, noLog) }
 
 func (s *Server) now() time.Time {
 	if s.Now == nil {

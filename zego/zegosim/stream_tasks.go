@@ -52,6 +52,8 @@ type task struct {
 
 	status      taskStatus
 	statusSince time.Time
+	streamsAt   time.Time // when it began to stream; zero before
+	endsAt      time.Time // when it began to stop, or failed to start; zero before
 	idleSince   time.Time // when queue became empty, if it is empty
 
 	// A drive is one request that makes the digital human speak.
@@ -176,22 +178,28 @@ func (s *Server) getStreamTaskStatus(r *request) (any, error) {
 	return out, nil
 }
 
-func (s *Server) queryStreamTasks(*request) (any, error) {
-	return struct{ TaskList []taskAnswer }{s.listedTasks()}, nil
+func (s *Server) queryStreamTasks(r *request) (any, error) {
+	return struct{ TaskList []taskAnswer }{s.listedTasks(r.now.Add(-s.Lag))}, nil
 }
 
-// listedTasks lists the tasks that initialize or stream, oldest first. The caller
-// holds s.mu.
+// listedTasks lists the tasks that initialized or streamed at a time, oldest first. The
+// caller holds s.mu.
 //
 // Assumed: the order, and an empty list where there is none.
-func (s *Server) listedTasks() []taskAnswer {
+func (s *Server) listedTasks(at time.Time) []taskAnswer {
+	hasPassed := func(since time.Time) bool { return !since.IsZero() && !since.After(at) }
 	out := []taskAnswer{}
 	for _, t := range s.tasks {
-		if t.status == initializing || t.status == streaming {
-			out = append(out, taskAnswer{
-				TaskID: t.id, RoomID: t.roomID, StreamID: t.streamID, Status: t.status, CreateTime: t.createdAt.Unix(),
-			})
+		if t.createdAt.After(at) || hasPassed(t.endsAt) {
+			continue
 		}
+		status := initializing
+		if hasPassed(t.streamsAt) {
+			status = streaming
+		}
+		out = append(out, taskAnswer{
+			TaskID: t.id, RoomID: t.roomID, StreamID: t.streamID, Status: status, CreateTime: t.createdAt.Unix(),
+		})
 	}
 	return out
 }
@@ -303,6 +311,13 @@ func (t *task) stop(at time.Time) {
 
 func (t *task) setStatus(status taskStatus, at time.Time) {
 	t.status, t.statusSince = status, at
+	switch status {
+	case streaming:
+		t.streamsAt = at
+	case initFailed, stopping:
+		t.endsAt = at
+	case initializing, stopped:
+	}
 	detail := taskDetail{Status: status, RoomID: t.roomID, StreamID: t.streamID}
 	if status == initFailed {
 		detail.FailReason = t.failReason

@@ -35,19 +35,14 @@ func (s *Server) getTimbreList(r *request) (any, error) {
 			return nil, err
 		}
 	}
-	var timbres []Timbre
-	for _, t := range s.timbres() {
-		if t.DigitalHumanID == humanID {
-			timbres = append(timbres, t)
-		}
-	}
+	timbres, total := selectPage(s.timbres(), func(t *Timbre) bool { return t.DigitalHumanID == humanID }, offset, limit)
 	var out struct {
 		Total   int
 		Timbres []timbre
 	}
-	out.Total = len(timbres)
+	out.Total = total
 	out.Timbres = []timbre{} // Never null.
-	for _, t := range page(timbres, offset, limit) {
+	for _, t := range timbres {
 		if t.AvatarURL == "" {
 			t.AvatarURL = r.origin + avatarPath(t.ID, r.clock())
 		}

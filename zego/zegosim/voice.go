@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash"
+	"slices"
 	"time"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim/speech"
@@ -65,7 +66,8 @@ func (s *Server) Close() error {
 type voice struct {
 	token     string
 	expiresAt time.Time // of the token
-	startedAt time.Time // when Start came
+	startedAt time.Time // when the audio since the last Start begins to be spoken
+	newBytes  int64     // of audio since the last Start
 	info      VoiceInfo // without SHA256
 	sum       hash.Hash // of the audio so far
 }
@@ -165,6 +167,7 @@ func (c *voiceConn) takeAudio(pcm []byte) error {
 	}
 	if c.drive.status == driving {
 		c.drive.voice.info.Bytes += int64(len(pcm))
+		c.drive.voice.newBytes += int64(len(pcm))
 		_, _ = c.drive.voice.sum.Write(pcm)
 	}
 	return nil
@@ -172,8 +175,8 @@ func (c *voiceConn) takeAudio(pcm []byte) error {
 
 // takeMessage takes a text frame, which is a Start or a Stop.
 //
-// Assumed: VoiceChannel is refused without two channels. So is a Start for a drive
-// that is over, since ZEGO asks for a new DriveId each time.
+// Assumed: VoiceChannel is refused without two channels, and a Start before the Stop of
+// the drive before.
 func (c *voiceConn) takeMessage(message []byte) error {
 	p, err := bodyParams(message)
 	if err != nil {
@@ -218,6 +221,7 @@ func (c *voiceConn) takeMessage(message []byte) error {
 	}
 }
 
+// startDrive starts a drive that waits for its Start, or one that was started before.
 func (c *voiceConn) startDrive(driveID string, info VoiceInfo) error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
@@ -225,6 +229,12 @@ func (c *voiceConn) startDrive(driveID string, info VoiceInfo) error {
 	t := c.task
 	if t.status != streaming {
 		return t.stoppedError()
+	}
+	if i := slices.IndexFunc(t.drives, func(d *drive) bool { return d.id == driveID && d.voice != nil && d.voice.info.Started }); i >= 0 {
+		c.server.log().Warn("a drive was started again: ZEGO asks for a new DriveId each time", "task_id", t.id, "drive_id", driveID)
+		c.drive = t.drives[i]
+		c.startAgain(info, now)
+		return nil
 	}
 	// A drive of DriveByWsStream that waits for its Start is always the first.
 	if len(t.queue) == 0 || t.queue[0].id != driveID || t.queue[0].voice == nil || t.queue[0].status != queued {
@@ -234,6 +244,25 @@ func (c *voiceConn) startDrive(driveID string, info VoiceInfo) error {
 	c.drive.voice.info, c.drive.voice.startedAt = info, now
 	t.speak(c.drive, now)
 	return nil
+}
+
+// startAgain starts c.drive once more, as ZEGO's server sample does for each new text. The
+// caller holds Server.mu.
+//
+// Assumed: audio that is still being spoken is spoken to its end before. If the drive was
+// over, it interrupts all others, as DriveByWsStream does.
+func (c *voiceConn) startAgain(info VoiceInfo, now time.Time) {
+	d, v := c.drive, c.drive.voice
+	info.Bytes = v.info.Bytes
+	v.info, v.newBytes, v.startedAt = info, 0, now
+	if d.status == driving {
+		v.startedAt, d.endsAt = d.endsAt, time.Time{}
+		return
+	}
+	c.task.interrupt(len(c.task.queue), now)
+	c.task.queue = append(c.task.queue, d)
+	d.endedAt = time.Time{}
+	c.task.speak(d, now)
 }
 
 // endDrive says that no more audio comes for the drive, if there is one: because of a
@@ -250,7 +279,7 @@ func (c *voiceConn) endDrive(stopped bool) {
 	v.info.Stopped = stopped
 	if c.drive.status == driving {
 		bytesPerSecond := int64(v.info.SampleRate * v.info.Channels * 2)
-		spokenAt := v.startedAt.Add(time.Duration(v.info.Bytes * int64(time.Second) / bytesPerSecond))
+		spokenAt := v.startedAt.Add(time.Duration(v.newBytes * int64(time.Second) / bytesPerSecond))
 		c.drive.endsAt = spokenAt
 		if spokenAt.Before(now) {
 			c.drive.endsAt = now

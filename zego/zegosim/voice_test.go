@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -251,11 +252,6 @@ func TestVoiceRefuses(t *testing.T) {
 			c.stop()
 			c.audio("x")
 		}, "audio came before Start"},
-		{"Start again", func(_ *testServer, c *caller) {
-			c.start("")
-			c.stop()
-			c.start("")
-		}, "is not a drive that waits"},
 		{"Start of what was interrupted", func(ts *testServer, c *caller) {
 			ts.mustCall(interrupt, taskBody)
 			c.start("")
@@ -285,6 +281,62 @@ func TestVoiceRefuses(t *testing.T) {
 			}
 			if got, err := c.readFrame(); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
 				t.Errorf("got %s, %v, want the end with 1008", got, err)
+			}
+		})
+	}
+}
+
+// TestVoiceStartedAgain starts one drive twice on a connection, as ZEGO's server sample does,
+// each time with a second of audio. The clock stands at 10 s when the first Start comes.
+func TestVoiceStartedAgain(t *testing.T) {
+	t.Parallel()
+	second := strings.Repeat("x", 32000)
+	for _, tt := range []struct {
+		name    string
+		between func(ts *testServer)
+		endsAt  time.Duration // of the second round
+	}{
+		{"while the first is being spoken", func(ts *testServer) { ts.setClock(10500 * time.Millisecond) }, 12 * time.Second},
+		{"after the first was spoken", func(ts *testServer) { ts.setClock(15 * time.Second) }, 16 * time.Second},
+		{"after an interruption", func(ts *testServer) { ts.mustCall(interrupt, taskBody) }, 11 * time.Second},
+		{"while another speaks", func(ts *testServer) { ts.setClock(15 * time.Second); ts.mustCall(byAudio, audioBody) }, 16 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			sim := &zegosim.Server{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			ts := newTestServer(t, sim)
+			ts.createStreaming(createBody)
+			c := ts.connect()
+			c.CloseRead(t.Context())
+			speak := func(rest string) {
+				c.start(rest)
+				c.audio(second)
+				c.stop()
+				c.waitUntilRead()
+			}
+			speak("")
+			tt.between(ts)
+			speak(`,"SampleRate":16000`)
+			ended := func() bool {
+				for _, d := range sim.Drives() {
+					if d.DriveID == c.drive {
+						return d.Status == zego.DriveEnded
+					}
+				}
+				return false
+			}
+			if ts.setClock(tt.endsAt - time.Millisecond); ended() {
+				t.Error("the second round has ended too early")
+			}
+			if ts.setClock(tt.endsAt); !ended() {
+				t.Error("the second round has not ended")
+			}
+			if info, _ := sim.Voice(c.drive); info.Bytes != 64000 || !info.Stopped {
+				t.Errorf("got %+v", info)
+			}
+			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "drive_id="+c.drive) {
+				t.Errorf("logged %q, want one warning", got)
 			}
 		})
 	}
