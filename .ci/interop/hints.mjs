@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 export const effects = {
   create_stream_task: 'additive',
   create_viewer_link: 'readOnly',
+  watch_stream_task: 'readOnly',
   do_action: 'additive',
   drive_by_audio: 'additive',
   drive_by_audio_file: 'additive',
@@ -18,6 +19,7 @@ export const effects = {
   interrupt_drive: 'destructive',
   list_digital_humans: 'readOnly',
   list_stream_tasks: 'readOnly',
+  preview_digital_humans: 'readOnly',
   list_timbres: 'readOnly',
   stop_stream_task: 'destructive',
 };

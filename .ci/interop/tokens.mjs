@@ -15,8 +15,8 @@ const tolerance = 1.05;
 
 // The most that something may ever cost, whatever tokens.json says.
 const targets = {
-  'tools/list, assets': 1200,
-  'tools/list, all': 3420,
+  'tools/list, assets': 1400,
+  'tools/list, all': 3750,
   '20 digital humans, brief': 1100,
   'all 64 digital humans, brief': 3300,
   'a drive': 120,
