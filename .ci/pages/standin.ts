@@ -11,6 +11,7 @@ type Callbacks = { [K in keyof Events]: Events[K][] };
 
 export class ZegoExpressEngine implements Engine {
   private readonly callbacks: Callbacks = { roomStreamUpdate: [], roomStateUpdate: [], tokenWillExpire: [] };
+  private readonly playing = new Set<string>();
   private readonly behaviour = (window as unknown as { behaviour?: Behaviour }).behaviour ?? {};
 
   constructor(appID: number, server: string) {
@@ -25,8 +26,9 @@ export class ZegoExpressEngine implements Engine {
 
   async loginRoom(roomID: string, token: string, user: { userID: string; userName: string }): Promise<boolean> {
     this.note('loginRoom', roomID, token, user.userID);
+    if (this.behaviour.refuse) this.connection(roomID, 'DISCONNECTED', 1002033);
     if (this.behaviour.refuse) throw { code: 1002033, message: 'login refused' };
-    for (const callback of this.callbacks.roomStateUpdate) callback(roomID, 'CONNECTED', 0, '');
+    this.connection(roomID, 'CONNECTED', 0);
     if (!this.behaviour.silent) setTimeout(() => this.announce(roomID), 200);
     return true;
   }
@@ -43,6 +45,8 @@ export class ZegoExpressEngine implements Engine {
   async startPlayingStream(streamID: string): Promise<MediaStream> {
     this.note('startPlayingStream', streamID);
     if (this.behaviour.silent) throw { code: 1104040, message: 'the stream does not exist' };
+    if (this.playing.has(streamID)) throw { code: 1103026, message: 'the stream plays already' };
+    this.playing.add(streamID);
     const canvas = document.createElement('canvas');
     canvas.width = 640;
     canvas.height = 360;
@@ -62,6 +66,7 @@ export class ZegoExpressEngine implements Engine {
 
   stopPlayingStream(streamID: string): void {
     this.note('stopPlayingStream', streamID);
+    this.playing.delete(streamID);
   }
 
   setLogConfig(): boolean {
@@ -73,9 +78,15 @@ export class ZegoExpressEngine implements Engine {
     for (const callback of this.callbacks.tokenWillExpire) callback(roomID);
   }
 
-  private announce(roomID: string): void {
+  /** announce says that the stream is in the room, or with DELETE that it is no longer. */
+  announce(roomID: string, change: 'ADD' | 'DELETE' = 'ADD'): void {
     const { streamID } = window as unknown as { streamID: string };
-    for (const callback of this.callbacks.roomStreamUpdate) callback(roomID, 'ADD', [{ streamID }]);
+    for (const callback of this.callbacks.roomStreamUpdate) callback(roomID, change, [{ streamID }]);
+  }
+
+  /** connection says that the connection to the room has changed. */
+  connection(roomID: string, state: 'DISCONNECTED' | 'CONNECTING' | 'CONNECTED', code: number): void {
+    for (const callback of this.callbacks.roomStateUpdate) callback(roomID, state, code, '');
   }
 
   private note(...call: string[]): void {

@@ -76,7 +76,7 @@ export async function checkWatch(binary) {
 
   await check('watch: plays, with sound after a click, gestures and stops', async () => {
     const task = await startTask();
-    const { page, shows, close } = await open(task);
+    const { page, address, shows, close } = await open(task);
     await plays(page);
     await page.waitForSelector('#gesture-list button');
     assert.equal(await page.textContent('#name'), 'Emma');
@@ -88,10 +88,24 @@ export async function checkWatch(binary) {
     await page.click('text=wave_hand');
     await client.callTool({ name: 'drive_by_text', arguments: { TaskId: task.TaskId, TimbreId: (await call('list_timbres', { Limit: 1 })).Timbres[0].TimbreId, Text: 'Good evening, and welcome to our show. '.repeat(4), WaitUntilSpoken: false } });
     await page.waitForFunction(() => document.querySelector('#speech').textContent === 'Speaking');
+    const asked = page.waitForRequest(`${address}viewer`);
     await page.evaluate((room) => window.engine.expire(room), 'studio');
     await page.waitForFunction(() => window.calls.some(([name]) => name === 'renewToken'));
     const calls = await page.evaluate(() => window.calls);
     assert.match(calls[0][2], /^04/);
+    const renewed = await (await (await asked).response()).json();
+    assert.equal(renewed.UserId, calls[0][3], 'a token can be renewed only by one of the same user');
+    assert.equal(calls.find(([name]) => name === 'renewToken')[2], renewed.Token);
+    await page.evaluate((room) => window.engine.announce(room, 'DELETE'), 'studio');
+    await shows('Waiting for the stream…');
+    await page.evaluate((room) => window.engine.announce(room), 'studio');
+    await plays(page);
+    await page.evaluate((room) => window.engine.connection(room, 'CONNECTING', 1002055), 'studio');
+    await shows('The connection was lost. Connecting again…');
+    await screenshot(page, 'watch-reconnecting');
+    await page.evaluate((room) => window.engine.connection(room, 'CONNECTED', 0), 'studio');
+    await shows('');
+    assert.equal(await page.textContent('#sound'), 'Turn the sound off');
     await page.click('#stop');
     await screenshot(page, 'watch-ask');
     await page.click('#yes');
@@ -149,11 +163,43 @@ export async function checkWatch(binary) {
     await call('stop_stream_task', { TaskId: task.TaskId });
   });
 
+  await check('watch: says that the connection to the room was lost', async () => {
+    const task = await startTask();
+    const lost = await open(task);
+    await plays(lost.page);
+    await lost.page.evaluate((room) => window.engine.connection(room, 'DISCONNECTED', 1002053), 'studio');
+    await lost.page.waitForFunction(() => document.querySelector('#problem').textContent.startsWith('The connection to the room has ended (1002053)'));
+    await screenshot(lost.page, 'watch-error-lost');
+    await lost.close();
+    await call('stop_stream_task', { TaskId: task.TaskId });
+  });
+
+  await check('watch: names and gestures are text, on a narrow page, too', async () => {
+    const task = await startTask();
+    const names = ['<img src=x onerror="window.broken=1">', '\u202Eأحمد "quoted"', 'W'.repeat(200), 'zero\u200Bwidth'];
+    const { page, address, close } = await open(task);
+    await plays(page);
+    await page.setViewportSize({ width: 320, height: 640 });
+    for (const name of names) {
+      await page.route(`${address}state`, async (route) => {
+        const state = await (await route.fetch()).json();
+        await route.fulfill({ json: { ...state, Name: name, Gestures: [name, 'nod'] } });
+      });
+      await page.waitForFunction((wanted) => document.querySelector('#name').textContent === wanted && document.querySelector('#gesture-list button').textContent === wanted, name);
+      assert.equal(await page.evaluate(() => window.broken), undefined);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is wider than the page`);
+      await page.unroute(`${address}state`);
+      if (name.length === 200) await screenshot(page, 'watch-narrow');
+    }
+    await close();
+    await call('stop_stream_task', { TaskId: task.TaskId });
+  });
+
   await check("watch: ZEGO's own SDK loads with its hashes and takes the calls", async () => {
     const task = await startTask();
     const { page, close } = await open(task, { realSDK: true });
     // It cannot reach ZEGO here. That it says so, or tries to, shows that it was made and asked.
-    await page.waitForFunction(() => /Connecting to the room|connection was lost/.test(document.querySelector('#cover').textContent) || /into the room/.test(document.querySelector('#problem').textContent));
+    await page.waitForFunction(() => /^Connecting to the room|connection was lost/.test(document.querySelector('#cover').textContent) || /into the room/.test(document.querySelector('#problem').textContent));
     const text = (await page.textContent('#cover')) + (await page.textContent('#problem'));
     assert.ok(!/not a function|could not be loaded/.test(text), text);
     await close();

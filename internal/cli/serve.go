@@ -18,8 +18,6 @@ import (
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
-
-	"github.com/mark3labs/mcp-go/server"
 )
 
 type serveCommand struct {
@@ -81,14 +79,10 @@ func (c *serveCommand) Run(e *env) error {
 		defer e.manageStreams(project)()
 	}
 	defer project.Speech.Close()
-	serveWatching := func(*server.MCPServer) {}
 	if streaming && (overStdio || isLoopbackListener(listener)) {
-		var endWatching func()
-		serveWatching, endWatching = addWatching(e.ctx, &cfg)
-		defer func() { endWatching() }()
+		defer e.addWatching(&cfg, project)()
 	}
 	mcpServer := tools.NewServer(cfg)
-	serveWatching(mcpServer)
 	// When a signal comes, a call that runs may still use its whole time limit.
 	grace := e.settings.Timeout + time.Second
 	if overStdio {

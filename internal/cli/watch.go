@@ -19,7 +19,6 @@ import (
 
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 )
 
 type watchCommand struct {
@@ -45,14 +44,19 @@ func (c *watchCommand) Run(e *env) error {
 	project := e.project(b, e.readMark(streams.CallProcess, log), true, log)
 	defer project.Streams.Close(e.ctx)
 	defer project.Speech.Close()
-	call, end := toolCaller(e.ctx, tools.NewServer(e.toolsConfig(b, project, log)))
-	defer end()
-	taskID, err := c.taskID(e.ctx, call)
+	caller := &toolCaller{ctx: e.ctx, cfg: e.toolsConfig(b, project, log)}
+	defer caller.close()
+	taskID, err := c.taskID(e.ctx, caller.call)
 	if err != nil {
 		return err
 	}
-	pages := watch.New(watch.Options{Call: call})
+	pages := watch.New(watch.Options{Call: caller.call})
 	defer pages.Close()
+	if running, err := pages.Running(e.ctx, taskID); err != nil {
+		return err
+	} else if !running {
+		return fmt.Errorf("the stream task %q has ended", taskID)
+	}
 	url, err := pages.Open(e.ctx, taskID)
 	if err != nil {
 		return err
@@ -63,21 +67,29 @@ func (c *watchCommand) Run(e *env) error {
 	if !c.NoOpen {
 		openBrowser(e.ctx, url, log)
 	}
-	return waitForEnd(e.ctx, pages, taskID)
+	if !waitForEnd(e.ctx, pages, taskID) {
+		return nil
+	}
+	_, err = fmt.Fprintln(e.stdout, "The stream has ended.")
+	select { // The page asks every few seconds: it shall learn that the stream has ended.
+	case <-e.ctx.Done():
+	case <-time.After(watchInterval):
+	}
+	return err
 }
 
-// waitForEnd returns when a stream task has ended, or ctx is done.
-func waitForEnd(ctx context.Context, pages *watch.Server, taskID string) error {
+// waitForEnd returns true when a stream task has ended, and false when ctx is done.
+func waitForEnd(ctx context.Context, pages *watch.Server, taskID string) (ended bool) {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return false
 		case <-ticker.C:
 		}
 		if running, err := pages.Running(ctx, taskID); err == nil && !running {
-			return nil
+			return true
 		}
 	}
 }
@@ -117,72 +129,83 @@ func (c *watchCommand) taskID(ctx context.Context, call callFunc) (string, error
 // callFunc calls a tool, and returns its result as JSON, or its error.
 type callFunc = func(ctx context.Context, tool string, arguments map[string]any) (string, error)
 
-// toolCaller returns a function that calls the tools of s within this process. end must be
-// called when it is no longer needed.
-func toolCaller(ctx context.Context, s *server.MCPServer) (call callFunc, end func()) {
-	var mu sync.Mutex // guards connected
-	var connected *client.Client
-	connect := func() (*client.Client, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if connected != nil {
-			return connected, nil
-		}
-		session, err := client.NewInProcessClient(s)
-		if err != nil {
-			return nil, err
-		}
-		var initialize mcp.InitializeRequest
-		initialize.Params.ProtocolVersion = mcp.LATEST_LEGACY_PROTOCOL_VERSION
-		initialize.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp watch", Version: version()}
-		if err = session.Start(ctx); err == nil {
-			_, err = session.Initialize(ctx, initialize)
-		}
-		if err != nil {
-			return nil, err
-		}
-		connected = session
-		return session, nil
+// toolCaller calls tools within this process. It makes its MCP server at the first call.
+type toolCaller struct {
+	ctx context.Context // Of the session.
+	cfg tools.Config
+
+	mu      sync.Mutex     // guards what follows
+	session *client.Client // Nil before the first call.
+}
+
+// call is a callFunc.
+func (c *toolCaller) call(ctx context.Context, tool string, arguments map[string]any) (string, error) {
+	session, err := c.connect()
+	if err != nil {
+		return "", err
 	}
-	call = func(ctx context.Context, tool string, arguments map[string]any) (string, error) {
-		session, err := connect()
-		if err != nil {
-			return "", err
-		}
-		var req mcp.CallToolRequest
-		req.Params.Name, req.Params.Arguments = tool, arguments
-		result, err := session.CallTool(ctx, req)
-		if err != nil {
-			return "", err
-		}
-		if text := textOf(result); result.IsError {
-			return "", errors.New(text)
-		}
-		return textOf(result), nil
+	var req mcp.CallToolRequest
+	req.Params.Name, req.Params.Arguments = tool, arguments
+	result, err := session.CallTool(ctx, req)
+	if err != nil {
+		return "", err
 	}
-	return call, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if connected != nil {
-			_ = connected.Close()
-		}
+	if text := textOf(result); result.IsError {
+		return "", errors.New(text)
+	}
+	return textOf(result), nil
+}
+
+// connect returns the session with the server.
+func (c *toolCaller) connect() (*client.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session != nil {
+		return c.session, nil
+	}
+	session, err := client.NewInProcessClient(tools.NewServer(c.cfg))
+	if err != nil {
+		return nil, err
+	}
+	var initialize mcp.InitializeRequest
+	initialize.Params.ProtocolVersion = mcp.LATEST_LEGACY_PROTOCOL_VERSION // The newest one that has initialize.
+	initialize.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp watch", Version: version()}
+	if err = session.Start(c.ctx); err == nil {
+		_, err = session.Initialize(c.ctx, initialize)
+	}
+	if err != nil {
+		_ = session.Close()
+		return nil, err
+	}
+	c.session = session
+	return session, nil
+}
+
+// close ends the session.
+func (c *toolCaller) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session != nil {
+		_ = c.session.Close()
 	}
 }
 
-// addWatching lets the tool watch_stream_task serve pages. It returns what must be called with
-// the server that cfg is for, and what ends the pages.
-func addWatching(ctx context.Context, cfg *tools.Config) (serve func(*server.MCPServer), end func()) {
-	var pages *watch.Server
-	var endCalls func()
-	cfg.Watch = func(ctx context.Context, taskID string) (string, error) { return pages.Open(ctx, taskID) }
-	return func(s *server.MCPServer) {
-			var call callFunc
-			call, endCalls = toolCaller(ctx, s)
-			pages = watch.New(watch.Options{Call: call})
-		}, func() {
-			pages.Close()
-			endCalls()
-		}
+// addWatching lets the tool watch_stream_task of a server with cfg serve pages, until end is
+// called. The pages have a server of their own: the person who looks at them may use what
+// they show, whatever toolsets the agent has, and a page asks every few seconds, which the log
+// does not show unless a call fails.
+func (e *env) addWatching(cfg *tools.Config, project tools.Project) (end func()) {
+	own := *cfg
+	project.Toolsets, _ = tools.ParseToolsets(tools.AllToolsets) // This word is no error.
+	own.Project = tools.OneProject(project)
+	own.Logger = e.logger(slog.LevelWarn)
+	caller := &toolCaller{ctx: e.ctx, cfg: own}
+	pages := watch.New(watch.Options{Call: caller.call})
+	cfg.Watch = pages.Open
+	return func() {
+		pages.Close()
+		caller.close()
+	}
 }
 
 // isLoopbackListener reports whether only this machine reaches a listener.

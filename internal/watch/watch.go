@@ -32,6 +32,9 @@ var html string
 const (
 	maxPages   = 100
 	maxRequest = 4 << 10 // Bytes of a request's body.
+
+	// unwatchedAfter is how long no browser asks for the state of a page that nobody looks at.
+	unwatchedAfter = time.Minute
 )
 
 // Options says what the pages work with.
@@ -39,6 +42,8 @@ type Options struct {
 	// Call calls a tool of this program and returns its result as JSON. Its error has the text
 	// that the tool gives for people. It must not be nil.
 	Call func(ctx context.Context, tool string, arguments map[string]any) (string, error)
+	// Now returns the time. Default: time.Now.
+	Now func() time.Time
 }
 
 // Server serves the pages of any number of stream tasks. [New] returns one; it listens once a
@@ -60,21 +65,21 @@ type page struct {
 	mu       sync.Mutex // guards what follows
 	ended    bool       // The task runs no more.
 	gestures []string   // Of its digital human; nil until they are known.
+	askedAt  time.Time  // When the page was opened, or a browser last asked for its state.
 }
 
 // New returns a Server.
-func New(opts Options) *Server { return &Server{opts: opts, pages: map[string]*page{}} }
+func New(opts Options) *Server {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Server{opts: opts, pages: map[string]*page{}}
+}
 
-// Open returns the URL of the page for a stream task. For the same task it is always the same.
-// It fails with the error of the tool get_stream_task, and if the task does not run.
+// Open returns the URL of the page for a stream task. For the same task it is the same, as long
+// as the page is kept. It does not ask whether the task runs: Running does. It fails if the
+// server is closed, or if people look at 100 pages already.
 func (s *Server) Open(ctx context.Context, taskID string) (url string, err error) {
-	running, err := s.Running(ctx, taskID)
-	if err != nil {
-		return "", err
-	}
-	if !running {
-		return "", errors.New("the stream task has ended")
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.listen(ctx); err != nil {
@@ -85,16 +90,13 @@ func (s *Server) Open(ctx context.Context, taskID string) (url string, err error
 			return s.url(path), nil
 		}
 	}
-	if len(s.pages) >= maxPages {
-		s.removeEnded()
-	}
-	if len(s.pages) >= maxPages {
-		return "", fmt.Errorf("%d pages are open", maxPages)
+	if err := s.makeRoom(); err != nil {
+		return "", err
 	}
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // rand.Read returns no error: it ends the program instead.
 	path := hex.EncodeToString(secret[:])
-	s.pages[path] = &page{taskID: taskID}
+	s.pages[path] = &page{taskID: taskID, askedAt: s.opts.Now()}
 	return s.url(path), nil
 }
 
@@ -136,13 +138,34 @@ func (s *Server) url(path string) string {
 	return "http://" + s.listener.Addr().String() + "/" + path + "/"
 }
 
-// removeEnded forgets the pages of tasks that have ended. s.mu must be held.
-func (s *Server) removeEnded() {
+// makeRoom forgets the page that nobody has looked at for the longest time, if there are as many
+// as can be. Nobody needs the page of a task that has ended. s.mu must be held.
+func (s *Server) makeRoom() error {
+	if len(s.pages) < maxPages {
+		return nil
+	}
+	var oldest string
+	var oldestAskedAt time.Time
 	for path, p := range s.pages {
-		if p.hasEnded() {
-			delete(s.pages, path)
+		if askedAt := p.lastAsked(); oldest == "" || askedAt.Before(oldestAskedAt) {
+			oldest, oldestAskedAt = path, askedAt
 		}
 	}
+	if s.opts.Now().Sub(oldestAskedAt) < unwatchedAfter {
+		return fmt.Errorf("%d pages are open", maxPages)
+	}
+	delete(s.pages, oldest)
+	return nil
+}
+
+// lastAsked returns when a browser last asked for the state; the zero time if the task has ended.
+func (p *page) lastAsked() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return time.Time{}
+	}
+	return p.askedAt
 }
 
 func (p *page) hasEnded() bool {
@@ -158,7 +181,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if !isLocal(r) {
+	if !s.isLocal(r) {
 		http.Error(w, "This page is for this machine only.", http.StatusForbidden)
 		return
 	}
@@ -167,7 +190,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := s.pages[path]
 	s.mu.Unlock()
 	if p == nil || r.URL.RawQuery != "" {
-		http.NotFound(w, r)
+		http.Error(w, "No stream can be watched here. The page may be one that zego-mcp served before: ask for a new one.", http.StatusNotFound)
 		return
 	}
 	// A page elsewhere must not be able to stop a stream, even if it knew the path.
@@ -175,20 +198,35 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This page takes no requests of other pages.", http.StatusForbidden)
 		return
 	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+	s.serveRequest(w, r, p, rest)
+}
+
+// serveRequest serves a request for a page, which comes from this machine. rest is its path below
+// that of the page.
+func (s *Server) serveRequest(w http.ResponseWriter, r *http.Request, p *page, rest string) {
 	switch r.Method + " " + rest {
 	case "GET ":
 		servePage(w)
 	case "GET state":
 		s.serveState(w, r, p)
 	case "POST viewer":
-		s.serveTool(w, r, p, "create_viewer_link", nil)
+		// A token is for one UserId: to renew its token, a page names the one that it has.
+		var in struct {
+			UserID string `json:"UserId"`
+		}
+		arguments := map[string]any{}
+		if json.NewDecoder(r.Body).Decode(&in) == nil && in.UserID != "" {
+			arguments["UserId"] = in.UserID
+		}
+		s.serveTool(w, r, p, "create_viewer_link", arguments)
 	case "POST stop":
 		// Whoever pressed the button has agreed, and does not want to wait.
 		s.serveTool(w, r, p, "stop_stream_task", map[string]any{"Confirm": true, "Now": true})
 	case "POST action":
 		var in struct{ Action string }
-		if json.NewDecoder(io.LimitReader(r.Body, maxRequest)).Decode(&in) != nil || in.Action == "" {
-			http.Error(w, "Action is missing.", http.StatusBadRequest)
+		if json.NewDecoder(r.Body).Decode(&in) != nil || in.Action == "" {
+			writeJSON(w, http.StatusBadRequest, problem{"Action is missing."})
 			return
 		}
 		s.serveTool(w, r, p, "do_action", map[string]any{"Action": in.Action})
@@ -197,15 +235,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isLocal reports whether a request comes from this machine and is meant for it. A page of
-// another host whose name was made to mean 127.0.0.1 sends another Host.
-func isLocal(r *http.Request) bool {
+// isLocal reports whether a request comes from this machine and is meant for this server. A page
+// of another host whose name was made to mean 127.0.0.1 sends another Host.
+func (s *Server) isLocal(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !from.Addr().Unmap().IsLoopback() {
 		return false
 	}
-	host, _, err := net.SplitHostPort(r.Host)
-	return err == nil && (host == "127.0.0.1" || host == "localhost")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return false
+	}
+	own := s.listener.Addr().String()
+	_, port, err := net.SplitHostPort(own)
+	return err == nil && (r.Host == own || r.Host == "localhost:"+port)
 }
 
 // cdn is where the browser gets ZEGO's web SDK. The page checks each file with a hash.
@@ -268,6 +312,9 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *page) {
 		writeJSON(w, http.StatusOK, state{task: task{TaskID: p.taskID, StatusName: "stopped"}, Gestures: []string{}})
 		return
 	}
+	p.mu.Lock()
+	p.askedAt = s.opts.Now()
+	p.mu.Unlock()
 	t, err := s.task(r.Context(), p.taskID)
 	if err != nil {
 		writeProblem(w, err)
@@ -284,20 +331,24 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *page) {
 // gesturesOf returns the gestures of a task's digital human; none if that is not known.
 func (s *Server) gesturesOf(ctx context.Context, p *page, t task) []string {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.gestures != nil || t.DigitalHumanID == "" {
-		return append([]string{}, p.gestures...)
+	known := p.gestures
+	p.mu.Unlock()
+	if known != nil || t.DigitalHumanID == "" {
+		return append([]string{}, known...)
 	}
+	gestures := []string{}
 	text, err := s.opts.Call(ctx, "get_digital_human", map[string]any{"DigitalHumanId": t.DigitalHumanID})
 	var human struct{ Actions []struct{ Action string } }
 	if err != nil || json.Unmarshal([]byte(text), &human) != nil {
-		return []string{}
+		return gestures
 	}
-	p.gestures = []string{}
 	for _, a := range human.Actions {
-		p.gestures = append(p.gestures, a.Action)
+		gestures = append(gestures, a.Action)
 	}
-	return p.gestures
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gestures = gestures
+	return gestures
 }
 
 // serveTool calls a tool for the task of a page, and serves its result.

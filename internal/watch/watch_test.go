@@ -10,7 +10,9 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 	"zego-mcp/internal/watch"
 )
 
@@ -113,6 +115,16 @@ func TestPage(t *testing.T) {
 			t.Errorf("no call %s in\n%s", want, calls)
 		}
 	}
+	_, _, _ = ask(t, "POST", page+"viewer", `{"UserId":"viewer-1"}`, nil)
+	fake.mu.Lock()
+	renewed := fake.calls[len(fake.calls)-1]
+	fake.mu.Unlock()
+	if renewed != "create_viewer_linkmap[TaskId:t UserId:viewer-1]" {
+		t.Errorf("a token was renewed by %s", renewed)
+	}
+	if status, _, _ := ask(t, "POST", page+"action", `{"Action":"`+strings.Repeat("x", 5000)+`"}`, nil); status != http.StatusBadRequest {
+		t.Errorf("a long body: got %d", status)
+	}
 	if status, _, _ := ask(t, "POST", page+"action", `{}`, nil); status != http.StatusBadRequest {
 		t.Errorf("without Action: got %d", status)
 	}
@@ -145,6 +157,8 @@ func TestPageIsGuarded(t *testing.T) {
 		{"DELETE", page, nil, 404},
 		{"GET", page, map[string]string{"Host": "evil.example"}, 403},
 		{"GET", page, map[string]string{"Host": "127.0.0.1.evil.example:80"}, 403},
+		{"GET", page, map[string]string{"Host": "127.0.0.1:1"}, 403},
+		{"GET", page, map[string]string{"Host": "localhost:" + u.Port()}, 200},
 		{"POST", page + "stop", map[string]string{"Origin": "https://evil.example"}, 403},
 		{"POST", page + "stop", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
 		{"POST", page + "stop", map[string]string{"Origin": "http://127.0.0.1:1"}, 403},
@@ -191,8 +205,8 @@ func TestPageEnds(t *testing.T) {
 	if status, text, _ := ask(t, "POST", page+"viewer", "{}", nil); status != http.StatusGone || !strings.Contains(text, "The stream has ended.") {
 		t.Errorf("got %d %s", status, text)
 	}
-	if _, err := s.Open(t.Context(), "t2"); err == nil || err.Error() != "the stream task has ended" {
-		t.Errorf("got %v", err)
+	if running, err := s.Running(t.Context(), "t"); running || err != nil {
+		t.Errorf("running: got %v, %v", running, err)
 	}
 	s.Close()
 	if _, err := http.Get(page); err == nil {
@@ -207,22 +221,47 @@ func TestPageEnds(t *testing.T) {
 // TestManyPages opens more pages than are kept.
 func TestManyPages(t *testing.T) {
 	t.Parallel()
-	s, fake, page := open(t)
-	for i := range 99 {
-		if _, err := s.Open(t.Context(), fmt.Sprint(i)); err != nil {
+	fake := &fakeTools{status: "streaming"}
+	var clock atomic.Int64 // Seconds.
+	clock.Store(1_700_000_000)
+	s := watch.New(watch.Options{Call: fake.call, Now: func() time.Time { return time.Unix(clock.Load(), 0) }})
+	t.Cleanup(s.Close)
+	var pages []string
+	for i := range 100 {
+		page, err := s.Open(t.Context(), fmt.Sprint(i))
+		if err != nil {
 			t.Fatal(err)
 		}
+		pages = append(pages, page)
 	}
 	if _, err := s.Open(t.Context(), "more"); err == nil || err.Error() != "100 pages are open" {
 		t.Errorf("got %v", err)
 	}
 	fake.setStatus("stopped")
-	_, _, _ = ask(t, "GET", page+"state", "", nil)
+	_, _, _ = ask(t, "GET", pages[7]+"state", "", nil)
 	fake.setStatus("streaming")
-	if _, err := s.Open(t.Context(), "more"); err != nil {
+	if _, err := s.Open(t.Context(), "instead of the one that has ended"); err != nil {
 		t.Error(err)
 	}
-	if status, _, _ := ask(t, "GET", page, "", nil); status != http.StatusNotFound {
-		t.Errorf("the page that has ended: got %d", status)
+	clock.Add(120)
+	for i, page := range pages {
+		if i != 7 && i != 42 {
+			_, _, _ = ask(t, "GET", page+"state", "", nil)
+		}
+	}
+	clock.Add(30)
+	for range 2 { // Nobody has asked for number 42 and the one that was opened last.
+		if _, err := s.Open(t.Context(), fmt.Sprint("instead of an unwatched one, ", len(pages))); err != nil {
+			t.Error(err)
+		}
+		pages = append(pages, "")
+	}
+	if _, err := s.Open(t.Context(), "too many"); err == nil {
+		t.Error("a page that somebody looks at was forgotten")
+	}
+	for i, want := range map[int]int{7: 404, 42: 404, 41: 200} {
+		if status, text, _ := ask(t, "GET", pages[i], "", nil); status != want || want == 404 && !strings.Contains(text, "ask for a new one") {
+			t.Errorf("page %d: got %d %s, want %d", i, status, text, want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import { loadEngine } from './loader.ts';
 import { language, texts } from './texts.ts';
 
 const askEvery = 2000; // Milliseconds between two looks at the state.
+const maxUnanswered = 3; // A browser drops requests when the network changes, too.
 const playEvery = 5000; // Milliseconds between two tries to play a stream that was not announced.
 
 interface State {
@@ -38,12 +39,17 @@ let viewer: Viewer | undefined;
 let state: State | undefined;
 let ended = false;
 let playing = false;
+let connected = false; // To the room.
+let trying = false; // A try to play the stream has not ended yet.
+let unanswered = 0; // How many requests for the state in a row nobody has answered.
 let shownGestures = '';
 
 /** fetchJSON asks the program. It rejects with what the program says went wrong. */
 async function fetchJSON<T>(path: string, body?: unknown): Promise<T> {
   const response = await fetch(path, body === undefined ? {} : { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
-  const data = (await response.json()) as T & { Problem?: string };
+  const text = await response.text();
+  if (!response.headers.get('Content-Type')?.startsWith('application/json')) throw new Error(text.trim());
+  const data = JSON.parse(text) as T & { Problem?: string };
   if (!response.ok) throw new Error(data.Problem ?? String(response.status));
   return data;
 }
@@ -68,11 +74,9 @@ function messageOf(err: unknown): string {
 function end(text: string): void {
   if (ended) return;
   ended = true;
-  playing = false;
-  video.srcObject = null;
-  sound.hidden = true;
+  stopPlaying();
   if (engine && viewer) engine.logoutRoom(viewer.RoomId);
-  for (const button of document.querySelectorAll<HTMLButtonElement>('#stop, #gesture-list button')) button.disabled = true;
+  byID('gestures').hidden = byID('stop').hidden = true;
   byID('speech').textContent = byID('left').textContent = '–';
   byID('queue').textContent = '0';
   if (ask.open) ask.close();
@@ -85,10 +89,12 @@ async function refresh(): Promise<void> {
   try {
     answer = await fetchJSON<State>('state');
   } catch (err) {
-    if (err instanceof TypeError) end(texts.over); // Nobody listens any more.
-    else tell(messageOf(err));
+    if (err instanceof TypeError) {
+      if (++unanswered >= maxUnanswered) end(texts.over); // Nobody listens any more.
+    } else tell(messageOf(err));
     return;
   }
+  unanswered = 0;
   state = answer;
   byID('name').textContent = state.Name || state.StreamId;
   document.title = state.Name || state.StreamId;
@@ -101,7 +107,7 @@ async function refresh(): Promise<void> {
   byID('queue').textContent = String(state.Waiting);
   byID('left').textContent = timeLeft(state);
   showGestures(state.Gestures);
-  if (engine && !playing && byID('problem').hidden) cover(state.StatusName === 'initializing' ? texts.starting : texts.waiting);
+  if (connected && !playing && byID('problem').hidden) cover(state.StatusName === 'initializing' ? texts.starting : texts.waiting);
 }
 
 /** timeLeft returns until when the stream lives, as minutes and seconds. */
@@ -139,7 +145,8 @@ async function act(path: string, body: unknown): Promise<void> {
 
 /** play plays the stream. It must be in the room. */
 async function play(): Promise<void> {
-  if (!engine || !viewer || playing || ended) return;
+  if (!engine || !viewer || playing || trying || ended) return;
+  trying = true;
   try {
     const stream = await engine.startPlayingStream(viewer.StreamId);
     if (ended) return;
@@ -148,12 +155,24 @@ async function play(): Promise<void> {
     await video.play();
     tell('');
     cover('');
-    sound.hidden = !video.muted;
+    sound.hidden = false;
   } catch (err) {
-    playing = false;
-    tell(texts.noStream(messageOf(err)));
+    stopPlaying();
+    if (!ended) tell(texts.noStream(messageOf(err)));
+  } finally {
+    trying = false;
   }
 }
+
+function stopPlaying(): void {
+  if (playing && engine && viewer) engine.stopPlayingStream(viewer.StreamId);
+  playing = false;
+  video.srcObject = null;
+  sound.hidden = true;
+}
+
+/** newToken asks for a token. One that is to replace another must be for the same UserId. */
+const newToken = () => fetchJSON<Viewer>('viewer', viewer ? { UserId: viewer.UserId } : {});
 
 /** connect gets a token, loads the SDK, and logs in to the room. */
 async function connect(): Promise<void> {
@@ -172,8 +191,9 @@ async function connect(): Promise<void> {
     return;
   }
   try {
-    viewer = await fetchJSON<Viewer>('viewer', {});
+    viewer = await newToken();
     cover(texts.connecting);
+    let loggedIn = false;
     const { AppId, RoomId, StreamId, Token, UserId } = viewer;
     engine = new Constructor(AppId, '');
     engine.setLogConfig({ logLevel: 'error' });
@@ -181,30 +201,35 @@ async function connect(): Promise<void> {
       if (!streams.some((stream) => stream.streamID === StreamId)) return;
       if (type === 'ADD') void play();
       else {
-        playing = false;
+        stopPlaying();
         if (!ended) cover(texts.waiting);
       }
     });
     engine.on('roomStateUpdate', (_room, connection, code) => {
       if (ended) return;
+      connected = connection === 'CONNECTED' && loggedIn;
       if (connection === 'CONNECTING') cover(playing ? texts.reconnecting : texts.connecting);
-      if (connection === 'CONNECTED') cover(playing ? '' : texts.waiting);
+      if (connected) cover(playing ? '' : texts.waiting);
       if (connection === 'DISCONNECTED') {
+        if (!loggedIn) return; // The error of loginRoom says why.
+        stopPlaying();
+        engine = undefined;
         cover('');
-        tell(texts.noRoom(String(code)));
+        tell(texts.lostRoom(String(code)));
       }
     });
     engine.on('tokenWillExpire', (room) => {
-      void fetchJSON<Viewer>('viewer', {}).then(
+      void newToken().then(
         (renewed) => engine?.renewToken(room, renewed.Token),
         (err: unknown) => tell(messageOf(err)),
       );
     });
     await engine.loginRoom(RoomId, Token, { userID: UserId, userName: UserId });
+    loggedIn = connected = true;
     if (!playing && !ended) cover(texts.waiting);
     // A stream that was in the room before may not be announced.
     setInterval(() => {
-      if (!playing && state?.StatusName === 'streaming') void play();
+      if (connected && state?.StatusName === 'streaming') void play();
     }, playEvery);
   } catch (err) {
     cover('');
@@ -227,8 +252,8 @@ function translate(): void {
 }
 
 sound.addEventListener('click', () => {
-  video.muted = false;
-  sound.hidden = true;
+  video.muted = !video.muted;
+  sound.textContent = video.muted ? texts.sound : texts.mute;
 });
 byID('stop').addEventListener('click', () => ask.showModal());
 byID('no').addEventListener('click', () => ask.close());

@@ -10,6 +10,7 @@ const en = {
   ended: 'The stream has ended.',
   over: 'zego-mcp has ended, and this page with it.',
   sound: 'Turn the sound on',
+  mute: 'Turn the sound off',
   speech: 'Speech',
   speaking: 'Speaking',
   silent: 'Silent',
@@ -24,6 +25,7 @@ const en = {
   noPlayer: 'The player could not be loaded. ZEGO’s web SDK comes from a public CDN: check that this machine reaches the internet, and reload the page.',
   noBrowser: 'This browser cannot play live video (WebRTC).',
   noRoom: (why: string) => `ZEGO did not let this page into the room: ${why}`,
+  lostRoom: (why: string) => `The connection to the room has ended (${why}). Reload the page to connect again.`,
   noStream: (why: string) => `The stream cannot be played: ${why}`,
 };
 
@@ -37,6 +39,7 @@ const zh: typeof en = {
   ended: '视频流已结束。',
   over: 'zego-mcp 已退出，此页面也随之结束。',
   sound: '打开声音',
+  mute: '关闭声音',
   speech: '播报',
   speaking: '正在说话',
   silent: '静默',
@@ -51,6 +54,7 @@ const zh: typeof en = {
   noPlayer: '无法加载播放器。ZEGO 的 Web SDK 来自公共 CDN：请检查本机能否访问互联网，然后刷新页面。',
   noBrowser: '此浏览器无法播放实时视频（WebRTC）。',
   noRoom: (why) => `ZEGO 未允许此页面进入房间：${why}`,
+  lostRoom: (why) => `与房间的连接已结束（${why}）。请刷新页面重新连接。`,
   noStream: (why) => `无法播放视频流：${why}`,
 };
 
