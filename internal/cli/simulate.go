@@ -56,6 +56,10 @@ func (c *simulateCommand) Run(e *env) error {
 	sim := &zegosim.Server{
 		Humans: zegosim.MakeHumans(c.Humans), Fault: c.fault(), Lag: c.Lag,
 		CallbackURL: c.CallbackURL, NoDriveStatus: c.NoDriveStatus, Logger: log,
+		QPS: e.settings.QPS,
+	}
+	if sim.QPS == 0 {
+		sim.QPS = -1 // For package zegosim, 0 means the default and less than 0 no limit.
 	}
 	defer func() { _ = sim.Close() }()
 	var cert certificate

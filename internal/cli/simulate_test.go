@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 )
 
@@ -122,6 +123,26 @@ func TestSimulateHumans(t *testing.T) {
 			t.Errorf("--humans %s: exit code %d, %.200s", humans, code, out)
 		}
 		s.stop(t)
+	}
+}
+
+// TestSimulateQPS calls a simulator without a rate limit more often than ZEGO allows.
+func TestSimulateQPS(t *testing.T) {
+	t.Parallel()
+	s := startSimulator(t, "--qps", "0")
+	endpoint := strings.TrimPrefix(s.env[0], "ZEGO_ENDPOINT=")
+	for range 30 {
+		now := time.Now().Unix()
+		resp, err := http.Post(fmt.Sprintf("%s/?Action=GetTimbreList&AppId=%d&SignatureNonce=x&Timestamp=%d&SignatureVersion=2.0&Signature=%s",
+			endpoint, zegosim.DefaultAppID, now, zego.Sign(zegosim.DefaultAppID, "x", zegosim.DefaultSecret, now)), "application/json", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || !strings.HasPrefix(string(answer), `{"Code":0,`) {
+			t.Fatalf("got %s, %v", answer, err)
+		}
 	}
 }
 
