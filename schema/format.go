@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -101,14 +102,39 @@ func proposeColor(text string) string {
 	return "#" + found[1]
 }
 
-// sharedAddresses are the addresses behind the NAT of a provider (RFC 6598).
-var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+// reserved are the networks besides the private ones that are no part of the internet.
+var reserved = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),      // This network.
+	netip.MustParsePrefix("100.64.0.0/10"),  // Behind the NAT of a provider.
+	netip.MustParsePrefix("192.0.0.0/24"),   // Protocol assignments, and metadata of some clouds.
+	netip.MustParsePrefix("198.18.0.0/15"),  // Measurements.
+	netip.MustParsePrefix("240.0.0.0/4"),    // Not assigned.
+	netip.MustParsePrefix("::/96"),          // IPv4 addresses in an old form.
+	netip.MustParsePrefix("64:ff9b:1::/48"), // Translation to IPv4 within a network.
+	netip.MustParsePrefix("2001::/23"),      // Protocol assignments, and tunnels to IPv4.
+	netip.MustParsePrefix("fec0::/10"),      // Private, in an old form.
+}
+
+// Addresses in these networks stand for the IPv4 address that they contain.
+var (
+	translated = netip.MustParsePrefix("64:ff9b::/96") // The address is in the last 4 bytes.
+	tunneled   = netip.MustParsePrefix("2002::/16")    // The address is in the 4 bytes after the prefix.
+)
 
 // IsPublicAddress reports whether an IP address may belong to a machine on the internet: it is
-// not one of this machine, of a private network, or of a provider's NAT.
+// not one of this machine, of a private network, of a provider's NAT, or of a network that is
+// reserved for something else.
 func IsPublicAddress(address netip.Addr) bool {
 	address = address.Unmap()
-	return address.IsGlobalUnicast() && !address.IsPrivate() && !sharedAddresses.Contains(address)
+	bytes := address.As16()
+	switch {
+	case translated.Contains(address):
+		address = netip.AddrFrom4([4]byte(bytes[12:16]))
+	case tunneled.Contains(address):
+		address = netip.AddrFrom4([4]byte(bytes[2:6]))
+	}
+	return address.IsGlobalUnicast() && !address.IsPrivate() &&
+		!slices.ContainsFunc(reserved, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
 // isPublic reports whether another machine on the internet may be able to fetch a URL. It

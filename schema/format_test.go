@@ -55,7 +55,11 @@ func TestPublicURL(t *testing.T) {
 		"localhost": false, "LOCALHOST:80": false, "localhost.": false, "a.localhost": false, "nas.local": false, "host.docker.internal": false,
 		"127.0.0.1": false, "127.9.9.9:1": false, "[::1]": false, "0.0.0.0": false, "[::]": false, "[::ffff:10.0.0.1]": false, "[::ffff:100.64.0.1]": false,
 		"10.1.2.3": false, "172.16.0.1": false, "192.168.1.5:9000": false, "169.254.169.254": false, "100.64.0.1": false,
-		"[fd00::1]": false, "[fe80::1]": false, "224.0.0.1": false, "user@127.0.0.1": false,
+		"100.100.100.200": false, "192.0.0.192": false, "198.18.0.1": false, "240.0.0.1": false, "0.1.2.3": false, "255.255.255.255": false,
+		"[fd00::1]": false, "[fd00:ec2::254]": false, "[fec0::1]": false, "[::7f00:1]": false,
+		"[64:ff9b::7f00:1]": false, "[64:ff9b::a9fe:a9fe]": false, "[64:ff9b::808:808]": true, "[64:ff9b:1::808:808]": false,
+		"[2002:a00:1::1]": false, "[2002:808:808::1]": true, "[2001::1]": false, "[2001:4860:4860::8888]": true,
+		"[fe80::1]": false, "224.0.0.1": false, "user@127.0.0.1": false,
 	} {
 		if _, err := input.Decode(map[string]any{"Url": "http://" + host + "/a.wav"}); (err == nil) != public {
 			t.Errorf("%s: got %v, want public %t", host, err, public)

@@ -17,7 +17,7 @@ type createStreamTaskInput struct {
 	RoomID             string `json:"RoomId" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" format:"name" jsonschema_description:"ZEGO room to stream into, where viewers watch: up to 128 digits, letters, - and _"`
 	StreamID           string `json:"StreamId,omitempty" jsonschema:"minLength=1,maxLength=128,pattern=^[0-9A-Za-z_-]+$" format:"name" jsonschema_description:"Name of the new stream, unique in the project. Default: made up; best left out"`
 	BackgroundColor    string `json:"BackgroundColor,omitempty" jsonschema:"pattern=^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$,default=#000000" format:"color" jsonschema_description:"RGB in hex like #ffffff (default #000000)"`
-	OutputMode         int    `json:"OutputMode,omitempty" jsonschema:"minimum=1,maximum=2,default=1" jsonschema_description:"2: face area only, for viewers whose app has ZEGO's mobile digital-human SDK; all others need 1"`
+	OutputMode         int    `json:"OutputMode,omitempty" jsonschema:"minimum=1,maximum=2,default=1" jsonschema_description:"2: face only, for viewers with ZEGO's mobile digital-human SDK"`
 	TTL                *int   `json:"TTL,omitempty" jsonschema:"minimum=10,maximum=86400,default=600" jsonschema_description:"Seconds after which the task ends by itself"`
 	MaxIdleTime        *int   `json:"MaxIdleTime,omitempty" jsonschema:"minimum=30,maximum=86400,default=120" jsonschema_description:"Seconds without a drive after which it ends earlier"`
 	WaitUntilStreaming *bool  `json:"WaitUntilStreaming,omitempty" jsonschema:"default=true" jsonschema_description:"false: return at once, while the stream is starting (default true)"`

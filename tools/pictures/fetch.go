@@ -76,6 +76,9 @@ func NewFetcher(opts FetcherOptions) *Fetcher {
 			if len(via) > maxRedirects {
 				return &FetchError{Reason: "too many redirects"}
 			}
+			if req.URL.Host == opts.LoopbackHost {
+				return &FetchError{Reason: "its host is not on the internet"}
+			}
 			return checkURL(req.URL, "") // Also a redirect of the simulator must lead to the internet.
 		},
 	}

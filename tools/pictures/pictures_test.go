@@ -201,7 +201,8 @@ func TestFetchRefused(t *testing.T) {
 		{"http://127.0.0.1:1/a.png", nil, "no https URL", nil},
 		{redirect + "http://127.0.0.1:1/a.png", nil, "no https URL", []string{loopback}},
 		{redirect + "https://127.0.0.1:1/a.png", nil, "not on the internet", []string{loopback}},
-		{redirect + "http://" + loopback + "/a.png", nil, "no https URL", []string{loopback}},
+		{redirect + "http://" + loopback + "/a.png", nil, "not on the internet", []string{loopback}},
+		{redirect + "https://" + loopback + "/a.png", nil, "not on the internet", []string{loopback}},
 		{redirect + "http://example.com/a.png", nil, "no https URL", []string{loopback}},
 		{redirect + "https://metadata.example/", func(string, int) []string { return []string{"169.254.169.254"} }, "not on the internet", []string{loopback}},
 	} {
