@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // MCP Apps are web pages that a client shows beside the result of a tool. Only clients that
@@ -56,6 +57,21 @@ func ShowsApps(capabilities mcp.ClientCapabilities) bool {
 	}
 	types, ok := settings["mimeTypes"].([]any)
 	return ok && slices.Contains(types, any(appMediaType))
+}
+
+// announceApps leaves the extension out of the server's capabilities for a client that does not
+// show apps, so that its session begins as it does without them.
+func announceApps(hooks *server.Hooks) {
+	hooks.AddAfterInitialize(func(_ context.Context, _ any, req *mcp.InitializeRequest, result *mcp.InitializeResult) {
+		if !ShowsApps(req.Params.Capabilities) {
+			result.Capabilities.Extensions = nil
+		}
+	})
+	hooks.AddAfterDiscover(func(ctx context.Context, _ any, _ *mcp.DiscoverRequest, result *mcp.DiscoverResult) {
+		if !clientShowsApps(ctx) {
+			result.Capabilities.Extensions = nil
+		}
+	})
 }
 
 // withoutPage returns a tool as clients see it that show no apps.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
@@ -86,6 +87,15 @@ func TestApps(t *testing.T) {
 	t.Parallel()
 	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1}, tools.Config{})
 	const modern = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"extensions":` + showsApps + `}}`
+	for extensions, want := range map[string]bool{`{}`: false, showsApps: true} {
+		hello := answerTo(t.Context(), t, s, "initialize", `{"protocolVersion":"2025-11-25","clientInfo":{"name":"x","version":"1"},"capabilities":{"extensions":`+extensions+`}}`)
+		discovered := answerTo(t.Context(), t, s, "server/discover", `{`+strings.Replace(modern, showsApps, extensions, 1)+`}`)
+		for _, got := range [][]byte{hello, discovered} {
+			if bytes.Contains(got, []byte(`"extensions":{"io.modelcontextprotocol/ui":{}}`)) != want {
+				t.Errorf("with %s: got %s", extensions, got)
+			}
+		}
+	}
 	for name, client := range map[string]struct {
 		ctx  context.Context
 		meta string
@@ -150,7 +160,7 @@ func TestThumbnails(t *testing.T) {
 		{"find_digital_humans", `{"Query":"emma"}`, humans[4].ID, 2},
 		{"get_thumbnails", fmt.Sprintf(`{"DigitalHumanIds":[%q]}`, humans[4].ID), picture, 2},
 	} {
-		got := textOf(t, callTool(ctx, t, s, tt.tool, tt.arguments))
+		got := structuredOf(t, callTool(ctx, t, s, tt.tool, tt.arguments))
 		if !strings.Contains(got, tt.want) || infos.Load() != tt.infos {
 			t.Errorf("%s %s: got %.300s after %d requests", tt.tool, tt.arguments, got, infos.Load())
 		}
@@ -158,6 +168,62 @@ func TestThumbnails(t *testing.T) {
 	many := `"x"` + strings.Repeat(`,"x"`, 20)
 	if got := callTool(ctx, t, s, "get_thumbnails", `{"DigitalHumanIds":[`+many+`]}`); !got.IsError || !strings.Contains(textOf(t, got), "at most 20 ids, got 21") {
 		t.Errorf("got %s", textOf(t, got))
+	}
+}
+
+// structuredOf returns the structured content of a result as JSON, or the text of a refusal. A
+// file in it must not be in the text as well, because clients cut results of a megabyte.
+func structuredOf(t *testing.T, result *mcp.CallToolResult) string {
+	t.Helper()
+	text := textOf(t, result)
+	if result.IsError {
+		return text
+	}
+	if strings.Contains(text, "base64") {
+		t.Errorf("the text has the file: %.100s", text)
+	}
+	structured, err := json.Marshal(result.StructuredContent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(structured)
+}
+
+// TestGesturePreviewFile checks that the bytes of a preview say what it is, not its server.
+func TestGesturePreviewFile(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		"/mp4":  "\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp41",
+		"/html": "<!DOCTYPE html><script>alert(1)</script>",
+		"/huge": strings.Repeat("x", 700<<10),
+	}
+	sim := &zegosim.Server{QPS: -1}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if file, ok := files[r.URL.Path]; ok {
+			w.Header().Set("Content-Type", map[bool]string{true: "video/mp4", false: "application/octet-stream"}[r.URL.Path == "/html"])
+			_, _ = w.Write([]byte(file))
+			return
+		}
+		sim.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	var gestures []zego.Gesture
+	for path := range files {
+		gestures = append(gestures, zego.Gesture{Name: strings.TrimPrefix(path, "/"), PreviewURL: srv.URL + path})
+	}
+	sim.Humans = []zego.DigitalHuman{{ID: "one", Name: "One", Gestures: gestures}}
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, QPS: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client}), Pictures: picturesOf(srv.URL)})
+	for action, want := range map[string]string{
+		"mp4": `"Preview":"data:video/mp4;base64,`, "html": `"NoPreview":"it is no video"`, "huge": `"NoPreview":"it is larger than 600 kB"`,
+	} {
+		got := structuredOf(t, callTool(clientWith(t, s, showsApps), t, s, "get_gesture_preview", fmt.Sprintf(`{"DigitalHumanId":"one","Action":%q}`, action)))
+		if !strings.Contains(got, want) || !strings.Contains(got, `"PreviewUrl":"`+srv.URL+"/"+action) {
+			t.Errorf("%s: got %.200s, want %q", action, got, want)
+		}
 	}
 }
 
@@ -173,7 +239,7 @@ func TestGesturePreview(t *testing.T) {
 		`{"DigitalHumanId":"other","Action":"nod"}`:                                 `"NoPreview":"its URL is no https URL","PreviewUrl":"http://example.com/nod.mp4"`,
 		`{"DigitalHumanId":"other","Action":"bow"}`:                                 `"NoPreview":"its URL is malformed"`,
 	} {
-		if got := textOf(t, callTool(ctx, t, s, "get_gesture_preview", arguments)); !strings.Contains(got, want) {
+		if got := structuredOf(t, callTool(ctx, t, s, "get_gesture_preview", arguments)); !strings.Contains(got, want) {
 			t.Errorf("%s: got %.300s, want %q", arguments, got, want)
 		}
 	}

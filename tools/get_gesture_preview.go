@@ -2,9 +2,9 @@ package tools
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"zego-mcp/zego"
 )
 
@@ -32,6 +32,12 @@ var getGesturePreview = tool[getGesturePreviewInput, getGesturePreviewOutput]{
 	effect:      readOnly,
 	advice:      humanAdvice,
 	meta:        forPages(),
+	summary: func(out getGesturePreviewOutput) string {
+		if out.Preview == "" {
+			return "No preview: " + out.NoPreview
+		}
+		return "The preview, as data"
+	},
 	run: func(ctx context.Context, d deps, in getGesturePreviewInput) (getGesturePreviewOutput, error) {
 		info, err := d.client.GetDigitalHuman(ctx, in.DigitalHumanID)
 		if err != nil {
@@ -47,12 +53,13 @@ var getGesturePreview = tool[getGesturePreviewInput, getGesturePreviewOutput]{
 			out.NoPreview = "its URL is malformed"
 			return out, nil
 		}
-		file, mediaType, err := d.pictures.Fetch(ctx, address, maxPreviewBytes)
+		file, _, err := d.pictures.Fetch(ctx, address, maxPreviewBytes)
 		if err != nil {
 			out.NoPreview = err.Error()
 			return out, nil
 		}
-		switch mediaType, _, _ = strings.Cut(mediaType, ";"); mediaType {
+		// What a file is shows in its first bytes. Some servers call every file a stream of bytes.
+		switch mediaType := http.DetectContentType(file); mediaType {
 		case "video/mp4", "video/webm", "image/gif", "image/webp":
 			out.Preview = dataURL(mediaType, file)
 		default:

@@ -36,6 +36,10 @@ var getThumbnails = tool[getThumbnailsInput, getThumbnailsOutput]{
 	toolset:     Assets,
 	effect:      readOnly,
 	meta:        forPages(),
+	summary: func(out getThumbnailsOutput) string {
+		there := keep(out.Thumbnails, func(t pageThumbnail) bool { return t.Picture != "" })
+		return fmt.Sprintf("%d of %d pictures", len(there), len(out.Thumbnails))
+	},
 	run: func(ctx context.Context, d deps, in getThumbnailsInput) (getThumbnailsOutput, error) {
 		if n := len(in.DigitalHumanIDs); n > pictures.MaxFaces {
 			return getThumbnailsOutput{}, &schema.ArgumentError{Problems: []string{fmt.Sprintf("DigitalHumanIds must have at most %d ids, got %d", pictures.MaxFaces, n)}}

@@ -38,6 +38,10 @@ type tool[In, Out any] struct {
 	// it lacks, the model gets the general advice of zego.Code.Advice.
 	advice advice
 
+	// summary returns the text of a result, in place of its JSON. It is for tools whose results
+	// are files for a page, which must not be in a result twice. Usually nil.
+	summary func(Out) string
+
 	// run carries out a call. The arguments have been checked against the schema. If the
 	// tool itself refuses the call, run returns a *toolError, whose reason can be logged;
 	// of an error of an unknown type the log gets only the type.
@@ -130,6 +134,9 @@ func (t tool[In, Out]) call(ctx context.Context, d deps, input *schema.Schema[In
 	out, err := t.run(ctx, d, in)
 	if err != nil {
 		return nil, err
+	}
+	if t.summary != nil {
+		return mcp.NewToolResultStructured(out, t.summary(out)), nil
 	}
 	text, err := compactJSON(out)
 	if err != nil {

@@ -150,6 +150,7 @@ func NewServer(cfg Config) *server.MCPServer {
 	filter := toolsetFilter{cfg: cfg, toolsets: map[string]Toolset{}, forApps: map[string]bool{}}
 	hooks := &server.Hooks{}
 	refuseLongValues(hooks)
+	announceApps(hooks)
 	filter.addTo(hooks)
 	title := "ZEGOCLOUD Digital Human"
 	if cfg.Simulated {
