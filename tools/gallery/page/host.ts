@@ -1,69 +1,110 @@
-// The connection to the client that shows the page: JSON-RPC over postMessage, as MCP Apps
-// defines it (specification 2026-01-26).
+// The connection to the host: JSON-RPC 2.0 over postMessage, as version 2026-01-26 of MCP Apps
+// has it.
 
-/** Params are the parameters of a message. */
+/** Params is what a message says. The host may send anything, so its values are unknown. */
 export type Params = Record<string, unknown>;
 
-/** Handler answers a message of the client. What it returns is sent only for a request. */
-type Handler = (params: Params) => unknown;
+/** HostProblem is an error that the host answered, or that it did not answer in time. */
+export class HostProblem extends Error {}
 
-interface Message {
-  jsonrpc: '2.0';
-  id?: number | string;
-  method?: string;
-  params?: Params;
-  result?: unknown;
-  error?: { code: number; message: string };
+const protocolVersion = '2026-01-26';
+const answerTime = 60_000; // Milliseconds. Two calls of a tool with the longest default time limit fit in.
+
+/** Host is the program that shows this page. Messages of any other window are ignored. */
+export class Host {
+  /** capabilities says what the host can do; it is empty until connect is done. */
+  capabilities: Params = {};
+  private readonly window = window.parent;
+  private readonly pending = new Map<number, { resolve: (result: Params) => void; reject: (err: Error) => void }>();
+  private lastId = 0;
+
+  /** `notified` gets each notification of the host, and "ui/resource-teardown". */
+  constructor(private readonly notified: (method: string, params: Params) => void) {
+    window.addEventListener('message', (event: MessageEvent<unknown>) => {
+      const message = record(event.data);
+      if (event.source === this.window && message['jsonrpc'] === '2.0') this.receive(message);
+    });
+  }
+
+  /** connect begins the session and returns the host's context: its theme, locale and so on. */
+  async connect(name: string, version: string): Promise<Params> {
+    const result = await this.request('ui/initialize', {
+      protocolVersion,
+      appInfo: { name, version },
+      appCapabilities: { availableDisplayModes: ['inline', 'fullscreen'] },
+    });
+    this.capabilities = record(result['hostCapabilities']);
+    this.notify('ui/notifications/initialized', {});
+    return record(result['hostContext']);
+  }
+
+  /** request sends a request and returns the result. It throws a HostProblem. */
+  request(method: string, params: Params): Promise<Params> {
+    const id = ++this.lastId;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.pending.delete(id);
+        reject(new HostProblem(`${method}: no answer`));
+      }, answerTime);
+      const settled = <T>(then: (value: T) => void) => (value: T) => {
+        clearTimeout(timer);
+        then(value);
+      };
+      this.pending.set(id, { resolve: settled(resolve), reject: settled(reject) });
+      this.send({ id, method, params });
+    });
+  }
+
+  /** callTool calls a tool of the server and returns its result, which may be a refusal. */
+  callTool(name: string, args: Params): Promise<Params> {
+    return this.request('tools/call', { name, arguments: args });
+  }
+
+  notify(method: string, params: Params): void {
+    this.send({ method, params });
+  }
+
+  private send(message: Params): void {
+    // The origin of the host is not known. Nothing that the page sends is secret from it.
+    this.window.postMessage({ jsonrpc: '2.0', ...message }, '*');
+  }
+
+  private receive(message: Params): void {
+    const { id, method } = message;
+    if (typeof method !== 'string') {
+      this.settle(message);
+    } else if (id === undefined) {
+      this.notified(method, record(message['params']));
+    } else if (method === 'ping') {
+      this.send({ id, result: {} });
+    } else if (method === 'ui/resource-teardown') {
+      this.notified(method, {});
+      this.send({ id, result: {} });
+    } else {
+      this.send({ id, error: { code: -32601, message: `unknown method ${method}` } });
+    }
+  }
+
+  private settle({ id, result, error }: Params): void {
+    const request = typeof id === 'number' ? this.pending.get(id) : undefined;
+    if (!request) return;
+    this.pending.delete(id as number);
+    if (error === undefined) request.resolve(record(result));
+    else request.reject(new HostProblem(text(record(error)['message'])));
+  }
 }
 
-/** Host is the client. */
-export class Host {
-  private lastID = 0;
-  private readonly waiting = new Map<number | string, { resolve: (result: unknown) => void; reject: (err: Error) => void }>();
-  private readonly handlers = new Map<string, Handler>();
+/** record returns value if it is an object, and an empty one otherwise. */
+export function record(value: unknown): Params {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Params) : {};
+}
 
-  constructor() {
-    window.addEventListener('message', (event: MessageEvent) => {
-      // Only the frame that holds the page may speak to it.
-      if (event.source === window.parent && event.data?.jsonrpc === '2.0') this.receive(event.data as Message);
-    });
-  }
+/** list returns value if it is an array, and an empty one otherwise. */
+export function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
 
-  /** on sets what happens at messages with a method. */
-  on(method: string, handler: Handler): void {
-    this.handlers.set(method, handler);
-  }
-
-  /** request sends a request and resolves to its result. */
-  request(method: string, params: Params): Promise<unknown> {
-    const id = ++this.lastID;
-    return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      this.send({ jsonrpc: '2.0', id, method, params });
-    });
-  }
-
-  /** notify sends a notification. */
-  notify(method: string, params: Params): void {
-    this.send({ jsonrpc: '2.0', method, params });
-  }
-
-  private send(message: Message): void {
-    window.parent.postMessage(message, '*'); // The page does not know its client's origin, and sends no secret.
-  }
-
-  private receive(message: Message): void {
-    if (message.method === undefined) {
-      const waits = this.waiting.get(message.id ?? '');
-      this.waiting.delete(message.id ?? '');
-      if (message.error) waits?.reject(new Error(message.error.message));
-      else waits?.resolve(message.result);
-      return;
-    }
-    const handler = this.handlers.get(message.method);
-    const result = handler?.(message.params ?? {});
-    if (message.id === undefined) return;
-    if (handler) this.send({ jsonrpc: '2.0', id: message.id, result: result ?? {} });
-    else this.send({ jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'unknown method' } });
-  }
+/** text returns value if it is a string, and '' otherwise. */
+export function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

@@ -1,461 +1,353 @@
-// The gallery: shows the digital humans of a tool's result, and lets the user choose one. All
-// that it shows comes from the client, by messages; names are text, never markup.
-import { Host, type Params } from './host.ts';
-import { textsFor, type Texts } from './texts.ts';
+// The gallery: shows the digital humans that a tool found, lets the user search and choose one,
+// and tells the chat which one it is.
+import { Card } from './card';
+import { Host, HostProblem, type Params, text } from './host';
+import * as humans from './humans';
+import { applyLook, reportHeight } from './look';
+import { Pictures, Previews } from './pictures';
+import { wordsFor } from './words';
 
-const protocolVersion = '2026-01-26';
-const pageSize = 20; // Digital humans in a call, and pictures.
-const searchDelay = 350; // Milliseconds after the last key until all pages are searched.
+const picturesAtOnce = 100; // How many pictures are loaded before the user scrolls to them.
+const typingTime = 300; // Milliseconds without a key until the server searches.
 
-interface Human {
-  id: string;
-  name: string;
-  isPublic: boolean;
-  gestures: string[];
+const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
+const query = byId<HTMLInputElement>('search');
+const mode = byId<HTMLSelectElement>('owner');
+const withGestures = byId<HTMLInputElement>('gestures-only');
+const status = byId('status');
+const said = byId('said');
+const problem = byId('problem');
+const faces = byId('grid');
+const more = byId<HTMLButtonElement>('more');
+const retryPictures = byId<HTMLButtonElement>('retry-pictures');
+
+/** Source is where the digital humans that were loaded last come from. */
+interface Source extends humans.Page {
+  criteria: humans.Criteria;
+  fromStart: boolean; // No page before the first one was left out.
 }
 
-/** Page is what a tool has answered. */
-interface Page {
-  humans: Human[];
-  total: number;
-  nextOffset: number | undefined;
-}
+let words = wordsFor('');
+let wanted = humans.criteriaOf({}); // What the user, or before that the model, asked for.
+let input: Params = {}; // The arguments of the call whose result the page shows.
+let source: Source | undefined;
+let opened: Source | undefined; // What the model's call has found, to which the user returns.
+let request = 0; // The number of the last request for digital humans. Older answers are dropped.
+let typing = 0; // The timer of a search.
+let knowsAll = false; // The page has seen every digital human.
+let chosen: string | undefined; // A DigitalHumanId.
+let retry = () => {};
+let closed = false;
+const cards = new Map<string, Card>(); // All that the page has seen, by DigitalHumanId.
 
-/** List is what is shown: the digital humans of one tool with one set of arguments. */
-interface List {
-  tool: string;
-  args: Params;
-  humans: Human[];
-  total: number;
-  nextOffset: number | undefined;
-}
-
-const host = new Host();
-const byID = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-const grid = byID<HTMLUListElement>('grid');
-const search = byID<HTMLInputElement>('search');
-const status = byID('status');
-const more = byID<HTMLButtonElement>('more');
-const calmly = matchMedia('(prefers-reduced-motion: reduce)');
-
-let texts: Texts = textsFor(navigator.language).texts;
-let opened: List | undefined; // What the tool has answered that opened the page.
-let found: List | undefined; // What a search of the user's has found; undefined without one.
-let openedWith: Params = {}; // The arguments of that tool.
-let chosen: Human | undefined;
-let retry: (() => void) | undefined;
-let canOpenLinks = false;
-let searches = 0; // Counts searches, so that an old answer does not replace a new one.
-const pictures = new Map<string, string>(); // Data URLs by id; "" if there is none.
-const asked = new Set<string>(); // Ids whose pictures were asked for.
-const previews = new Map<string, Promise<Preview>>();
-
-interface Preview {
-  data?: string;
-  url?: string;
-  problem?: string;
-}
-
-/** readPage returns what is in a tool's result. Some clients pass on the text alone. */
-function readPage(result: Params): Page {
-  let data = result['structuredContent'] as Params | undefined;
-  if (!data) {
-    const content = (result['content'] as { type: string; text?: string }[] | undefined) ?? [];
-    const text = content.find((block) => block.type === 'text')?.text ?? '';
-    if (result['isError']) throw new Error(text);
-    try {
-      data = JSON.parse(text) as Params;
-    } catch {
-      throw new Error(texts.unreadable);
-    }
+const host = new Host((method, params) => {
+  switch (method) {
+    case 'ui/notifications/tool-input-partial':
+    case 'ui/notifications/tool-input':
+      input = (params['arguments'] ?? {}) as Params;
+      showLoading();
+      want(humans.criteriaOf(input));
+      break;
+    case 'ui/notifications/tool-result':
+      request++;
+      receive(params, wanted, Number(input['Offset'] ?? 0));
+      opened = source;
+      break;
+    case 'ui/notifications/tool-cancelled':
+      request++;
+      showProblem(words.cancelled, '', () => void load(wanted));
+      break;
+    case 'ui/notifications/host-context-changed':
+      follow(params);
+      break;
+    case 'ui/resource-teardown':
+      closed = true;
+      clearTimeout(typing);
+      break;
   }
-  const listed = data['DigitalHumans'];
-  if (!Array.isArray(listed)) throw new Error(texts.unreadable);
-  const humans = listed.map((entry: Params): Human => ({
-    id: String(entry['DigitalHumanId']),
-    name: String(entry['Name']),
-    isPublic: entry['IsPublic'] === true,
-    gestures: Array.isArray(entry['Gestures'])
-      ? entry['Gestures'].map(String)
-      : ((entry['Actions'] as Params[] | undefined) ?? []).map((action) => String(action['Action'])),
-  }));
-  const next = data['NextOffset'];
-  return { humans, total: Number(data['Matches'] ?? data['Total'] ?? humans.length), nextOffset: typeof next === 'number' ? next : undefined };
-}
-
-async function call(tool: string, args: Params): Promise<Params> {
-  return (await host.request('tools/call', { name: tool, arguments: args })) as Params;
-}
-
-/** current is the list that the user sees. */
-function current(): List | undefined {
-  return found ?? opened;
-}
-
-/** isShown reports whether the filters let a digital human through. */
-function isShown(human: Human): boolean {
-  const owner = document.querySelector<HTMLInputElement>('input[name="owner"]:checked')?.value;
-  if (owner === 'public' && !human.isPublic) return false;
-  if (owner === 'own' && human.isPublic) return false;
-  if (byID<HTMLInputElement>('gestures-only').checked && human.gestures.length === 0) return false;
-  if (found) return true; // The server has searched.
-  const words = search.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-  const text = [human.name, human.id, ...human.gestures].join('\n').toLocaleLowerCase();
-  return words.every((word) => text.includes(word));
-}
-
-/** render shows the current list. Cards that are shown already stay, so that the focus does. */
-function render(): void {
-  const list = current();
-  const shown = list?.humans.filter(isShown) ?? [];
-  const cards = new Map([...grid.children].map((card) => [(card as HTMLElement).dataset['id'] ?? '', card]));
-  const wanted = shown.map((human) => cards.get(human.id) ?? cardOf(human));
-  if (wanted.length !== grid.children.length || wanted.some((card, i) => card !== grid.children[i])) grid.replaceChildren(...wanted);
-  for (const card of grid.children) markChosen(card as HTMLElement);
-  if (list) {
-    if (list.total === 0 && !found && !search.value) say(texts.empty);
-    else if (shown.length === 0 && list.nextOffset === undefined) say(texts.none);
-    else say(texts.count(shown.length, list.total));
+});
+const previews = new Previews(host);
+const pictures = new Pictures(host, (id, url) => {
+  cards.get(id)?.setPicture(url);
+  if (url === '') {
+    say(words.picturesFailed);
+    retryPictures.hidden = false;
   }
-  more.hidden = list?.nextOffset === undefined;
-  void loadPictures(shown);
-}
-
-function say(text: string): void {
-  if (status.textContent !== text) status.textContent = text;
-}
-
-function element<K extends keyof HTMLElementTagNameMap>(tag: K, className: string, text = ''): HTMLElementTagNameMap[K] {
-  const out = document.createElement(tag);
-  out.className = className;
-  out.textContent = text;
-  return out;
-}
-
-/** cardOf returns the card of a digital human. */
-function cardOf(human: Human): HTMLLIElement {
-  const card = element('li', '');
-  card.dataset['id'] = human.id;
-  const face = element('button', 'face');
-  face.type = 'button';
-  const picture = element('span', 'picture');
-  const name = element('span', 'name');
-  name.append(element('bdi', '', human.name));
-  face.append(picture, name, element('span', 'owner', human.isPublic ? texts.public : texts.own));
-  face.addEventListener('click', () => choose(human));
-  card.append(face);
-  if (human.gestures.length > 0) {
-    const gestures = element('div', 'gestures');
-    for (const gesture of human.gestures) gestures.append(gestureButton(human, gesture, picture));
-    card.append(gestures);
+});
+const seen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    seen.unobserve(target);
+    if (canCallTools()) pictures.want((target as HTMLElement).dataset['id'] ?? '');
   }
-  showPicture(card, human);
+});
+
+/** canCallTools reports whether the host passes calls of tools on to the server. */
+function canCallTools(): boolean {
+  return !closed && host.capabilities['serverTools'] !== undefined;
+}
+
+/** follow follows the host's context, or a change of it. */
+function follow(context: Params): void {
+  applyLook(context);
+  if (typeof context['locale'] === 'string') setWords(context['locale']);
+}
+
+function setWords(locale: string): void {
+  words = wordsFor(locale);
+  document.documentElement.lang = words.lang;
+  document.title = words.title;
+  byId('title').textContent = words.title;
+  query.placeholder = query.ariaLabel = words.search;
+  mode.ariaLabel = words.owner;
+  words.owners.forEach((owner, i) => (mode.options[i]!.textContent = owner));
+  withGestures.nextElementSibling!.textContent = words.withGestures;
+  faces.ariaLabel = words.faces;
+  more.textContent = words.more;
+  retryPictures.textContent = words.retryPictures;
+  byId('retry').textContent = words.retry;
+  for (const card of cards.values()) card.setWords(words);
+  if (source) showCount();
+  else if (problem.hidden) status.textContent = words.loading;
+}
+
+function say(message: string): void {
+  said.textContent = message;
+}
+
+/** want shows criteria in the form. */
+function want(criteria: humans.Criteria): void {
+  wanted = criteria;
+  query.value = criteria.query;
+  mode.value = String(criteria.mode);
+  withGestures.checked = criteria.hasGestures === true;
+}
+
+/** receive shows the result of a tool that was called with criteria and an offset. */
+function receive(result: Params, criteria: humans.Criteria, offset: number): void {
+  let page: humans.Page;
+  try {
+    page = humans.pageOf(result);
+  } catch (err) {
+    showProblem(words.failed, reasonOf(err), () => void load(criteria));
+    return;
+  }
+  source = { ...page, criteria, fromStart: offset === 0 };
+  arrived();
+  show(page.humans);
+}
+
+/** load asks the server for the first page of what fits criteria, and shows it. */
+async function load(criteria: humans.Criteria): Promise<void> {
+  const number = ++request;
+  status.textContent = words.searching;
+  if (!source || !problem.hidden) showLoading();
+  try {
+    const tool = humans.toolFor(criteria);
+    const result = await host.callTool(tool, humans.argumentsFor(tool, criteria, 0));
+    if (number === request) receive(result, criteria, 0);
+  } catch (err) {
+    if (number === request) showProblem(words.failed, reasonOf(err), () => void load(criteria));
+  }
+}
+
+/** loadMore asks the server for the next page, and shows it below the others. */
+async function loadMore(): Promise<void> {
+  const from = source;
+  if (from?.next === undefined || more.ariaDisabled === 'true') return;
+  const number = ++request;
+  more.ariaDisabled = 'true';
+  try {
+    const page = humans.pageOf(await host.callTool(from.tool, humans.argumentsFor(from.tool, from.criteria, from.next)));
+    if (number !== request || source !== from) return;
+    const before = new Set(from.humans.map(({ id }) => id));
+    const added = page.humans.filter(({ id }) => !before.has(id));
+    Object.assign(from, page, { humans: [...from.humans, ...added] });
+    arrived();
+    faces.append(...added.map((human) => cardOf(human).element));
+    showCount();
+    if (added[0]) cardOf(added[0]).face.focus();
+  } catch (err) {
+    if (number === request) say([words.moreFailed, reasonOf(err)].filter(Boolean).join(': '));
+  } finally {
+    more.ariaDisabled = null;
+  }
+}
+
+/** arrived notes what the page knows after digital humans have been loaded. */
+function arrived(): void {
+  const { criteria, fromStart, next, complete, humans: loaded } = source!;
+  for (const human of loaded) cardOf(human);
+  knowsAll ||= humans.selectsAll(criteria) && fromStart && next === undefined && complete;
+}
+
+/** search shows what the page knows that fits the form, and lets the server search the rest. */
+function search(): void {
+  clearTimeout(typing);
+  const unset = wanted.hasGestures === false ? false : undefined; // The model can ask for those without gestures.
+  wanted = { query: query.value.trim(), mode: Number(mode.value), hasGestures: withGestures.checked || unset };
+  say('');
+  request++;
+  const kept = [source, opened].find((one) => one && humans.sameCriteria(wanted, one.criteria));
+  if (kept) {
+    source = kept;
+    show(source.humans);
+    return;
+  }
+  const found = [...cards.values()].map(({ human }) => human).filter((human) => humans.fits(human, wanted));
+  if (!canCallTools() || (knowsAll && found.length > 0)) {
+    source = { humans: found, next: undefined, total: found.length, complete: true, tool: '', criteria: wanted, fromStart: true };
+    show(found);
+    return;
+  }
+  problem.hidden = true;
+  faces.replaceChildren(...found.map((human) => cardOf(human).element));
+  more.hidden = true;
+  status.textContent = words.searching;
+  const criteria = wanted;
+  typing = window.setTimeout(() => void load(criteria), typingTime);
+}
+
+/** cardOf returns the card of a digital human. Cards are kept, with their pictures. */
+function cardOf(human: humans.Human): Card {
+  let card = cards.get(human.id);
+  if (!card) {
+    card = new Card(human, actions, words);
+    cards.set(human.id, card);
+    if (cards.size > picturesAtOnce) seen.observe(card.element);
+    else if (canCallTools()) pictures.want(human.id);
+  }
   return card;
 }
 
-/** showPicture shows the picture of a digital human on its card, if it is there. */
-function showPicture(card: HTMLElement, human: Human): void {
-  const place = card.querySelector('.picture');
-  const data = pictures.get(human.id);
-  if (!place || data === undefined || place.childElementCount > 0) return;
-  if (data === '') {
-    place.textContent = texts.noPicture;
-    return;
-  }
-  const img = element('img', '');
-  img.alt = '';
-  img.src = data;
-  place.replaceChildren(img);
+/** show shows digital humans in place of others. */
+function show(shown: humans.Human[]): void {
+  problem.hidden = true;
+  faces.ariaBusy = null;
+  faces.replaceChildren(...shown.map((human) => cardOf(human).element));
+  showCount();
 }
 
-/** loadPictures gets the pictures that are shown and were not asked for yet. */
-async function loadPictures(shown: Human[]): Promise<void> {
-  const missing = shown.filter((human) => !asked.has(human.id));
-  for (const human of missing) asked.add(human.id);
-  for (let i = 0; i < missing.length; i += pageSize) {
-    const part = missing.slice(i, i + pageSize);
-    let thumbnails: Params[] = [];
-    try {
-      const result = await call('get_thumbnails', { DigitalHumanIds: part.map((human) => human.id) });
-      thumbnails = ((result['structuredContent'] as Params | undefined)?.['Thumbnails'] as Params[] | undefined) ?? [];
-    } catch {
-      // Without pictures the names are still of use.
-    }
-    for (const human of part) {
-      const picture = thumbnails.find((thumbnail) => thumbnail['DigitalHumanId'] === human.id)?.['Picture'];
-      pictures.set(human.id, typeof picture === 'string' && picture.startsWith('data:image/jpeg;base64,') ? picture : '');
-      const card = [...grid.children].find((child) => (child as HTMLElement).dataset['id'] === human.id);
-      if (card) showPicture(card as HTMLElement, human);
-    }
-  }
+/** showCount says how many digital humans the page shows, and of how many. */
+function showCount(): void {
+  const { humans: shown, total, next, complete, criteria } = source!;
+  more.hidden = next === undefined || !canCallTools();
+  const nobody = humans.selectsAll(criteria) ? words.nobody : words.noMatch;
+  const count = shown.length === 0 ? nobody : words.counted(shown.length, total);
+  status.textContent = complete ? count : `${count} ${words.notAll}`;
+  status.classList.toggle('empty', shown.length === 0);
 }
 
-/** gestureButton returns a button that shows the preview of a gesture over the picture while it has the pointer or the focus. */
-function gestureButton(human: Human, gesture: string, picture: HTMLElement): HTMLButtonElement {
-  const button = element('button', '', gesture);
-  button.type = 'button';
-  button.title = gesture;
-  button.setAttribute('aria-label', texts.preview(gesture));
-  let over: HTMLElement | undefined;
-  let wanted = false;
-  const start = async () => {
-    wanted = true;
-    const preview = await previewOf(human, gesture);
-    if (!wanted || over) return;
-    if (!preview.data) {
-      button.title = preview.url && canOpenLinks ? texts.openPreview : texts.noPreview(preview.problem ?? '');
-      return;
-    }
-    if (preview.data.startsWith('data:video/')) {
-      const video = element('video', '');
-      video.muted = true;
-      video.loop = true;
-      video.autoplay = !calmly.matches;
-      video.controls = calmly.matches;
-      video.src = preview.data;
-      over = video;
-    } else {
-      const img = element('img', '');
-      img.alt = '';
-      img.src = preview.data;
-      over = img;
-    }
-    picture.append(over);
-  };
-  const stop = () => {
-    wanted = false;
-    over?.remove();
-    over = undefined;
-  };
-  button.addEventListener('mouseenter', () => void start());
-  button.addEventListener('focus', () => void start());
-  button.addEventListener('mouseleave', stop);
-  button.addEventListener('blur', stop);
-  button.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') stop();
-  });
-  button.addEventListener('click', async () => {
-    const preview = await previewOf(human, gesture);
-    if (!preview.data && preview.url && canOpenLinks) await host.request('ui/open-link', { url: preview.url });
-  });
-  return button;
-}
-
-function previewOf(human: Human, gesture: string): Promise<Preview> {
-  const key = `${human.id}\n${gesture}`;
-  const kept = previews.get(key);
-  if (kept) return kept;
-  const asking = call('get_gesture_preview', { DigitalHumanId: human.id, Action: gesture }).then(
-    (result): Preview => {
-      const data = (result['structuredContent'] as Params | undefined) ?? {};
-      const preview = data['Preview'];
-      const isMedia = typeof preview === 'string' && /^data:(video|image)\/[a-z0-9]+;base64,/.test(preview);
-      return {
-        ...(isMedia ? { data: preview } : {}),
-        ...(typeof data['PreviewUrl'] === 'string' ? { url: data['PreviewUrl'] } : {}),
-        problem: String(data['NoPreview'] ?? ''),
-      };
-    },
-    (err: Error): Preview => ({ problem: err.message }),
+function showLoading(): void {
+  problem.hidden = true;
+  more.hidden = true;
+  status.textContent = words.loading;
+  status.classList.remove('empty');
+  faces.ariaBusy = 'true';
+  faces.replaceChildren(
+    ...Array.from({ length: 8 }, () => {
+      const placeholder = document.createElement('li');
+      placeholder.className = 'placeholder';
+      placeholder.ariaHidden = 'true';
+      return placeholder;
+    }),
   );
-  previews.set(key, asking);
-  return asking;
 }
 
-function markChosen(card: HTMLElement): void {
-  const isChosen = card.dataset['id'] === chosen?.id;
-  card.classList.toggle('chosen', isChosen);
-  card.querySelector('.face')?.setAttribute('aria-pressed', String(isChosen));
+function showProblem(title: string, reason: string, tryAgain: () => void): void {
+  faces.ariaBusy = null;
+  faces.replaceChildren();
+  more.hidden = true;
+  status.textContent = '';
+  byId('problem-title').textContent = title;
+  byId('problem-text').textContent = reason;
+  byId('retry').hidden = !canCallTools();
+  problem.hidden = false;
+  retry = tryAgain;
 }
 
-/** choose tells the model which digital human the user has chosen. */
-function choose(human: Human): void {
-  chosen = human;
-  for (const card of grid.children) markChosen(card as HTMLElement);
-  byID('chosen').hidden = false;
-  byID('chosen-name').textContent = human.name;
-  const text = `The user has chosen the digital human ${JSON.stringify(human.name)} in the gallery: DigitalHumanId ${human.id}.`;
-  void host
-    .request('ui/update-model-context', { content: [{ type: 'text', text }], structuredContent: { DigitalHumanId: human.id, Name: human.name } })
-    .catch(() => undefined); // A client may not support it; the button below is the other way.
+/** reasonOf says why something failed, in the words of the server if it said it. */
+function reasonOf(err: unknown): string {
+  if (err instanceof humans.Refusal) return err.message || words.noReason;
+  return err instanceof HostProblem && err.message !== '' ? err.message : words.noHost;
 }
 
-/** use asks the model to go on with the chosen one. */
-async function use(): Promise<void> {
-  if (!chosen) return;
-  const { id, name } = chosen;
-  try {
-    await host.request('ui/message', { role: 'user', content: [{ type: 'text', text: `Use the digital human ${JSON.stringify(name)} (DigitalHumanId ${id}).` }] });
-    say(texts.used(name));
-  } catch (err) {
-    fail(err, () => void use());
-  }
+const actions = {
+  async choose(human: humans.Human): Promise<void> {
+    const before = chosen === undefined ? undefined : cards.get(chosen);
+    const card = cardOf(human);
+    const unchosen = before === card;
+    before?.setChosen(false);
+    card.setChosen(!unchosen);
+    chosen = unchosen ? undefined : human.id;
+    say(unchosen ? words.unchosen : words.chosen(card.label));
+    const told = `In the gallery the user chose the digital human ${JSON.stringify(human.name)}, DigitalHumanId ${human.id}.`;
+    try {
+      await host.request('ui/update-model-context', unchosen
+        ? { content: [{ type: 'text', text: 'In the gallery the user has chosen no digital human.' }] }
+        : { content: [{ type: 'text', text: told }], structuredContent: { DigitalHumanId: human.id, Name: human.name } });
+    } catch {
+      if (chosen === human.id) say(words.notTold);
+    }
+  },
+  async use(human: humans.Human): Promise<void> {
+    const { label } = cardOf(human);
+    try {
+      const content = [{ type: 'text', text: words.message(label, human.id) }];
+      const answer = await host.request('ui/message', { role: 'user', content });
+      say(answer['isError'] === true ? words.notUsed(label) : words.used(label));
+    } catch {
+      say(words.notUsed(label));
+    }
+  },
+  preview: (human: humans.Human, gesture: string) => previews.load(human.id, gesture),
+  openLink(url: string): void {
+    host.request('ui/open-link', { url }).catch(() => say(words.previewFailed));
+  },
+  canOpenLinks: () => host.capabilities['openLinks'] !== undefined,
+  say,
+};
+
+/** moveFocus moves the focus from one face to another in the direction of an arrow key. */
+function moveFocus(event: KeyboardEvent): void {
+  const all = [...faces.querySelectorAll<HTMLElement>('.face')];
+  const at = all.indexOf(event.target as HTMLElement);
+  if (at < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
+  const top = all[0]!.getBoundingClientRect().top;
+  const columns = all.findIndex((face) => face.getBoundingClientRect().top > top);
+  const row = columns < 0 ? all.length : columns;
+  const to: Record<string, number> = {
+    ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + row, ArrowUp: at - row, Home: 0, End: all.length - 1,
+  };
+  const face = all[to[event.key] ?? -1];
+  if (!face) return;
+  event.preventDefault();
+  face.focus();
 }
 
-/** fail shows what went wrong, with a button that tries again. */
-function fail(err: unknown, again: () => void): void {
-  retry = again;
-  byID('problem-text').textContent = err instanceof Error ? err.message : String(err);
-  byID('problem').hidden = false;
+query.addEventListener('input', search);
+for (const control of [mode, withGestures]) {
+  control.addEventListener('change', () => {
+    if (control === withGestures) wanted = { ...wanted, hasGestures: undefined };
+    search();
+  });
+}
+byId('form').addEventListener('submit', (event) => event.preventDefault());
+more.addEventListener('click', () => void loadMore());
+byId('retry').addEventListener('click', () => retry());
+faces.addEventListener('keydown', moveFocus);
+retryPictures.addEventListener('click', () => {
+  retryPictures.hidden = true;
   say('');
-}
-
-function clearProblem(): void {
-  retry = undefined;
-  byID('problem').hidden = true;
-}
-
-/** open shows the first page of a tool's answer. */
-function open(tool: string, args: Params, result: Params): void {
-  clearProblem();
-  try {
-    opened = { tool, args, ...readPage(result) };
-    render();
-  } catch (err) {
-    fail(err, () => void reload(tool, args));
-  }
-}
-
-async function reload(tool: string, args: Params): Promise<void> {
-  clearProblem();
-  say(texts.loading);
-  try {
-    open(tool, args, await call(tool, args));
-  } catch (err) {
-    fail(err, () => void reload(tool, args));
-  }
-}
-
-/** showMore adds the next page to the current list. */
-async function showMore(): Promise<void> {
-  const list = current();
-  if (list?.nextOffset === undefined) return;
-  clearProblem();
-  say(texts.loading);
-  more.disabled = true;
-  try {
-    const page = readPage(await call(list.tool, { ...list.args, Offset: list.nextOffset }));
-    const known = new Set(list.humans.map((human) => human.id));
-    const added = page.humans.filter((human) => !known.has(human.id));
-    list.humans.push(...added);
-    list.nextOffset = page.nextOffset;
-    list.total = page.total;
-    render();
-    const first = [...grid.children].find((card) => (card as HTMLElement).dataset['id'] === added[0]?.id);
-    first?.querySelector<HTMLElement>('.face')?.focus();
-  } catch (err) {
-    fail(err, () => void showMore());
-  } finally {
-    more.disabled = false;
-  }
-}
-
-/** searchAll searches all pages, if not all are loaded. */
-async function searchAll(): Promise<void> {
-  const number = ++searches;
-  const query = search.value.trim();
-  if (query === '' || !opened || opened.nextOffset === undefined) {
-    found = undefined;
-    render();
-    return;
-  }
-  clearProblem();
-  say(texts.searching);
-  const mode = openedWith['FetchMode'];
-  const args: Params = { Query: query, Limit: pageSize, Detail: 'brief', ...(mode === undefined ? {} : { FetchMode: mode }) };
-  try {
-    const page = readPage(await call('find_digital_humans', args));
-    if (number !== searches) return;
-    found = { tool: 'find_digital_humans', args, ...page };
-    render();
-  } catch (err) {
-    if (number === searches) fail(err, () => void searchAll());
-  }
-}
-
-/** translate puts the words of the host's language into the page. */
-function translate(locale: string): void {
-  const { texts: words, language } = textsFor(locale);
-  texts = words;
-  document.documentElement.lang = language;
-  document.title = texts.title;
-  byID('title').textContent = texts.title;
-  byID('search-label').textContent = texts.search;
-  search.placeholder = texts.search;
-  byID('owners-label').textContent = texts.owners;
-  byID('gestures-only-label').textContent = texts.gesturesOnly;
-  more.textContent = texts.more;
-  byID('retry').textContent = texts.retry;
-  byID('chosen-label').textContent = texts.chosen;
-  byID('use').textContent = texts.use;
-  for (const input of document.querySelectorAll<HTMLInputElement>('input[name="owner"]')) {
-    const label = input.nextElementSibling;
-    if (label) label.textContent = texts[input.value as 'all' | 'public' | 'own'];
-  }
-  grid.replaceChildren(); // The cards have words as well.
-  if (current()) render();
-  else if (!retry) say(texts.loading);
-}
-
-/** adapt follows the client's theme, colours, fonts and language. */
-function adapt(context: Params): void {
-  const root = document.documentElement;
-  if (context['theme'] === 'light' || context['theme'] === 'dark') root.dataset['theme'] = context['theme'];
-  const styles = context['styles'] as { variables?: Record<string, unknown> } | undefined;
-  for (const [name, value] of Object.entries(styles?.variables ?? {})) {
-    // A value with a URL would make the browser ask for it.
-    if (name.startsWith('--') && typeof value === 'string' && !/url\(|image-set\(/i.test(value)) root.style.setProperty(name, value);
-  }
-  if (typeof context['locale'] === 'string') translate(context['locale']);
-}
-
-let toolName = 'list_digital_humans'; // The tool that has opened the page.
-
-/** noteTool takes note of the tool, if the client tells it. */
-function noteTool(context: Params): void {
-  const info = context['toolInfo'] as { tool?: { name?: unknown } } | undefined;
-  if (typeof info?.tool?.name === 'string') toolName = info.tool.name;
-}
-
-let typing: ReturnType<typeof setTimeout> | undefined;
-search.addEventListener('input', () => {
-  clearTimeout(typing);
-  if (!found || search.value.trim() === '') {
-    found = undefined;
-    render(); // What is loaded is filtered at once.
-  }
-  typing = setTimeout(() => void searchAll(), searchDelay);
+  faces.querySelector<HTMLElement>('.face')?.focus();
+  for (const id of pictures.forgetFailed()) pictures.want(id);
 });
-for (const input of document.querySelectorAll('input[name="owner"], #gestures-only')) input.addEventListener('change', render);
-more.addEventListener('click', () => void showMore());
-byID('use').addEventListener('click', () => void use());
-byID('retry').addEventListener('click', () => retry?.());
 
-host.on('ui/notifications/tool-input', (params) => {
-  openedWith = (params['arguments'] as Params | undefined) ?? {};
-});
-host.on('ui/notifications/tool-result', (params) => open(toolName, openedWith, params));
-host.on('ui/notifications/tool-cancelled', () => fail(texts.cancelled, () => void reload(toolName, openedWith)));
-host.on('ui/notifications/host-context-changed', adapt);
-host.on('ui/resource-teardown', () => ({}));
-host.on('ping', () => ({}));
-
-async function start(): Promise<void> {
-  translate(navigator.language);
-  if (matchMedia('(prefers-color-scheme: dark)').matches) document.documentElement.dataset['theme'] = 'dark';
-  const answer = (await host.request('ui/initialize', {
-    protocolVersion,
-    appInfo: { name: 'zego-gallery', version: '1' },
-    appCapabilities: { availableDisplayModes: ['inline', 'fullscreen'] },
-  })) as Params;
-  canOpenLinks = Boolean((answer['hostCapabilities'] as Params | undefined)?.['openLinks']);
-  const context = (answer['hostContext'] as Params | undefined) ?? {};
-  noteTool(context);
-  adapt(context);
-  host.notify('ui/notifications/initialized', {});
-  new ResizeObserver(() => {
-    host.notify('ui/notifications/size-changed', { width: document.documentElement.scrollWidth, height: document.body.offsetHeight });
-  }).observe(document.body);
+setWords(navigator.language);
+showLoading();
+try {
+  follow(await host.connect('zego-gallery', '1'));
+  reportHeight((height) => host.notify('ui/notifications/size-changed', { height }));
+} catch (err) {
+  showProblem(words.failed, err instanceof Error ? text(err.message) : '', () => {});
 }
-
-void start();
