@@ -37,8 +37,10 @@ export class ZegoExpressEngine implements Engine {
     this.note('logoutRoom', roomID);
   }
 
-  renewToken(roomID: string, token: string): boolean {
-    this.note('renewToken', roomID, token);
+  renewToken(token: string, roomID: string): boolean {
+    // Both are text, so that types cannot tell one from the other.
+    if (!token.startsWith('04') || roomID.startsWith('04')) throw new Error('renewToken wants the token first');
+    this.note('renewToken', token, roomID);
     return true;
   }
 

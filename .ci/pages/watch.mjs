@@ -95,7 +95,7 @@ export async function checkWatch(binary) {
     assert.match(calls[0][2], /^04/);
     const renewed = await (await (await asked).response()).json();
     assert.equal(renewed.UserId, calls[0][3], 'a token can be renewed only by one of the same user');
-    assert.equal(calls.find(([name]) => name === 'renewToken')[2], renewed.Token);
+    assert.deepEqual(calls.find(([name]) => name === 'renewToken'), ['renewToken', renewed.Token, 'studio']);
     await page.evaluate((room) => window.engine.announce(room, 'DELETE'), 'studio');
     await shows('Waiting for the stream…');
     await page.evaluate((room) => window.engine.announce(room), 'studio');

@@ -16,7 +16,7 @@ export interface Engine {
   on(event: 'tokenWillExpire', callback: Events['tokenWillExpire']): boolean;
   loginRoom(roomID: string, token: string, user: { userID: string; userName: string }): Promise<boolean>;
   logoutRoom(roomID: string): void;
-  renewToken(roomID: string, token: string): boolean;
+  renewToken(token: string, roomID: string): boolean;
   startPlayingStream(streamID: string): Promise<MediaStream>;
   stopPlayingStream(streamID: string): void;
   setLogConfig(config: { logLevel: 'debug' | 'info' | 'warn' | 'error' | 'report' | 'disable' }): boolean;

@@ -220,7 +220,7 @@ async function connect(): Promise<void> {
     });
     engine.on('tokenWillExpire', (room) => {
       void newToken().then(
-        (renewed) => engine?.renewToken(room, renewed.Token),
+        (renewed) => engine?.renewToken(renewed.Token, room),
         (err: unknown) => tell(messageOf(err)),
       );
     });
