@@ -88,7 +88,7 @@ func waitForEnd(ctx context.Context, pages *watch.Server, taskID string) (ended 
 			return false
 		case <-ticker.C:
 		}
-		if running, err := pages.Running(ctx, taskID); err == nil && !running {
+		if pages.Ended(ctx, taskID) {
 			return true
 		}
 	}

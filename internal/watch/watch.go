@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -104,6 +105,27 @@ func (s *Server) Open(ctx context.Context, taskID string) (url string, err error
 func (s *Server) Running(ctx context.Context, taskID string) (bool, error) {
 	task, err := s.task(ctx, taskID)
 	return err == nil && task.running(), err
+}
+
+// Ended reports whether a stream task that has run has ended, or is known to nobody any more.
+// If that cannot be asked for, it reports false.
+func (s *Server) Ended(ctx context.Context, taskID string) bool {
+	task, err := s.task(ctx, taskID)
+	if err != nil {
+		return s.isGone(ctx, taskID)
+	}
+	return !task.running()
+}
+
+// isGone reports whether a stream task is not among those that run: ZEGO may forget one that
+// has ended. If these cannot be listed, it reports false.
+func (s *Server) isGone(ctx context.Context, taskID string) bool {
+	text, err := s.opts.Call(ctx, "list_stream_tasks", nil)
+	var list struct{ StreamTasks []task }
+	if err != nil || json.Unmarshal([]byte(text), &list) != nil || list.StreamTasks == nil {
+		return false
+	}
+	return !slices.ContainsFunc(list.StreamTasks, func(t task) bool { return t.TaskID == taskID })
 }
 
 // Close ends all pages.
@@ -316,7 +338,11 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *page) {
 	p.askedAt = s.opts.Now()
 	p.mu.Unlock()
 	t, err := s.task(r.Context(), p.taskID)
-	if err != nil {
+	switch {
+	case err == nil:
+	case s.isGone(r.Context(), p.taskID):
+		t = task{TaskID: p.taskID, StatusName: "stopped"}
+	default:
 		writeProblem(w, err)
 		return
 	}

@@ -19,7 +19,7 @@ import (
 // fakeTools stands for the tools of this program.
 type fakeTools struct {
 	mu     sync.Mutex // guards what follows
-	status string     // StatusName of every task; "" means that there is no task.
+	status string     // StatusName of every task; "" means that no tool answers, "gone" that there is no task.
 	calls  []string
 }
 
@@ -30,6 +30,10 @@ func (f *fakeTools) call(_ context.Context, tool string, arguments map[string]an
 	switch {
 	case f.status == "":
 		return "", errors.New("no such task")
+	case f.status == "gone" && tool == "list_stream_tasks":
+		return `{"StreamTasks":[{"TaskId":"another"}]}`, nil
+	case f.status == "gone":
+		return "", errors.New("task not found")
 	case tool == "get_stream_task":
 		return `{"TaskId":"t","DigitalHumanId":"h","Name":"<b>Ann</b>","StatusName":"` + f.status + `","Speaking":true,"Waiting":2}`, nil
 	case tool == "get_digital_human":
@@ -215,6 +219,25 @@ func TestPageEnds(t *testing.T) {
 	fake.setStatus("streaming")
 	if _, err := s.Open(t.Context(), "t"); err == nil {
 		t.Error("a page was opened after Close")
+	}
+}
+
+// TestTaskIsGone has a stream of which ZEGO says nothing any more.
+func TestTaskIsGone(t *testing.T) {
+	t.Parallel()
+	s, fake, page := open(t)
+	for status, want := range map[string]bool{"streaming": false, "": false, "stopped": true, "gone": true} {
+		fake.setStatus(status)
+		if got := s.Ended(t.Context(), "t"); got != want {
+			t.Errorf("%q: got %v, want %v", status, got, want)
+		}
+	}
+	fake.setStatus("gone")
+	if status, text, _ := ask(t, "GET", page+"state", "", nil); status != http.StatusOK || !strings.Contains(text, `"Running":false`) {
+		t.Errorf("got %d %s", status, text)
+	}
+	if _, err := s.Running(t.Context(), "t"); err == nil {
+		t.Error("a task that is not there has no error")
 	}
 }
 
