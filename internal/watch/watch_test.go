@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,6 +101,9 @@ func TestPage(t *testing.T) {
 	policy := header.Get("Content-Security-Policy")
 	if status != 200 || !strings.Contains(html, "<script type=\"module\" nonce=\"") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe-inline") {
 		t.Errorf("got %d, policy %s", status, policy)
+	}
+	if files := regexp.MustCompile(`https://\S+`).FindAllString(policy, -1); len(files) != 5 || slices.ContainsFunc(files, func(file string) bool { return !strings.HasSuffix(file, ".js") || !strings.Contains(html, file) }) {
+		t.Errorf("the policy allows scripts from %q", files)
 	}
 	if header.Get("Cache-Control") != "no-store" || header.Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("got %v", header)
