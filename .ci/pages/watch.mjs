@@ -32,7 +32,7 @@ export async function checkWatch(binary) {
   const browser = await startBrowser();
 
   /** open shows the page of a task. By default it plays with the stand-in for the SDK. */
-  async function open(task, { url, behaviour = {}, realSDK = false, cdnFails = false, slow = false, locale = 'en-US', dark = false } = {}) {
+  async function open(task, { url, behaviour = {}, realSDK = false, cdnFails = false, slow = false, locale = 'en-US', dark = false, simulated = false } = {}) {
     const address = url ?? (await call('watch_stream_task', { TaskId: task.TaskId })).Url;
     const context = await browser.newContext({ locale, colorScheme: dark ? 'dark' : 'light', viewport: { width: 860, height: 780 } });
     const page = await context.newPage();
@@ -52,6 +52,13 @@ export async function checkWatch(binary) {
       const body = path === engineFile && !realSDK ? standin : fileOf(path);
       return route.fulfill({ body, contentType: 'text/javascript', headers: { 'access-control-allow-origin': '*' } });
     });
+    if (!simulated) {
+      // A simulator answers here, with which the page would not play.
+      await page.route(`${address}state`, async (route) => {
+        const response = await route.fetch();
+        await route.fulfill({ response, json: { ...(await response.json()), Simulated: false } });
+      });
+    }
     if (!realSDK) {
       await page.route(address, async (route) => {
         const response = await route.fetch();
@@ -161,6 +168,23 @@ export async function checkWatch(binary) {
       await failed.close();
     }
     await call('stop_stream_task', { TaskId: task.TaskId });
+  });
+
+  await check('watch: with a simulator, no player is loaded and the rest works', async () => {
+    const task = await startTask();
+    const { page, shows, close } = await open(task, { simulated: true });
+    const requests = [];
+    page.on('request', (sent) => requests.push(sent.url()));
+    await page.reload();
+    await shows('There is no picture: a simulator answers, not ZEGO. Everything else on this page works.');
+    await page.waitForSelector('#gesture-list button');
+    await screenshot(page, 'watch-simulated');
+    await checkAccessibility(page);
+    await page.click('#stop');
+    await page.click('#yes');
+    await shows('The stream has ended.');
+    assert.deepEqual(requests.filter((sent) => !sent.startsWith('http://127.0.0.1:') || sent.endsWith('/viewer')), []);
+    await close();
   });
 
   await check('watch: says that the connection to the room was lost', async () => {

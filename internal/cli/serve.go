@@ -80,7 +80,7 @@ func (c *serveCommand) Run(e *env) error {
 	}
 	defer project.Speech.Close()
 	if streaming && (overStdio || isLoopbackListener(listener)) {
-		defer e.addWatching(&cfg, project)()
+		defer e.addWatching(&cfg, project, b.endpoint)()
 	}
 	mcpServer := tools.NewServer(cfg)
 	// When a signal comes, a call that runs may still use its whole time limit.

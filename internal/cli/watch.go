@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -50,22 +51,22 @@ func (c *watchCommand) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	pages := watch.New(watch.Options{Call: caller.call})
+	pages := watch.New(watch.Options{Call: caller.call, Simulated: isSimulator(b.endpoint)})
 	defer pages.Close()
 	if running, err := pages.Running(e.ctx, taskID); err != nil {
 		return err
 	} else if !running {
 		return fmt.Errorf("the stream task %q has ended", taskID)
 	}
-	url, err := pages.Open(e.ctx, taskID)
+	address, err := pages.Open(e.ctx, taskID)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(e.stdout, "Watch the stream at %s\nThe page lives until the stream ends, or until you press Ctrl-C. The stream goes on then.\n", url); err != nil {
+	if _, err := fmt.Fprintf(e.stdout, "Watch the stream at %s\nThe page lives until the stream ends, or until you press Ctrl-C. The stream goes on then.\n", address); err != nil {
 		return err
 	}
 	if !c.NoOpen {
-		openBrowser(e.ctx, url, log)
+		openBrowser(e.ctx, address, log)
 	}
 	if !waitForEnd(e.ctx, pages, taskID) {
 		return nil
@@ -191,21 +192,31 @@ func (c *toolCaller) close() {
 }
 
 // addWatching lets the tool watch_stream_task of a server with cfg serve pages, until end is
-// called. The pages have a server of their own: the person who looks at them may use what
+// called. endpoint is where the client of project calls. The pages have a server of their own: the person who looks at them may use what
 // they show, whatever toolsets the agent has, and a page asks every few seconds, which the log
 // does not show unless a call fails.
-func (e *env) addWatching(cfg *tools.Config, project tools.Project) (end func()) {
+func (e *env) addWatching(cfg *tools.Config, project tools.Project, endpoint string) (end func()) {
 	own := *cfg
 	project.Toolsets, _ = tools.ParseToolsets(tools.AllToolsets) // This word is no error.
 	own.Project = tools.OneProject(project)
 	own.Logger = e.logger(slog.LevelWarn)
 	caller := &toolCaller{ctx: e.ctx, cfg: own}
-	pages := watch.New(watch.Options{Call: caller.call})
+	pages := watch.New(watch.Options{Call: caller.call, Simulated: isSimulator(endpoint)})
 	cfg.Watch = pages.Open
 	return func() {
 		pages.Close()
 		caller.close()
 	}
+}
+
+// isSimulator reports whether an endpoint is on this machine, where ZEGO never is.
+func isSimulator(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // isLoopbackListener reports whether only this machine reaches a listener.
@@ -215,13 +226,13 @@ func isLoopbackListener(listener net.Listener) bool {
 }
 
 // openBrowser opens a page in the user's browser. If that fails, the user still has the URL.
-func openBrowser(ctx context.Context, url string, log *slog.Logger) {
-	name, args := "xdg-open", []string{url}
+func openBrowser(ctx context.Context, address string, log *slog.Logger) {
+	name, args := "xdg-open", []string{address}
 	switch runtime.GOOS {
 	case "darwin":
 		name = "open"
 	case "windows":
-		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", url}
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", address}
 	}
 	command := exec.CommandContext(context.WithoutCancel(ctx), name, args...) //nolint:gosec // The URL is this program's own.
 	if err := command.Start(); err != nil {

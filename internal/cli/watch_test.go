@@ -32,11 +32,11 @@ func TestWatchTool(t *testing.T) {
 	}
 	p.callTool(t, "watch_stream_task", fmt.Sprintf(`{"TaskId":%q}`, task.TaskID), &page)
 	var state struct {
-		Running  bool
-		Gestures []string
+		Running, Simulated bool
+		Gestures           []string
 	}
 	getJSON(t, page.URL+"state", &state)
-	if !state.Running || len(state.Gestures) == 0 {
+	if !state.Running || !state.Simulated || len(state.Gestures) == 0 {
 		t.Errorf("got %+v", state)
 	}
 	_ = p.stdin.Close()

@@ -44,6 +44,9 @@ type Options struct {
 	// Call calls a tool of this program and returns its result as JSON. Its error has the text
 	// that the tool gives for people. It must not be nil.
 	Call func(ctx context.Context, tool string, arguments map[string]any) (string, error)
+	// Simulated says that a simulator answers, so that there is no video. The pages then load no
+	// player, and send nothing to ZEGO. Default: false.
+	Simulated bool
 	// Now returns the time. Default: time.Now.
 	Now func() time.Time
 }
@@ -313,8 +316,9 @@ func (t task) running() bool { return t.StatusName == "initializing" || t.Status
 // state is what the page shows.
 type state struct {
 	task
-	Running  bool
-	Gestures []string
+	Running   bool
+	Simulated bool
+	Gestures  []string
 }
 
 func (s *Server) task(ctx context.Context, taskID string) (task, error) {
@@ -353,7 +357,7 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *page) {
 		p.ended = true
 		p.mu.Unlock()
 	}
-	writeJSON(w, http.StatusOK, state{task: t, Running: t.running(), Gestures: s.gesturesOf(r.Context(), p, t)})
+	writeJSON(w, http.StatusOK, state{task: t, Running: t.running(), Simulated: s.opts.Simulated, Gestures: s.gesturesOf(r.Context(), p, t)})
 }
 
 // gesturesOf returns the gestures of a task's digital human; none if that is not known.

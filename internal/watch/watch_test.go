@@ -108,7 +108,7 @@ func TestPage(t *testing.T) {
 	if header.Get("Cache-Control") != "no-store" || header.Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("got %v", header)
 	}
-	if _, text, _ := ask(t, "GET", page+"state", "", nil); !strings.Contains(text, `"Running":true,"Gestures":["nod"]`) || !strings.Contains(text, `"Waiting":2`) {
+	if _, text, _ := ask(t, "GET", page+"state", "", nil); !strings.Contains(text, `"Running":true,"Simulated":false,"Gestures":["nod"]`) || !strings.Contains(text, `"Waiting":2`) {
 		t.Errorf("got %s", text)
 	}
 	for path, want := range map[string]string{"viewer": "create_viewer_link", "stop": "stop_stream_task", "action": "do_action"} {

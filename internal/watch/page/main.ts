@@ -10,6 +10,7 @@ const playEvery = 5000; // Milliseconds between two tries to play a stream that 
 
 interface State {
   Running: boolean;
+  Simulated: boolean;
   Name: string;
   StreamId: string;
   StatusName: string;
@@ -269,7 +270,8 @@ async function start(): Promise<void> {
   setInterval(() => {
     if (!ended) void refresh();
   }, askEvery);
-  await connect();
+  if (state?.Simulated) cover(texts.simulated);
+  else await connect();
 }
 
 void start();
