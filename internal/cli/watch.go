@@ -23,8 +23,9 @@ import (
 )
 
 type watchCommand struct {
-	Task   string `arg:"" optional:"" help:"TaskId of the stream; default: the only one that runs."`
-	NoOpen bool   `help:"Print the page's URL, but open no browser."`
+	Task         string `arg:"" optional:"" help:"TaskId of the stream; default: the only one that runs."`
+	DigitalHuman string `placeholder:"ID" help:"DigitalHumanId of the stream, whose name and gestures the page then shows. Default: what servers with the same --redis-url know; else they are missing."`
+	NoOpen       bool   `help:"Print the page's URL, but open no browser."`
 }
 
 // watchInterval is how often the command looks whether the stream has ended.
@@ -41,6 +42,9 @@ func (c *watchCommand) Run(e *env) error {
 		return err
 	}
 	defer b.close()
+	if b.redis != nil {
+		b.speech = b.redis.Speech() // What servers say of the streams that they created.
+	}
 	e.settings.Toolsets = tools.AllToolsets // The user at this terminal may do everything.
 	project := e.project(b, e.readMark(streams.CallProcess, log), true, log)
 	defer project.Streams.Close(e.ctx)
@@ -51,7 +55,7 @@ func (c *watchCommand) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	pages := watch.New(watch.Options{Call: caller.call, Simulated: isSimulator(b.endpoint)})
+	pages := watch.New(watch.Options{Call: caller.call, Simulated: isSimulator(b.endpoint), DigitalHumanID: c.DigitalHuman})
 	defer pages.Close()
 	if running, err := pages.Running(e.ctx, taskID); err != nil {
 		return err

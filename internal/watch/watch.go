@@ -6,6 +6,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -47,6 +48,9 @@ type Options struct {
 	// Simulated says that a simulator answers, so that there is no video. The pages then load no
 	// player, and send nothing to ZEGO. Default: false.
 	Simulated bool
+	// DigitalHumanID is the digital human of the streams that do not tell theirs. Default: their
+	// pages show neither its name nor its gestures.
+	DigitalHumanID string
 	// Now returns the time. Default: time.Now.
 	Now func() time.Time
 }
@@ -67,10 +71,25 @@ type Server struct {
 type page struct {
 	taskID string
 
-	mu       sync.Mutex // guards what follows
-	ended    bool       // The task runs no more.
-	gestures []string   // Of its digital human; nil until they are known.
-	askedAt  time.Time  // When the page was opened, or a browser last asked for its state.
+	mu      sync.Mutex // guards what follows
+	ended   bool       // The task runs no more.
+	human   human      // Its Actions are nil until they are known.
+	askedAt time.Time  // When the page was opened, or a browser last asked for its state.
+}
+
+// human is what a page shows of a digital human.
+type human struct {
+	Name    string
+	Actions []struct{ Action string }
+}
+
+// gestures returns the names of the gestures; never nil.
+func (h human) gestures() []string {
+	names := []string{}
+	for _, a := range h.Actions {
+		names = append(names, a.Action)
+	}
+	return names
 }
 
 // New returns a Server.
@@ -357,30 +376,26 @@ func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *page) {
 		p.ended = true
 		p.mu.Unlock()
 	}
-	writeJSON(w, http.StatusOK, state{task: t, Running: t.running(), Simulated: s.opts.Simulated, Gestures: s.gesturesOf(r.Context(), p, t)})
+	shown := s.humanOf(r.Context(), p, t)
+	t.Name = cmp.Or(t.Name, shown.Name)
+	writeJSON(w, http.StatusOK, state{task: t, Running: t.running(), Simulated: s.opts.Simulated, Gestures: shown.gestures()})
 }
 
-// gesturesOf returns the gestures of a task's digital human; none if that is not known.
-func (s *Server) gesturesOf(ctx context.Context, p *page, t task) []string {
-	p.mu.Lock()
-	known := p.gestures
-	p.mu.Unlock()
-	if known != nil || t.DigitalHumanID == "" {
-		return append([]string{}, known...)
-	}
-	gestures := []string{}
-	text, err := s.opts.Call(ctx, "get_digital_human", map[string]any{"DigitalHumanId": t.DigitalHumanID})
-	var human struct{ Actions []struct{ Action string } }
-	if err != nil || json.Unmarshal([]byte(text), &human) != nil {
-		return gestures
-	}
-	for _, a := range human.Actions {
-		gestures = append(gestures, a.Action)
-	}
+// humanOf returns the digital human of a task; the zero value if that is not known.
+func (s *Server) humanOf(ctx context.Context, p *page, t task) human {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gestures = gestures
-	return gestures
+	id := cmp.Or(t.DigitalHumanID, s.opts.DigitalHumanID)
+	if p.human.Actions != nil || id == "" {
+		return p.human
+	}
+	text, err := s.opts.Call(ctx, "get_digital_human", map[string]any{"DigitalHumanId": id})
+	var found human
+	if err != nil || json.Unmarshal([]byte(text), &found) != nil {
+		return human{}
+	}
+	p.human = found
+	return found
 }
 
 // serveTool calls a tool for the task of a page, and serves its result.

@@ -37,9 +37,12 @@ func (f *fakeTools) call(_ context.Context, tool string, arguments map[string]an
 	case f.status == "gone":
 		return "", errors.New("task not found")
 	case tool == "get_stream_task":
+		if arguments["TaskId"] == "foreign" {
+			return `{"TaskId":"foreign","StatusName":"streaming"}`, nil
+		}
 		return `{"TaskId":"t","DigitalHumanId":"h","Name":"<b>Ann</b>","StatusName":"` + f.status + `","Speaking":true,"Waiting":2}`, nil
 	case tool == "get_digital_human":
-		return `{"Actions":[{"Action":"nod"}]}`, nil
+		return fmt.Sprintf(`{"Name":"human %s","Actions":[{"Action":"nod"}]}`, arguments["DigitalHumanId"]), nil
 	}
 	return `{"Tool":"` + tool + `"}`, nil
 }
@@ -224,6 +227,22 @@ func TestPageEnds(t *testing.T) {
 	fake.setStatus("streaming")
 	if _, err := s.Open(t.Context(), "t"); err == nil {
 		t.Error("a page was opened after Close")
+	}
+}
+
+// TestDigitalHuman has a stream of which only the user knows whose it is.
+func TestDigitalHuman(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{"": `"Name":"","RoomId"`, "h2": `"Name":"human h2","RoomId"`} {
+		s := watch.New(watch.Options{Call: (&fakeTools{status: "streaming"}).call, DigitalHumanID: id})
+		t.Cleanup(s.Close)
+		page, err := s.Open(t.Context(), "foreign")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, text, _ := ask(t, "GET", page+"state", "", nil); !strings.Contains(text, want) || strings.Contains(text, "nod") != (id != "") {
+			t.Errorf("with %q: got %s", id, text)
+		}
 	}
 }
 
