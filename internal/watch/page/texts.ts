@@ -25,9 +25,9 @@ const en = {
   no: 'Let it run',
   noPlayer: 'The player could not be loaded. ZEGO’s web SDK comes from a public CDN: check that this machine reaches the internet, and reload the page.',
   noBrowser: 'This browser cannot play live video (WebRTC).',
-  noRoom: (why: string) => `ZEGO did not let this page into the room: ${why}`,
+  noRoom: (why: string) => `ZEGO did not let this page into the room: ${why}. Check AppID, ServerSecret and clock with zego-mcp doctor, and reload the page.`,
   lostRoom: (why: string) => `The connection to the room has ended (${why}). Reload the page to connect again.`,
-  noStream: (why: string) => `The stream cannot be played: ${why}`,
+  noStream: (why: string) => `The stream cannot be played: ${why}. The page tries again; if that does not help, a firewall may block the video.`,
 };
 
 const zh: typeof en = {
@@ -55,9 +55,9 @@ const zh: typeof en = {
   no: '继续运行',
   noPlayer: '无法加载播放器。ZEGO 的 Web SDK 来自公共 CDN：请检查本机能否访问互联网，然后刷新页面。',
   noBrowser: '此浏览器无法播放实时视频（WebRTC）。',
-  noRoom: (why) => `ZEGO 未允许此页面进入房间：${why}`,
+  noRoom: (why) => `ZEGO 未允许此页面进入房间：${why}。请用 zego-mcp doctor 检查 AppID、ServerSecret 和时间，然后重新加载页面。`,
   lostRoom: (why) => `与房间的连接已结束（${why}）。请刷新页面重新连接。`,
-  noStream: (why) => `无法播放视频流：${why}`,
+  noStream: (why) => `无法播放视频流：${why}。页面会自动重试；如果仍然无效，可能是防火墙拦截了视频。`,
 };
 
 /** texts are the words in the language of the browser. */
