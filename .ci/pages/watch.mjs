@@ -115,6 +115,7 @@ export async function checkWatch(binary) {
     assert.equal(await page.textContent('#sound'), 'Turn the sound off');
     await page.click('#stop');
     await screenshot(page, 'watch-ask');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'no', 'Enter must not stop the stream');
     await page.click('#yes');
     await shows('The stream has ended.');
     await screenshot(page, 'watch-ended');
