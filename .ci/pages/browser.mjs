@@ -1,6 +1,6 @@
 // Starts Chromium, and the pages that the checks look at.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
@@ -23,6 +23,11 @@ export async function startBrowser() {
 /** screenshot keeps how a page looks, in .ci/pages/screenshots. */
 export async function screenshot(page, name) {
   await page.screenshot({ path: `${screenshots}${name}.png`, fullPage: true });
+}
+
+/** keep keeps a picture beside the screenshots. */
+export function keep(name, picture) {
+  writeFileSync(`${screenshots}${name}`, picture);
 }
 
 /** checkAccessibility fails if axe-core finds a fault of WCAG 2.2 AA in a page or a frame. */

@@ -8,7 +8,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { environment, serve } from '../interop/binary.mjs';
 import { check } from '../interop/check.mjs';
-import { checkAccessibility, screenshot, startBrowser } from './browser.mjs';
+import { checkAccessibility, keep, screenshot, startBrowser } from './browser.mjs';
 
 const extension = { 'io.modelcontextprotocol/ui': { mimeTypes: ['text/html;profile=mcp-app'] } };
 const light = { theme: 'light', locale: 'en-US' };
@@ -276,6 +276,15 @@ export async function checkGallery(binary) {
     assert.equal(await frame.evaluate(() => document.documentElement.style.colorScheme), 'light');
     await page.close();
     void close;
+  });
+
+  await check('contact sheet: 20 faces in one picture', async () => {
+    const { content, structuredContent } = await call('preview_digital_humans');
+    assert.equal(structuredContent, undefined);
+    const [text, picture] = content;
+    assert.equal(JSON.parse(text.text).Faces.length, 20);
+    assert.equal(picture.mimeType, 'image/jpeg');
+    keep('contact-sheet.jpg', Buffer.from(picture.data, 'base64'));
   });
 
   await browser.close();
