@@ -43,6 +43,9 @@ func newAssetsServer(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*serv
 		t.Fatal(err)
 	}
 	cfg.Pictures = picturesOf(srv.URL)
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 10 * time.Minute // The simulator draws its pictures slowly under the race detector.
+	}
 	cfg.Project, cfg.Version = tools.OneProject(tools.Project{Client: client}), "test"
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(leaktest.Writer("the log of tools", io.Discard), nil))
@@ -52,7 +55,7 @@ func newAssetsServer(t *testing.T, sim *zegosim.Server, cfg tools.Config) (*serv
 
 // picturesOf returns a store that may fetch pictures from the simulator with this URL.
 func picturesOf(simulator string) *pictures.Store {
-	return pictures.NewStore(pictures.NewFetcher(pictures.FetcherOptions{LoopbackHost: strings.TrimPrefix(simulator, "http://")}))
+	return pictures.NewStore(pictures.NewFetcher(pictures.FetcherOptions{LoopbackHost: strings.TrimPrefix(simulator, "http://"), Timeout: 10 * time.Minute}))
 }
 
 // testServer is an MCP server with all toolsets in front of a simulator of ZEGO. It records

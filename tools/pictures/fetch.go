@@ -51,6 +51,8 @@ type FetcherOptions struct {
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Dial connects to an address and port. Default: that of net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Timeout limits one file, with its redirects. Default: 10 s.
+	Timeout time.Duration
 	// TLS is the configuration of TLS. Default: that of net/http.
 	TLS *tls.Config
 }
@@ -64,6 +66,9 @@ func NewFetcher(opts FetcherOptions) *Fetcher {
 	}
 	if opts.Dial == nil {
 		opts.Dial = (&net.Dialer{Timeout: 3 * time.Second}).DialContext
+	}
+	if opts.Timeout <= 0 {
+		opts.Timeout = fetchTimeout
 	}
 	f := &Fetcher{opts: opts}
 	f.http = &http.Client{
@@ -127,7 +132,7 @@ func checkURL(u *url.URL, loopbackHost string) error {
 // a *[FetchError] if there is none, if it is larger than maxBytes, or if it takes longer than
 // 10 seconds.
 func (f *Fetcher) Fetch(ctx context.Context, rawURL string, maxBytes int64) (file []byte, mediaType string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, f.opts.Timeout)
 	defer cancel()
 	u, err := url.Parse(rawURL)
 	if err != nil {
