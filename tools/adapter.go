@@ -89,7 +89,9 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	project := a.cfg.Project(ctx)
 	d := deps{
 		project: project, streams: project.Streams, speech: project.Speech,
-		simulated: a.cfg.Simulated, viewerURL: a.cfg.ViewerURL, pictures: a.cfg.Pictures, watch: a.cfg.Watch, audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient, timeout: a.cfg.Timeout,
+		simulated: a.cfg.Simulated, timeout: a.cfg.Timeout,
+		viewerURL: a.cfg.ViewerURL, watch: a.cfg.Watch, pictures: a.cfg.Pictures,
+		audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient,
 		answerBy: start.Add(a.cfg.SpeechWait - min(time.Second, a.cfg.SpeechWait/10)),
 		progress: func(int, int, string) {},
 	}

@@ -48,7 +48,7 @@ var getDigitalHuman = tool[getDigitalHumanInput, getDigitalHumanOutput]{
 			RequestID:          info.RequestID,
 		}
 		if in.Picture {
-			if out.jpeg, err = d.thumbnail(ctx, info.DigitalHuman, info.At, pictures.MaxSize); err != nil {
+			if out.jpeg, err = d.thumbnail(ctx, pictureOf(info.DigitalHuman, info.At), pictures.MaxSize); err != nil {
 				out.PictureProblem = err.Error()
 			}
 		}

@@ -145,7 +145,7 @@ func (d deps) facesOf(ctx context.Context, humans []shownHuman) []pictures.Face 
 	for i := range humans {
 		fetches.Go(func() {
 			human := &humans[i]
-			jpeg, err := d.thumbnail(ctx, human.DigitalHuman, human.answeredAt, size)
+			jpeg, err := d.thumbnail(ctx, pictureOf(human.DigitalHuman, human.answeredAt), size)
 			if err != nil {
 				human.problem = err.Error()
 			}

@@ -8,15 +8,15 @@ import (
 	"zego-mcp/zego"
 )
 
-// thumbnail returns the picture of a digital human as a square JPEG of size pixels.
-// answeredAt is when ZEGO named its AvatarURL. If that has expired, thumbnail asks ZEGO for a
-// new one, once. The text of an error says in words what is wrong with the picture.
-func (d deps) thumbnail(ctx context.Context, human zego.DigitalHuman, answeredAt time.Time, size int) ([]byte, error) {
-	jpeg, err := d.pictures.Thumbnail(ctx, pictureOf(human, answeredAt), size)
+// thumbnail returns the picture of a digital human as a square JPEG of size pixels. If its URL
+// has expired, thumbnail asks ZEGO for a new one, once. The text of an error says in words what
+// is wrong with the picture.
+func (d deps) thumbnail(ctx context.Context, picture pictures.Picture, size int) ([]byte, error) {
+	jpeg, err := d.pictures.Thumbnail(ctx, picture, size)
 	if failed, ok := errors.AsType[*pictures.FetchError](err); !ok || !failed.Gone {
 		return jpeg, err
 	}
-	info, infoErr := d.client.GetDigitalHuman(ctx, human.ID)
+	info, infoErr := d.client.GetDigitalHuman(ctx, picture.ID)
 	if infoErr != nil {
 		return nil, err
 	}
@@ -27,10 +27,7 @@ func (d deps) thumbnail(ctx context.Context, human zego.DigitalHuman, answeredAt
 // for it, unless a list that the page shows has named its picture.
 func (d deps) thumbnailOf(ctx context.Context, id string, size int) ([]byte, error) {
 	if named, ok := d.pictures.Named(d.client, id); ok {
-		jpeg, err := d.pictures.Thumbnail(ctx, named, size)
-		if failed, ok := errors.AsType[*pictures.FetchError](err); !ok || !failed.Gone {
-			return jpeg, err
-		}
+		return d.thumbnail(ctx, named, size)
 	}
 	info, err := d.client.GetDigitalHuman(ctx, id)
 	if err != nil {
@@ -49,6 +46,7 @@ func (d deps) rememberPictures(ctx context.Context, humans []zego.DigitalHuman, 
 	}
 }
 
+// pictureOf returns the picture of a digital human. answeredAt is when ZEGO named its AvatarURL.
 func pictureOf(human zego.DigitalHuman, answeredAt time.Time) pictures.Picture {
 	return pictures.Picture{ID: human.ID, URL: human.AvatarURL, ExpiresAt: answeredAt.Add(zego.AvatarURLLifetime)}
 }

@@ -107,7 +107,8 @@ func (c *callCommand) save(stderr io.Writer, result *mcp.CallToolResult) error {
 	return nil
 }
 
-// startSession connects an MCP client to a server with the tools of cfg.
+// startSession connects an MCP client to a server with the tools of cfg. The client can ask the
+// user, if there is a terminal and no answer yet.
 func (c *callCommand) startSession(e *env, cfg tools.Config) (*client.Client, error) {
 	var options []client.ClientOption
 	// The user cannot be asked without a terminal, and need not be asked who has typed
@@ -116,15 +117,21 @@ func (c *callCommand) startSession(e *env, cfg tools.Config) (*client.Client, er
 	if isTerminal(e.stdin) && isTerminal(e.stderr) && !confirmed {
 		options = append(options, client.WithElicitationHandler(asker{e.stdin, e.stderr}))
 	}
+	return connectInProcess(e.ctx, cfg, "zego-mcp call", options...)
+}
+
+// connectInProcess connects an MCP client to a server with the tools of cfg, within this process.
+// ctx is that of the session. name is how the client introduces itself.
+func connectInProcess(ctx context.Context, cfg tools.Config, name string, options ...client.ClientOption) (*client.Client, error) {
 	session, err := client.NewInProcessClientWithOptions(tools.NewServer(cfg), options...)
 	if err != nil {
 		return nil, err
 	}
 	var initialize mcp.InitializeRequest
 	initialize.Params.ProtocolVersion = mcp.LATEST_LEGACY_PROTOCOL_VERSION // The newest one that has initialize.
-	initialize.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp call", Version: version()}
-	if err = session.Start(e.ctx); err == nil {
-		_, err = session.Initialize(e.ctx, initialize)
+	initialize.Params.ClientInfo = mcp.Implementation{Name: name, Version: version()}
+	if err = session.Start(ctx); err == nil {
+		_, err = session.Initialize(ctx, initialize)
 	}
 	if err != nil {
 		_ = session.Close()

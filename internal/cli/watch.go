@@ -168,18 +168,8 @@ func (c *toolCaller) connect() (*client.Client, error) {
 	if c.session != nil {
 		return c.session, nil
 	}
-	session, err := client.NewInProcessClient(tools.NewServer(c.cfg))
+	session, err := connectInProcess(c.ctx, c.cfg, "zego-mcp watch")
 	if err != nil {
-		return nil, err
-	}
-	var initialize mcp.InitializeRequest
-	initialize.Params.ProtocolVersion = mcp.LATEST_LEGACY_PROTOCOL_VERSION // The newest one that has initialize.
-	initialize.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp watch", Version: version()}
-	if err = session.Start(c.ctx); err == nil {
-		_, err = session.Initialize(c.ctx, initialize)
-	}
-	if err != nil {
-		_ = session.Close()
 		return nil, err
 	}
 	c.session = session
@@ -196,9 +186,11 @@ func (c *toolCaller) close() {
 }
 
 // addWatching lets the tool watch_stream_task of a server with cfg serve pages, until end is
-// called. endpoint is where the client of project calls. The pages have a server of their own: the person who looks at them may use what
-// they show, whatever toolsets the agent has, and a page asks every few seconds, which the log
-// does not show unless a call fails.
+// called. endpoint is where the client of project calls.
+//
+// The pages call tools of a server of their own. It has all toolsets, because the person who
+// looks at a page may use what it shows, whatever the agent may do. It logs only calls that
+// fail, because a page calls every few seconds.
 func (e *env) addWatching(cfg *tools.Config, project tools.Project, endpoint string) (end func()) {
 	own := *cfg
 	project.Toolsets, _ = tools.ParseToolsets(tools.AllToolsets) // This word is no error.

@@ -25,8 +25,7 @@ type session struct {
 	lastID       int64                    // Id of the last request that was sent to the client.
 	requests     map[int64]chan<- message // What waits for the client's answer, by id.
 
-	gone     chan struct{} // Closed when the client answers no more.
-	goneOnce sync.Once
+	gone chan struct{} // Closed when the client answers no more.
 }
 
 var (
@@ -144,5 +143,5 @@ func (s *session) deliver(m message) {
 }
 
 // end lets every request to the client fail, now and later, because no answer is read any
-// more.
-func (s *session) end() { s.goneOnce.Do(func() { close(s.gone) }) }
+// more. It must be called once.
+func (s *session) end() { close(s.gone) }

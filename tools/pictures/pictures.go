@@ -114,13 +114,7 @@ func (s *Store) Thumbnail(ctx context.Context, p Picture, size int) ([]byte, err
 	if kept, ok := s.thumbnails.Get(key); ok && time.Now().Before(kept.expiresAt) {
 		return kept.jpeg, nil
 	}
-	select {
-	case s.fetches <- struct{}{}:
-		defer func() { <-s.fetches }()
-	case <-ctx.Done():
-		return nil, &FetchError{Reason: "time ran out"}
-	}
-	file, _, err := s.fetcher.Fetch(ctx, p.URL, MaxBytes)
+	file, _, err := s.fetch(ctx, p.URL, MaxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +133,18 @@ func (s *Store) Thumbnail(ctx context.Context, p Picture, size int) ([]byte, err
 // Fetch returns a file that goes with a digital human, such as the video of a gesture: at most
 // maxBytes. The error is a *[FetchError].
 func (s *Store) Fetch(ctx context.Context, address *url.URL, maxBytes int64) (file []byte, mediaType string, err error) {
+	return s.fetch(ctx, address.String(), maxBytes)
+}
+
+// fetch fetches a file when fewer than maxFetches others are fetched.
+func (s *Store) fetch(ctx context.Context, address string, maxBytes int64) (file []byte, mediaType string, err error) {
 	select {
 	case s.fetches <- struct{}{}:
 		defer func() { <-s.fetches }()
 	case <-ctx.Done():
 		return nil, "", &FetchError{Reason: "time ran out"}
 	}
-	return s.fetcher.Fetch(ctx, address.String(), maxBytes)
+	return s.fetcher.Fetch(ctx, address, maxBytes)
 }
 
 // decode returns a picture as a square of size pixels.
