@@ -396,9 +396,9 @@ func TestReadme(t *testing.T) {
 		return out.String()
 	}
 	var wanted []string
-	for _, command := range []string{"serve", "call", "tools", "watch", "simulate", "doctor", "version", "help"} {
+	for _, command := range []string{"serve", "call", "tools", "watch", "token", "token new", "token list", "token revoke", "simulate", "doctor", "version", "help"} {
 		wanted = append(wanted, "`zego-mcp "+command)
-		help := run(command, "--help")
+		help := run(append(strings.Fields(command), "--help")...)
 		for _, flag := range regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(help, -1) {
 			if flag != "--help" {
 				wanted = append(wanted, flag)
@@ -550,7 +550,7 @@ func TestListenEverywhere(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		t.Run(address, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, "serve", "--simulate", "--transport", "http", "--listen", address, "--allow-host", "Zego.Example.COM, other.example")
+			p := start(t, "serve", "--simulate", "--transport", "http", "--insecure-no-auth", "--listen", address, "--allow-host", "Zego.Example.COM, other.example")
 			url := loggedURL(t, p)
 			if !regexp.MustCompile(`^http://(127\.0\.0\.1|localhost):[0-9]+/mcp$`).MatchString(url) {
 				t.Errorf("logged %s", url)
