@@ -60,7 +60,7 @@ func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *sl
 		log.Warn("the token file has no tokens, so nobody may call; to make one: zego-mcp token new NAME --file FILE")
 	}
 	gate := auth.NewGate(auth.Options{Tokens: tokens, CallsPerMinute: cmp.Or(f.CallsPerMinute, -1), Logger: log})
-	opts.Middleware = gate.Middleware
+	opts.Middleware, opts.Subject = gate.Middleware, auth.Subject
 	cfg.Project = projectOfCaller(cfg.Project)
 	return onHangup(tokens.Reread), nil
 }

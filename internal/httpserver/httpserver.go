@@ -33,6 +33,10 @@ type Options struct {
 	// only requests whose Host and Origin are allowed. Their body is not read yet, and
 	// its size is not limited there. Default: none.
 	Middleware func(http.Handler) http.Handler
+	// Subject returns who sent a request, given its context as Middleware has left it, or "" if
+	// that is not known. A session can be used only by the subject that has opened it; for others
+	// it does not exist. Default: it is not known of any request.
+	Subject func(context.Context) string
 	// Callbacks answers the requests to CallbackPath. Host and Origin of these are not checked,
 	// and Middleware does not get them, so Callbacks must check who has sent them. Default: there
 	// is no such path.
@@ -47,7 +51,8 @@ const DefaultMaxSessions = 1000
 // Handler serves one MCP server over HTTP. It must be closed, and refuses all requests
 // after Drain or Close.
 type Handler struct {
-	chain      http.Handler // The checks, the middleware and the endpoints.
+	chain      http.Handler                 // The checks, the middleware and the endpoints.
+	subject    func(context.Context) string // Options.Subject.
 	work       *workload
 	streams    context.Context // Done when the streams are to end.
 	endStreams context.CancelFunc
@@ -70,12 +75,16 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 	if opts.Middleware == nil {
 		opts.Middleware = func(next http.Handler) http.Handler { return next }
 	}
+	if opts.Subject == nil {
+		opts.Subject = func(context.Context) string { return "" }
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{
+		subject:  opts.Subject,
 		work:     &workload{max: [kinds]int{bodies: opts.MaxCalls, calls: opts.MaxCalls, streams: opts.MaxSessions, callbacks: maxCallbacks}},
-		sse:      &sseServer{mcp: s, log: opts.Logger, sessions: map[string]*sseSession{}},
+		sse:      &sseServer{mcp: s, log: opts.Logger, subject: opts.Subject, sessions: map[string]*sseSession{}},
 		sessions: newSessions(opts.MaxSessions, opts.SessionIdleTimeout),
 	}
 	h.streams, h.endStreams = context.WithCancel(context.Background())
