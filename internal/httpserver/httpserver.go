@@ -41,6 +41,9 @@ type Options struct {
 	// and Middleware does not get them, so Callbacks must check who has sent them. Default: there
 	// is no such path.
 	Callbacks http.Handler
+	// Metadata answers the requests below /.well-known/. Anyone may send them: neither their Host
+	// and Origin are checked, nor does Middleware get them. Default: there are no such paths.
+	Metadata http.Handler
 	// Logger gets the messages of mcp-go and of the transports. Default: none.
 	Logger *slog.Logger
 }
@@ -102,6 +105,9 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 	}
 	outer := http.NewServeMux()
 	outer.Handle("/", checkHostAndOrigin(opts.Middleware(mux), opts.AllowedHosts))
+	if opts.Metadata != nil {
+		outer.Handle("/.well-known/", opts.Metadata)
+	}
 	if opts.Callbacks != nil {
 		outer.Handle(CallbackPath, h.boundCallbacks(opts.Callbacks))
 	}
