@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -74,11 +75,7 @@ func (g *Gate) resource(r *http.Request) *url.URL {
 			return u
 		}
 	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return &url.URL{Scheme: scheme, Host: r.Host, Path: endpointPath}
+	return &url.URL{Scheme: cmp.Or(r.URL.Scheme, "http"), Host: r.Host, Path: endpointPath}
 }
 
 // metadataURL returns the URL of the metadata of the resource that a client has asked for.

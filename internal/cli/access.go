@@ -56,14 +56,13 @@ func (f *accessFlags) checkExposed(listener net.Listener) error {
 }
 
 // guard makes callers say who they are, if the flags demand it. It sets in opts and cfg what
-// that takes, and reads again what was read from files when SIGHUP comes. stop must be called
-// when the server has ended.
-func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (stop func(), err error) {
+// that takes, and returns a function that reads the tokens again.
+func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (reread func(), err error) {
 	if !f.authenticates() {
 		return func() {}, nil
 	}
 	options := auth.Options{CallsPerMinute: cmp.Or(f.CallsPerMinute, -1), Toolsets: cfg.Project(context.Background()).Toolsets, Logger: log}
-	reread := func() {}
+	reread = func() {}
 	if f.AuthTokens != "" {
 		tokens, err := auth.OpenTokens(f.AuthTokens, log)
 		if err != nil {
@@ -82,7 +81,7 @@ func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *sl
 	gate := auth.NewGate(options)
 	opts.Middleware, opts.Subject, opts.Metadata = gate.Middleware, auth.Subject, gate.Metadata()
 	cfg.Project = projectOfCaller(cfg.Project)
-	return onHangup(reread), nil
+	return reread, nil
 }
 
 // projectOfCaller returns a function for tools.Config.Project that bounds a project to what the

@@ -2,7 +2,14 @@ package cli_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -125,6 +132,99 @@ func TestAuthTokens(t *testing.T) {
 			t.Errorf("a token is in the log: %s", line)
 		}
 	}
+	if err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTLS serves https, replaces the certificate by another one, and then by a broken one.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	write := func(serial int64) {
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
+			if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write(1)
+	p := start(t, "serve", "--simulate", "--transport", "http", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
+	url := loggedURL(t, p)
+	host, ok := strings.CutPrefix(strings.TrimSuffix(url, "/mcp"), "https://")
+	if !ok {
+		t.Fatalf("logged %s", url)
+	}
+	// serial returns the serial number of the certificate that the server shows.
+	serial := func() int64 {
+		dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
+		conn, err := dialer.DialContext(t.Context(), "tcp", host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+	}
+	// hangUp sends SIGHUP, and waits until a line of the log has the text.
+	hangUp := func(text string) {
+		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			line, err := p.stderr.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(line, text) {
+				return
+			}
+		}
+	}
+	if got := serial(); got != 1 {
+		t.Errorf("got certificate %d", got)
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Post(url, "application/json", strings.NewReader(initialize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	old := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}}
+	if conn, err := old.DialContext(t.Context(), "tcp", host); err == nil {
+		_ = conn.Close()
+		t.Error("TLS 1.1 was accepted")
+	}
+	write(2)
+	hangUp("read again")
+	if got := serial(); got != 2 {
+		t.Errorf("got certificate %d, want the new one", got)
+	}
+	if err := os.WriteFile(cert, []byte("broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hangUp("ERROR")
+	if got := serial(); got != 2 {
+		t.Errorf("got certificate %d, want the old one", got)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, p.stderr)
 	if err := p.Wait(); err != nil {
 		t.Error(err)
 	}

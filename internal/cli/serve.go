@@ -26,6 +26,7 @@ type serveCommand struct {
 	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
 
 	accessFlags
+	edgeFlags
 
 	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
 }
@@ -42,7 +43,7 @@ func (c *serveCommand) Validate() error {
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return c.validate()
+	return cmp.Or(c.accessFlags.validate(), c.edgeFlags.validate())
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -102,13 +103,13 @@ func (c *serveCommand) Run(e *env) error {
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
 		Callbacks: callbackHandler(secret, b.appID, project.Speech),
 	}
-	stopGuard, err := c.guard(&opts, &cfg, log)
+	secured, stopReading, err := c.secure(listener, &opts, &cfg, log)
 	if err != nil {
 		return err
 	}
-	defer stopGuard()
+	defer stopReading()
 	c.logAddress(listener.Addr(), log)
-	return httpserver.Serve(e.ctx, listener, httpserver.NewHandler(tools.NewServer(cfg), opts), log, grace)
+	return httpserver.Serve(e.ctx, secured, httpserver.NewHandler(tools.NewServer(cfg), opts), log, grace)
 }
 
 // endNotifier is an io.Reader that calls atEnd once when nothing more can be read.
@@ -153,6 +154,9 @@ func lowerCase(names []string) []string {
 func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 	path := map[string]string{"http": "/mcp", "sse": "/sse"}[c.Transport]
 	url, everywhere := localURL(address)
+	if c.TLSCert != "" {
+		url = "https" + strings.TrimPrefix(url, "http")
+	}
 	attrs := []any{"transport", c.Transport, "url", url + path}
 	if everywhere {
 		attrs = append(attrs, "listens_on", "all addresses of this machine")

@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -20,6 +21,13 @@ type Options struct {
 	// AllowedHosts are host names, in lower case and without port, under which clients
 	// may reach the server, besides localhost and IP addresses.
 	AllowedHosts []string
+	// AllowedOrigins are the origins, such as https://app.example.com, whose pages may use the
+	// server from a browser and read its answers. Default: those of this machine and of the
+	// server's own host may use it.
+	AllowedOrigins []string
+	// TrustedProxies are the addresses of proxies that say by X-Forwarded-Host, X-Forwarded-Proto
+	// and X-Forwarded-For for whom they send a request. Default: nobody is believed that.
+	TrustedProxies []netip.Prefix
 	// MaxSessions is how many Streamable HTTP sessions are kept, and how many streams
 	// may be open at once. Default: DefaultMaxSessions.
 	MaxSessions int
@@ -104,14 +112,14 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 		mux.HandleFunc("/mcp", h.serveStreamable)
 	}
 	outer := http.NewServeMux()
-	outer.Handle("/", checkHostAndOrigin(opts.Middleware(mux), opts.AllowedHosts))
+	outer.Handle("/", checkHostAndOrigin(cors(opts.Middleware(mux), opts.AllowedOrigins), opts.AllowedHosts, opts.AllowedOrigins))
 	if opts.Metadata != nil {
 		outer.Handle("/.well-known/", opts.Metadata)
 	}
 	if opts.Callbacks != nil {
 		outer.Handle(CallbackPath, h.boundCallbacks(opts.Callbacks))
 	}
-	h.chain = limitWrites(outer)
+	h.chain = limitWrites(forwarded(outer, opts.TrustedProxies))
 	return h
 }
 
