@@ -264,6 +264,42 @@ func TestKeyRotation(t *testing.T) {
 	expect("the provider does not answer for a day", second, 401, 5)
 }
 
+// TestSlowKeys sends tokens of a known key while the provider does not answer the question for
+// another one.
+func TestSlowKeys(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	var mu sync.Mutex
+	now := time.Now()
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	gate := p.newGate(t, audience, clock).Middleware(tell)
+	known, unknown := newRSA(t, "one"), newRSA(t, "two")
+	p.publish(known)
+	good, bad := "Bearer "+known.sign(t, p.claims(nil)), "Bearer "+unknown.sign(t, p.claims(nil))
+	if w := ask(gate, http.MethodPost, "/mcp", good); w.Code != http.StatusOK {
+		t.Fatalf("got %d", w.Code)
+	}
+	asked, answer := make(chan struct{}), make(chan struct{})
+	p.mu.Lock()
+	p.jwks = func(http.ResponseWriter, *http.Request) { close(asked); <-answer }
+	p.mu.Unlock()
+	mu.Lock()
+	now = now.Add(11 * time.Second)
+	mu.Unlock()
+	refused := make(chan int)
+	go func() { refused <- ask(gate, http.MethodPost, "/mcp", bad).Code }()
+	<-asked
+	for range 100 {
+		if w := ask(gate, http.MethodPost, "/mcp", good); w.Code != http.StatusOK {
+			t.Errorf("got %d", w.Code)
+		}
+	}
+	close(answer)
+	if got := <-refused; got != http.StatusUnauthorized {
+		t.Errorf("the unknown key: got %d", got)
+	}
+}
+
 // TestBadKeys lets the provider answer what is no key set.
 func TestBadKeys(t *testing.T) {
 	t.Parallel()
