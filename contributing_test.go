@@ -252,7 +252,7 @@ func walkTree(t *testing.T, root string, visit func(file string)) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules"):
+		case entry.IsDir() && slices.Contains([]string{".git", "node_modules", "dist"}, entry.Name()):
 			return fs.SkipDir
 		case entry.Type().IsRegular():
 			visit(file)
