@@ -31,6 +31,7 @@ var importRules = []importRule{
 	{folder: "internal/cmd/icon"},
 	{folder: "internal/cmd/modulepath"},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
+	{folder: "internal/configfile"},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
 	{folder: "packaging"},
 	{folder: "tools", imports: "tools/... schema zego", tests: "internal/leaktest zego/zegosim", mcp: true},
