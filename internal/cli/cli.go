@@ -27,6 +27,7 @@ type commandLine struct {
 	Watch    watchCommand    `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
 	Simulate simulateCommand `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
 	Doctor   doctorCommand   `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
+	Man      manCommand      `cmd:"" help:"Print the manual page; to read it: zego-mcp man | man -l -"`
 	Version  versionCommand  `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
 	Help     helpCommand     `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
 
