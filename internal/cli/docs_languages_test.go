@@ -80,13 +80,19 @@ func english(chinese string) string {
 	return path.Join("docs", path.Base(chinese))
 }
 
-// TestLanguages compares each Chinese page with the English one: blocks of code, headings, the
-// first column of tables and the pages linked to must agree.
+// TestLanguages compares each Chinese page with the English one: blocks of code, headings, what
+// the first column of tables quotes, and the pages linked to must agree. With -update it copies the
+// blocks.
 func TestLanguages(t *testing.T) {
-	t.Parallel()
+	inParallel(t)
 	pages := map[string]string{}
 	for _, p := range readPages(t) {
 		pages[p.name] = p.text
+	}
+	for _, name := range []string{"README.md", "docs/choose.md", "docs/go-live.md", "docs/clients.md", "docs/errors.md"} {
+		if _, ok := pages[chinese(name)]; !ok {
+			t.Errorf("there is no %s", chinese(name))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(pages)) {
 		if !isChinese(name) {
@@ -97,26 +103,51 @@ func TestLanguages(t *testing.T) {
 			t.Errorf("%s translates no page", name)
 			continue
 		}
+		if *update {
+			pages[name] = withBlocksOf(want, pages[name])
+			if err := os.WriteFile(filepath.Join(top, name), []byte(pages[name]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if diff := cmp.Diff(skeleton(english(name), want), skeleton(name, pages[name])); diff != "" {
 			t.Errorf("%s differs from %s (-English +Chinese):\n%s", name, english(name), diff)
 		}
 	}
 }
 
+// chinese returns the name of the translation of a page.
+func chinese(english string) string {
+	if english == "README.md" {
+		return "README.zh-CN.md"
+	}
+	return path.Join("docs", "zh", path.Base(english))
+}
+
+// withBlocksOf returns translated with the blocks of code of original, if it has as many.
+func withBlocksOf(original, translated string) string {
+	blocks := fence.FindAllString(original, -1)
+	if len(fence.FindAllString(translated, -1)) != len(blocks) {
+		return translated
+	}
+	return fence.ReplaceAllStringFunc(translated, func(string) string {
+		block := blocks[0]
+		blocks = blocks[1:]
+		return block
+	})
+}
+
 // skeleton returns what two translations of a page have in common, in its order.
 func skeleton(name, text string) []string {
 	var parts []string
-	for _, block := range fence.FindAllStringSubmatch(text, -1) {
-		parts = append(parts, block[1]+":\n"+regexp.MustCompile(`(?m)\s*#.*$`).ReplaceAllString(block[2], ""))
-	}
+	parts = append(parts, fence.FindAllString(text, -1)...)
 	prose := fence.ReplaceAllString(text, "")
 	for line := range strings.Lines(prose) {
 		if level := regexp.MustCompile(`^#+ `).FindString(line); level != "" {
 			parts = append(parts, "heading "+level)
 		}
-		if cell, ok := strings.CutPrefix(line, "| `"); ok {
-			cell, _, _ = strings.Cut(cell, "`")
-			parts = append(parts, "row "+cell)
+		if strings.HasPrefix(line, "| `") {
+			cell, _, _ := strings.Cut(line, " | ")
+			parts = append(parts, "row "+strings.Join(regexp.MustCompile("`[^`]+`").FindAllString(cell, -1), " "))
 		}
 	}
 	links := map[string]bool{}
