@@ -168,7 +168,7 @@ func TestTranslation(t *testing.T) {
 		}
 	}
 	var tools []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| .* \\| (assets|streaming) \\|$").FindAllStringSubmatch(string(read(t, "../docs/reference.md")), -1) {
+	for _, row := range regexp.MustCompile("(?m)^### `([a-z_]+)`$").FindAllStringSubmatch(string(read(t, "../docs/reference.md")), -1) {
 		tools = append(tools, row[1])
 	}
 	slices.Sort(tools)
