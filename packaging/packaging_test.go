@@ -104,7 +104,7 @@ func TestServer(t *testing.T) {
 }
 
 // TestNames checks that server.json, the label of the image and the manifest name the same
-// server, and only variables that the README knows.
+// server, and only variables that docs/reference.md knows.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	s := decode[server](t, "server.json")
@@ -133,10 +133,10 @@ func TestNames(t *testing.T) {
 		variables = append(variables, name)
 		used = append(used, strings.TrimSuffix(strings.TrimPrefix(value, "${user_config."), "}"))
 	}
-	readme := string(read(t, "../README.md"))
+	reference := string(read(t, "../docs/reference.md"))
 	for _, name := range variables {
-		if !strings.Contains(readme, "`"+name+"`") {
-			t.Errorf("README.md does not know the variable %s", name)
+		if !strings.Contains(reference, "`"+name+"`") {
+			t.Errorf("docs/reference.md does not know the variable %s", name)
 		}
 	}
 	var asked []string
@@ -153,8 +153,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestTranslation checks that the Chinese texts of the bundle name the tools that the README
-// names.
+// TestTranslation checks that the Chinese texts of the bundle name the tools that
+// docs/reference.md names.
 func TestTranslation(t *testing.T) {
 	t.Parallel()
 	texts := decode[struct {
@@ -168,13 +168,13 @@ func TestTranslation(t *testing.T) {
 		}
 	}
 	var tools []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| .* \\| (assets|streaming) \\|$").FindAllStringSubmatch(string(read(t, "../README.md")), -1) {
+	for _, row := range regexp.MustCompile("(?m)^### `([a-z_]+)`$").FindAllStringSubmatch(string(read(t, "../docs/reference.md")), -1) {
 		tools = append(tools, row[1])
 	}
 	slices.Sort(tools)
 	slices.Sort(translated)
 	if diff := cmp.Diff(tools, translated); diff != "" {
-		t.Errorf("zh-CN.json (-README +zh-CN.json):\n%s", diff)
+		t.Errorf("zh-CN.json (-reference.md +zh-CN.json):\n%s", diff)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Command icon draws the icon of the packages: a person on a video stream.
 //
-//	go run ./internal/cmd/icon packaging/icon.png
+//	go run ./internal/cmd/icon >packaging/icon.png
 package main
 
 import (
@@ -18,18 +18,8 @@ import (
 const size = 512
 
 func main() {
-	if len(os.Args) != 2 {
-		log.Fatal("usage: go run ./internal/cmd/icon FILE.png")
-	}
-	file, err := os.Create(os.Args[1])
-	if err != nil {
-		log.Fatal(err)
-	}
 	encoder := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := encoder.Encode(file, icon()); err != nil {
-		log.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
+	if err := encoder.Encode(os.Stdout, icon()); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -41,7 +41,7 @@ func rewriteTree(newPath string) (changed int, err error) {
 		return 0, err
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := os.ReadFile(file) //nolint:gosec // Git knows the file.
 		if err != nil {
 			return changed, err
 		}
@@ -50,7 +50,7 @@ func rewriteTree(newPath string) (changed int, err error) {
 			continue
 		}
 		// WriteFile keeps the mode of a file that is there.
-		if err := os.WriteFile(file, rewritten, 0o600); err != nil {
+		if err := os.WriteFile(file, rewritten, 0o600); err != nil { //nolint:gosec // Git knows the file.
 			return changed, err
 		}
 		changed++
