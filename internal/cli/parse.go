@@ -60,7 +60,7 @@ func validate(parsed *kong.Context) error {
 		if node == nil {
 			continue
 		}
-		command, ok := node.Target.Addr().Interface().(interface{ Validate(*kong.Context) error })
+		command, ok := reflect.TypeAssert[interface{ Validate(*kong.Context) error }](node.Target.Addr())
 		if !ok {
 			continue
 		}

@@ -80,7 +80,7 @@ func TestGrammar(t *testing.T) {
 				t.Errorf("%v: nothing calls its method %s", command, hook)
 			}
 		}
-		if _, ok := reflect.New(command).Interface().(interface{ Validate() error }); ok {
+		if _, ok := reflect.TypeAssert[interface{ Validate() error }](reflect.New(command)); ok {
 			t.Errorf("%v: nothing calls its method Validate: let it take a *kong.Context", command)
 		}
 		for field := range command.Fields() {

@@ -37,25 +37,27 @@ func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 	shown := min(len(humans), maxPageHumans)
 	// A template would need package text/template, which makes the linker keep every exported
 	// method of every type in the program.
-	page := indexHead + join(Actions(), code) + " at this address.</p>\n"
+	var page strings.Builder
+	page.WriteString(indexHead + join(Actions(), code) + " at this address.</p>\n")
 	if len(tasks) > 0 {
-		page += "<p>Stream tasks that run: " + join(tasks, func(t taskAnswer) string {
+		page.WriteString("<p>Stream tasks that run: " + join(tasks, func(t taskAnswer) string {
 			return "stream " + code(t.StreamID) + " in room " + code(t.RoomID)
-		}) + ".</p>\n"
+		}) + ".</p>\n")
 	}
-	page += "<ul>\n"
+	page.WriteString("<ul>\n")
 	for _, human := range humans[:shown] {
 		if human.AvatarURL == "" {
 			human.AvatarURL = avatarPath(human.ID, s.now())
 		}
-		page += `<li><img src="` + html.EscapeString(human.AvatarURL) + `" alt="" width="256" height="256" loading="lazy">` + html.EscapeString(human.Name) + "\n"
+		fmt.Fprintf(&page, `<li><img src="%s" alt="" width="256" height="256" loading="lazy">%s`+"\n",
+			html.EscapeString(human.AvatarURL), html.EscapeString(human.Name))
 	}
-	page += "</ul>\n"
+	page.WriteString("</ul>\n")
 	if more := len(humans) - shown; more > 0 {
-		page += fmt.Sprintf("<p>And %d more.</p>\n", more)
+		fmt.Fprintf(&page, "<p>And %d more.</p>\n", more)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = io.WriteString(w, page)
+	_, _ = io.WriteString(w, page.String())
 }
 
 // code returns text as HTML that shows it as code.
