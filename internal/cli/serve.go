@@ -18,6 +18,8 @@ import (
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
+
+	"github.com/alecthomas/kong"
 )
 
 type serveCommand struct {
@@ -33,7 +35,7 @@ const defaultListen = "127.0.0.1:8080"
 
 // Validate refuses values with which serve cannot work, and --listen for a transport that
 // does not listen: its user would wait for a server that is not there.
-func (c *serveCommand) Validate() error {
+func (c *serveCommand) Validate(*kong.Context) error {
 	if c.MaxSessions < 1 {
 		return fmt.Errorf("--max-sessions must be 1 or more, got %d", c.MaxSessions)
 	}

@@ -13,6 +13,8 @@ import (
 	"zego-mcp/tools/pictures"
 	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
+
+	"github.com/alecthomas/kong"
 )
 
 // settings are the flags that every command has. AppID is text and not a number: a
@@ -39,7 +41,7 @@ type settings struct {
 }
 
 // Validate refuses values that no command can work with.
-func (s *settings) Validate() error {
+func (s *settings) Validate(*kong.Context) error {
 	if s.Timeout <= 0 {
 		return fmt.Errorf("--timeout must be more than 0, got %v", s.Timeout)
 	}
