@@ -177,8 +177,8 @@ func runDocumented() int {
 	return runZegoMCP(args)
 }
 
-// checkForeign checks the call of another program: if one of its arguments is the path of
-// zego-mcp, those after it must be a command line of zego-mcp.
+// checkForeign checks the call of another program: if one of its arguments is the path or the
+// image of zego-mcp, those after it must be a command line of zego-mcp.
 func checkForeign(args []string) int {
 	_, _ = io.Copy(io.Discard, os.Stdin) // Of a pipe.
 	if err := checkClientCommand(args); err != nil {
@@ -192,7 +192,7 @@ func checkForeign(args []string) int {
 // that is no command line of it.
 func checkClientCommand(args []string) error {
 	i := slices.IndexFunc(args, func(arg string) bool {
-		return regexp.MustCompile(`^([/.].*/|[A-Za-z]:\\.*\\)zego-mcp(\.exe)?$`).MatchString(arg)
+		return regexp.MustCompile(`^(\S+/|[A-Za-z]:\\.*\\)zego-mcp(\.exe|:\S+)?$`).MatchString(arg)
 	})
 	if i < 0 {
 		return nil

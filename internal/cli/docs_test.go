@@ -410,7 +410,7 @@ func knownNames(t *testing.T) names {
 
 // pendingCommands and their pendingFlags are documented and come with the next changes.
 var (
-	pendingCommands = []string{"login", "logout", "install", "uninstall", "completion", "man"}
+	pendingCommands = []string{"login", "logout", "install", "uninstall", "completion"}
 	pendingFlags    = []string{"--keyring", "--yes", "--dry-run", "--print", "--project", "--url", "--with-secret"}
 )
 
