@@ -34,7 +34,7 @@ func installLinks(t *testing.T) string {
 	}
 	goose := url.Values{"cmd": {entry.Command}, "arg": entry.Args, "id": {"zego"}, "name": {"zego"}, "description": {"ZEGOCLOUD digital humans"}}
 	links = append(links, "[Goose](goose://extension?"+strings.ReplaceAll(goose.Encode(), "+", "%20")+")")
-	return strings.Join(links, " ·\n") + "\n"
+	return strings.Join(links, " · ") + "\n"
 }
 
 // TestInstallLinks decodes the links as the clients do: each must hold a command line of
