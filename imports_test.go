@@ -27,6 +27,7 @@ type importRule struct {
 var importRules = []importRule{
 	{folder: ".", imports: "internal/cli", mcp: true},
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
+	{folder: "internal/credentials"},
 	{folder: "internal/cmd/evals", imports: "tools/... schema zego/...", mcp: true},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
