@@ -46,6 +46,7 @@ type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	settings       *settings
+	observer       zego.Observer // Is told of all calls to ZEGO; the zero value is told of none.
 }
 
 // Exit codes.

@@ -133,10 +133,17 @@ func quoted(texts []string, separator string) string {
 	return strings.Join(all, separator)
 }
 
-// command is implemented by all commands but help.
-type command interface{ Run(e *env) error }
-
-// runSelected runs the command that parsed chooses.
+// runSelected runs the command that parsed chooses. Every command but help has one of two forms
+// of Run: one that gets the whole command line, to describe it, and one that does not.
 func runSelected(parsed *kong.Context, e *env) error {
-	return parsed.Selected().Target.Addr().Interface().(command).Run(e)
+	switch command := parsed.Selected().Target.Addr().Interface().(type) {
+	case interface{ Run(e *env) error }:
+		return command.Run(e)
+	case interface {
+		Run(e *env, parsed *kong.Context) error
+	}:
+		return command.Run(e, parsed)
+	default:
+		return fmt.Errorf("the command %s cannot be run", parsed.Selected().Name)
+	}
 }

@@ -28,6 +28,8 @@ type serveCommand struct {
 	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
 
 	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
+
+	operationFlags
 }
 
 // defaultListen is where http and sse listen without --listen.
@@ -42,7 +44,7 @@ func (c *serveCommand) Validate(*kong.Context) error {
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return nil
+	return c.validate()
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -52,18 +54,24 @@ func (c *serveCommand) Run(e *env) error {
 		collectLessGarbage()
 	}
 	log := e.logger(slog.LevelInfo)
+	ops := c.observe(e, overStdio, log)
 	b, err := e.connect(log)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	endAdmin, err := ops.begin(e, b)
+	if err != nil {
+		return err
+	}
+	defer endAdmin()
 	logBackend(e.ctx, b, log)
 	streaming := slices.Contains(e.toolsets(), tools.Streaming) && b.client != nil
 	mark, unmark := e.processMark(streaming && !b.simulated, log)
 	defer unmark()
 	var listener net.Listener
 	if !overStdio {
-		if listener, err = listen(e.ctx, cmp.Or(c.Listen, defaultListen)); err != nil {
+		if listener, err = listen(e.ctx, "--listen", cmp.Or(c.Listen, defaultListen)); err != nil {
 			return err
 		}
 	}
@@ -98,7 +106,7 @@ func (c *serveCommand) Run(e *env) error {
 	c.logAddress(listener.Addr(), log)
 	handler := httpserver.NewHandler(mcpServer, httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
-		Callbacks: callbackHandler(secret, b.appID, project.Speech),
+		Callbacks: callbackHandler(secret, b.appID, project.Speech), Probes: ops.probes(),
 	})
 	return httpserver.Serve(e.ctx, listener, handler, log, grace)
 }

@@ -50,7 +50,7 @@ func (c *simulateCommand) Validate(*kong.Context) error {
 
 // Run serves the simulator until a signal comes.
 func (c *simulateCommand) Run(e *env) error {
-	listener, err := listen(e.ctx, c.Listen)
+	listener, err := listen(e.ctx, "--listen", c.Listen)
 	if err != nil {
 		return err
 	}
