@@ -286,7 +286,7 @@ func adapt(command string, args []string) []string {
 		}
 		var actual string
 		switch name {
-		case "--listen":
+		case "--listen", "--admin-listen":
 			actual = "127.0.0.1:0"
 		case "--redis-url":
 			actual = "redis://127.0.0.1:1"
