@@ -21,17 +21,19 @@ import (
 type commandLine struct {
 	settings
 
-	Serve    serveCommand    `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
-	Call     callCommand     `cmd:"" help:"Call one tool from the shell."`
-	Tools    toolsCommand    `cmd:"" help:"List the tools."`
-	Watch    watchCommand    `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
-	Simulate simulateCommand `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
-	Login    loginCommand    `cmd:"" help:"Keep AppID and ServerSecret for the other commands. It asks for them, or reads two lines from a pipe."`
-	Logout   logoutCommand   `cmd:"" help:"Delete what login keeps."`
-	Doctor   doctorCommand   `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
-	Man      manCommand      `cmd:"" help:"Print the manual page; to read it: zego-mcp man | man -l -"`
-	Version  versionCommand  `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
-	Help     helpCommand     `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
+	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
+	Call       callCommand       `cmd:"" help:"Call one tool from the shell."`
+	Tools      toolsCommand      `cmd:"" help:"List the tools."`
+	Watch      watchCommand      `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
+	Simulate   simulateCommand   `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
+	Login      loginCommand      `cmd:"" help:"Keep AppID and ServerSecret for the other commands. It asks for them, or reads two lines from a pipe."`
+	Logout     logoutCommand     `cmd:"" help:"Delete what login keeps."`
+	Doctor     doctorCommand     `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
+	Man        manCommand        `cmd:"" help:"Print the manual page; to read it: zego-mcp man | man -l -"`
+	Completion completionCommand `cmd:"" help:"Print a script that lets a shell complete commands, flags, tools, their arguments, and ids."`
+	Complete   completeCommand   `cmd:"" name:"__complete" hidden:""`
+	Version    versionCommand    `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
+	Help       helpCommand       `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
 
 	ShowVersion bool `name:"version" help:"Show the version, like the command version."`
 }
@@ -84,22 +86,11 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	var line commandLine
 	helpShown := false
 	var helpErr error
-	parser := kong.Must(&line,
-		kong.Name("zego-mcp"),
-		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET, $ZEGO_SERVER_SECRET_FILE or zego-mcp login only."),
-		kong.Vars{
-			"endpoint":         zego.DefaultEndpoint,
-			"toolsets":         describeToolsets(),
-			"default_toolsets": tools.DefaultToolsets(),
-		},
+	parser := kong.Must(&line, append(parserOptions(getenv),
 		kong.Writers(helpOut, stderr),
 		kong.Help(helpPrinter(ctx, stdout, &helpErr)),
 		// Kong calls this after it has shown the help, and parses on if it returns.
-		kong.Exit(func(int) { helpShown = true }),
-		kong.Resolvers(fromEnvironment(getenv)),
-		kong.ValueFormatter(helpWithVariable),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
+		kong.Exit(func(int) { helpShown = true }))...)
 	command, err := parser.Parse(args)
 	switch {
 	case helpShown:
@@ -115,6 +106,22 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		return Run(ctx, append(line.Help.Command, "--help"), getenv, stdin, helpOut, stderr)
 	}
 	return reportError(stderr, command.Run(e))
+}
+
+// parserOptions returns how the command line is read.
+func parserOptions(getenv func(string) string) []kong.Option {
+	return []kong.Option{
+		kong.Name("zego-mcp"),
+		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET, $ZEGO_SERVER_SECRET_FILE or zego-mcp login only."),
+		kong.Vars{
+			"endpoint":         zego.DefaultEndpoint,
+			"toolsets":         describeToolsets(),
+			"default_toolsets": tools.DefaultToolsets(),
+		},
+		kong.Resolvers(fromEnvironment(getenv)),
+		kong.ValueFormatter(helpWithVariable),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	}
 }
 
 // describeToolsets says what each toolset holds, for the help.
