@@ -29,6 +29,7 @@ var importRules = []importRule{
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
 	{folder: "internal/cmd/evals", imports: "tools/... schema zego/...", mcp: true},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
+	{folder: "internal/configfile"},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
 	{folder: "tools", imports: "tools/... schema zego", tests: "internal/leaktest zego/zegosim", mcp: true},
 	{folder: "tools/gallery"},
