@@ -26,6 +26,7 @@ type importRule struct {
 // zego. The first rule whose folder matches applies. A folder without a rule fails the test.
 var importRules = []importRule{
 	{folder: ".", imports: "internal/cli", mcp: true},
+	{folder: "internal/clients", imports: "internal/configfile"},
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
 	{folder: "internal/cmd/evals", imports: "tools/... schema zego/...", mcp: true},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},

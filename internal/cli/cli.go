@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"zego-mcp/internal/clients"
 	"zego-mcp/tools"
 	"zego-mcp/zego"
 
@@ -21,14 +22,16 @@ import (
 type commandLine struct {
 	settings
 
-	Serve    serveCommand    `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
-	Call     callCommand     `cmd:"" help:"Call one tool from the shell."`
-	Tools    toolsCommand    `cmd:"" help:"List the tools."`
-	Watch    watchCommand    `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
-	Simulate simulateCommand `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
-	Doctor   doctorCommand   `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
-	Version  versionCommand  `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
-	Help     helpCommand     `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
+	Serve     serveCommand     `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
+	Call      callCommand      `cmd:"" help:"Call one tool from the shell."`
+	Tools     toolsCommand     `cmd:"" help:"List the tools."`
+	Watch     watchCommand     `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
+	Simulate  simulateCommand  `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
+	Install   installCommand   `cmd:"" help:"Add the server to a client, such as Claude Desktop; without CLIENT, list the clients that are found."`
+	Uninstall uninstallCommand `cmd:"" help:"Take the server out of a client again."`
+	Doctor    doctorCommand    `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
+	Version   versionCommand   `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
+	Help      helpCommand      `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
 
 	ShowVersion bool `name:"version" help:"Show the version, like the command version."`
 }
@@ -88,6 +91,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 			"endpoint":         zego.DefaultEndpoint,
 			"toolsets":         describeToolsets(),
 			"default_toolsets": tools.DefaultToolsets(),
+			"clients":          strings.Join(clients.Names(), ", "),
 		},
 		kong.Writers(helpOut, stderr),
 		kong.Help(helpPrinter(ctx, stdout, &helpErr)),
