@@ -152,6 +152,8 @@ func parse(format Format, data []byte) (document, error) {
 	switch format {
 	case JSON:
 		return parseJSON(text)
+	case TOML:
+		return parseTOML(text)
 	}
 	return nil, fmt.Errorf("unknown format %v", format)
 }
