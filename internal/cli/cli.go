@@ -30,6 +30,7 @@ type commandLine struct {
 	Install   installCommand   `cmd:"" help:"Add the server to a client, such as Claude Desktop; without CLIENT, list the clients that are found."`
 	Uninstall uninstallCommand `cmd:"" help:"Take the server out of a client again."`
 	Doctor    doctorCommand    `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
+	Man       manCommand       `cmd:"" help:"Print the manual page; to read it: zego-mcp man | man -l -"`
 	Version   versionCommand   `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
 	Help      helpCommand      `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
 
