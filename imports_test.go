@@ -28,6 +28,7 @@ var importRules = []importRule{
 	{folder: ".", imports: "internal/cli", mcp: true},
 	{folder: "internal/clients", imports: "internal/configfile"},
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
+	{folder: "internal/credentials"},
 	{folder: "internal/cmd/evals", imports: "tools/... schema zego/...", mcp: true},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
 	{folder: "internal/configfile"},

@@ -29,6 +29,8 @@ type commandLine struct {
 	Simulate  simulateCommand  `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
 	Install   installCommand   `cmd:"" help:"Add the server to a client, such as Claude Desktop; without CLIENT, list the clients that are found."`
 	Uninstall uninstallCommand `cmd:"" help:"Take the server out of a client again."`
+	Login     loginCommand     `cmd:"" help:"Keep AppID and ServerSecret for the other commands. It asks for them, or reads two lines from a pipe."`
+	Logout    logoutCommand    `cmd:"" help:"Delete what login keeps."`
 	Doctor    doctorCommand    `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
 	Man       manCommand       `cmd:"" help:"Print the manual page; to read it: zego-mcp man | man -l -"`
 	Version   versionCommand   `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
@@ -87,7 +89,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	var helpErr error
 	parser := kong.Must(&line,
 		kong.Name("zego-mcp"),
-		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET or $ZEGO_SERVER_SECRET_FILE only."),
+		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET, $ZEGO_SERVER_SECRET_FILE or zego-mcp login only."),
 		kong.Vars{
 			"endpoint":         zego.DefaultEndpoint,
 			"toolsets":         describeToolsets(),

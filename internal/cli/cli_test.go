@@ -396,7 +396,7 @@ func TestReadme(t *testing.T) {
 		return out.String()
 	}
 	var wanted []string
-	for _, command := range []string{"serve", "call", "tools", "watch", "simulate", "install", "uninstall", "doctor", "man", "version", "help"} {
+	for _, command := range []string{"serve", "call", "tools", "watch", "simulate", "install", "uninstall", "login", "logout", "doctor", "man", "version", "help"} {
 		wanted = append(wanted, "`zego-mcp "+command)
 		help := run(command, "--help")
 		for _, flag := range regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(help, -1) {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"zego-mcp/internal/clients"
+	"zego-mcp/internal/credentials"
+	"zego-mcp/zego"
 
 	"github.com/alecthomas/kong"
 )
@@ -65,7 +67,7 @@ func (c *installCommand) server(e *env, line *kong.Context) (clients.Server, err
 	if server.Credentials, err = c.credentials(e); err != nil {
 		return server, err
 	}
-	server.Args = args
+	server.Args = e.endpointArgs(server.Credentials, args)
 	return server, nil
 }
 
@@ -101,23 +103,77 @@ func servingArgs(line *kong.Context) ([]string, error) {
 	return args, nil
 }
 
-// credentials returns how the server in the entry gets its AppID and its secret.
+// credentials returns how the server in the entry gets its AppID and its secret. It takes the
+// simplest way that works: nothing at all after zego-mcp login, where the server looks itself.
 func (c *installCommand) credentials(e *env) (clients.Credentials, error) {
 	if e.settings.Simulate {
 		return clients.Credentials{}, nil
 	}
-	appID, secret, problems := e.credentials()
 	if c.WithSecret {
+		a, problems := e.account()
 		if len(problems) > 0 {
 			return clients.Credentials{}, fmt.Errorf("--with-secret: %s. %s", joinErrors(problems), whatToSet)
 		}
-		return clients.Credentials{AppID: fmt.Sprint(appID), Secret: secret}, nil
+		return clients.Credentials{AppID: fmt.Sprint(a.appID), Secret: a.secret}, nil
 	}
-	credentials := clients.Credentials{Ask: true}
-	if appID, err := e.appID(); err == nil {
-		credentials.AppID = fmt.Sprint(appID)
+	var found clients.Credentials
+	appID, _, err := e.appID()
+	if err == nil {
+		found.AppID = fmt.Sprint(appID)
 	} else if e.settings.AppID != "" {
-		return credentials, usageError{err}
+		return found, usageError{err}
 	}
-	return credentials, nil
+	secret, source, problems := e.serverSecret()
+	switch {
+	case len(problems) > 0 && !allUnset(problems):
+		return found, errors.New(joinErrors(problems))
+	case secret != "" && source == secretFileVariable:
+		found.SecretFile, err = filepath.Abs(e.getenv(secretFileVariable))
+		return found, err
+	case secret != "":
+		found.Variable = true
+		return found, nil
+	}
+	return c.loginCredentials(e, found)
+}
+
+// loginCredentials returns how the server finds what zego-mcp login keeps. found is what flags
+// and variables say.
+func (c *installCommand) loginCredentials(e *env, found clients.Credentials) (clients.Credentials, error) {
+	store, err := e.loginStore()
+	if err != nil { // Without a directory there is no login.
+		found.Ask = true
+		return found, nil
+	}
+	login, err := store.Login()
+	switch {
+	case errors.Is(err, credentials.ErrNone):
+		found.Ask = true
+		return found, nil
+	case err != nil:
+		return found, err
+	case found.AppID != "" && found.AppID != fmt.Sprint(login.AppID):
+		return found, fmt.Errorf("there is no secret for this AppID: zego-mcp login keeps that of AppID %d", login.AppID)
+	case e.getenv("XDG_CONFIG_HOME") != "" && !login.Keyring && runtime.GOOS == "linux":
+		// Many clients pass this variable on to no server, which then looks elsewhere.
+		return clients.Credentials{AppID: fmt.Sprint(login.AppID), SecretFile: store.SecretFile()}, nil
+	}
+	return clients.Credentials{}, nil
+}
+
+// endpointArgs returns the argument for an endpoint that only this shell knows.
+func (e *env) endpointArgs(of clients.Credentials, args []string) []string {
+	endpoint := e.settings.Endpoint
+	isGiven := slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--endpoint=") })
+	if of == (clients.Credentials{}) || isGiven {
+		return args
+	}
+	if store, err := e.loginStore(); err == nil && endpoint == "" && of.SecretFile == store.SecretFile() {
+		login, _ := store.Login() // Read before without an error.
+		endpoint = login.Endpoint
+	}
+	if endpoint == "" || endpoint == zego.DefaultEndpoint {
+		return args
+	}
+	return append(slices.Clone(args), "--endpoint="+endpoint)
 }

@@ -56,6 +56,7 @@ var otherVariables = []manEntry{
 }
 
 var manFiles = []manEntry{
+	{"$XDG_CONFIG_HOME/zego-mcp, ~/.config/zego-mcp", "What login keeps: the AppID in login.json, and the ServerSecret in server-secret if it is not in the system's keyring. On macOS ~/Library/Application Support/zego-mcp, on Windows %AppData%\\zego-mcp."},
 	{"$XDG_STATE_HOME/zego-mcp, ~/.local/state/zego-mcp", "The id of this installation, and which of its processes run: so a new process can stop the streams of one that crashed. On Windows %LocalAppData%\\zego-mcp."},
 }
 

@@ -96,7 +96,7 @@ func (c *serveCommand) Run(e *env) error {
 	c.logAddress(listener.Addr(), log)
 	handler := httpserver.NewHandler(mcpServer, httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
-		Callbacks: callbackHandler(secret, b.appID, project.Speech),
+		Callbacks: callbackHandler(secret, b.account.appID, project.Speech),
 	})
 	return httpserver.Serve(e.ctx, listener, handler, log, grace)
 }

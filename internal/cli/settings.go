@@ -20,7 +20,7 @@ import (
 // show why a server that they launched has ended.
 type settings struct {
 	AppID       string        `name:"app-id" variable:"ZEGO_APP_ID" placeholder:"N" help:"AppID of the ZEGOCLOUD project."`
-	Endpoint    string        `variable:"ZEGO_ENDPOINT" default:"${endpoint}" placeholder:"URL" help:"ZEGO's API; https, or http on loopback. Default: ${endpoint}."`
+	Endpoint    string        `variable:"ZEGO_ENDPOINT" placeholder:"URL" help:"ZEGO's API; https, or http on loopback. Default: ${endpoint}."`
 	Simulate    bool          `variable:"ZEGO_SIMULATE" help:"Answer from the built-in simulator: no account, no network."`
 	Toolsets    string        `variable:"ZEGO_TOOLSETS" default:"${default_toolsets}" help:"Toolsets to offer, with commas between them, or all. ${toolsets}. Default: ${default_toolsets}."`
 	LogLevel    string        `variable:"ZEGO_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error. Default: info; for call, error."`
