@@ -16,6 +16,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
+// defaultEntryName is the name of the entry without --name.
+const defaultEntryName = "zego"
+
 // clientFlags are what install and uninstall have in common.
 type clientFlags struct {
 	Client  []string `arg:"" optional:"" help:"${clients}."`

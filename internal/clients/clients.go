@@ -121,6 +121,12 @@ var All = []*Client{
 		keys:    []string{"context_servers"}, local: `{"source":"custom","command":"$command","args":"$args","env":"$env"}`, remote: plainRemote,
 	},
 	{
+		Name: "codex", Title: "Codex", format: configfile.TOML,
+		places:  []place{{file: "{codex}/config.toml"}},
+		project: []string{".codex/config.toml"},
+		keys:    []string{"mcp_servers"}, local: `{"command":"$command","args":"$args","env":"$env","env_vars":"$variables"}`, remote: plainRemote,
+	},
+	{
 		Name: "gemini", Title: "Gemini CLI", // It gives a server no variable with SECRET in its name unless env has it.
 		places:  []place{{file: "{home}/.gemini/settings.json"}},
 		project: []string{".gemini/settings.json"},
@@ -191,6 +197,24 @@ var All = []*Client{
 		project: []string{".junie/mcp/mcp.json"},
 		keys:    mcpServers, local: plainLocal,
 		remedy: "install zego-mcp on this machine: Junie starts programs only",
+	},
+	{
+		Name: "goose", Title: "Goose", format: configfile.YAML,
+		places: []place{{os: "windows", file: "{appdata}/Block/goose/config/config.yaml"}, {file: "{config}/goose/config.yaml"}},
+		keys:   []string{"extensions"},
+		local: `{"name":"$name","type":"stdio","description":"ZEGOCLOUD digital humans","enabled":true,"cmd":"$command","args":"$args",` +
+			`"envs":"$env","env_keys":"$variables","timeout":300}`,
+		remote: `{"name":"$name","type":"streamable_http","description":"ZEGOCLOUD digital humans","enabled":true,"uri":"$url","timeout":300}`,
+		notes:  []string{"Sessions of Goose that run already do not see it; start a new one."},
+	},
+	{
+		Name: "continue", Title: "Continue", format: configfile.YAML,
+		places:  []place{{file: "{home}/.continue/config.yaml"}},
+		project: []string{".continue/mcpServers/zego.yaml"},
+		keys:    mcpServers, list: true, newFile: "name: Local Assistant\nversion: 1.0.0\nschema: v1\n",
+		local:  `{"name":"$name","type":"stdio","command":"$command","args":"$args","env":"$env"}`,
+		remote: `{"name":"$name","type":"streamable-http","url":"$url"}`, reference: "${{ secrets.%s }}",
+		notes: []string{"In Continue, MCP servers work in agent mode. Without zego-mcp login, it takes ZEGO_SERVER_SECRET from ~/.continue/.env."},
 	},
 	{
 		Name: "cherry-studio", Title: "Cherry Studio",

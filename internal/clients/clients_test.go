@@ -286,6 +286,8 @@ func TestFound(t *testing.T) {
 			there: []string{"Library/Application Support/Code/User/", "Library/Application Support/Code - Insiders/User/"},
 			want:  []string{"Library/Application Support/Code/User/mcp.json", "Library/Application Support/Code - Insiders/User/mcp.json"},
 		},
+		{name: "CODEX_HOME", client: "codex", goos: "linux", variables: []string{"CODEX_HOME", "~/x"}, there: []string{"x/"}, want: []string{"x/config.toml"}},
+		{name: "a relative CODEX_HOME does not count", client: "codex", goos: "linux", variables: []string{"CODEX_HOME", "x"}, there: []string{".codex/"}, want: []string{".codex/config.toml"}},
 		{name: "XDG_CONFIG_HOME", client: "zed", goos: "linux", variables: []string{"XDG_CONFIG_HOME", "~/xdg"}, there: []string{"xdg/zed/"}, want: []string{"xdg/zed/settings.json"}},
 		{name: "XDG_CONFIG_HOME on macOS", client: "zed", goos: "darwin", variables: []string{"XDG_CONFIG_HOME", "~/xdg"}, there: []string{".config/zed/"}, want: []string{".config/zed/settings.json"}},
 		{name: "Zed from Flatpak", client: "zed", goos: "linux", variables: []string{"FLATPAK_XDG_CONFIG_HOME", "~/flat"}, there: []string{"flat/zed/"}, want: []string{"flat/zed/settings.json"}},
@@ -672,6 +674,8 @@ func TestDiff(t *testing.T) {
   "github": {"env": {"GITHUB_TOKEN": "ghp_abc", "Path": "/x"}, "headers": {"Authorization": "Bearer abc.def"}},
   "db": {"args": ["postgres://me:hunter2@localhost/db", "0123456789-0123456789-0123456789-01"], "url": "${env:DB_KEY}"}
 }}`,
+		"codex": "[mcp_servers.github]\nenv = { GITHUB_TOKEN = \"ghp_abc\", Path = '/x' }\napi_key = 'abc.def'\nenv_vars = [\"DB_KEY\"] # postgres://me:hunter2@localhost/db\n",
+		"goose": "OPENAI_API_KEY: abc.def # hunter2 is my dog\nextensions:\n  github:\n    envs: {GITHUB_TOKEN: ghp_abc}\n    env_keys: [DB_KEY]\n    Path: /x\n",
 	} {
 		file := filepath.Join(t.TempDir(), "file")
 		writeFile(t, file, []byte(before))
