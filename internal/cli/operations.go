@@ -9,17 +9,22 @@ import (
 	"net/http"
 	"time"
 	"zego-mcp/internal/health"
+	"zego-mcp/internal/httpserver"
+	"zego-mcp/internal/metrics"
+	"zego-mcp/tools"
 	"zego-mcp/zego"
+
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // operationFlags are the flags of serve for those who operate a server.
 type operationFlags struct {
-	AdminListen string        `variable:"ZEGO_ADMIN_LISTEN" placeholder:"HOST:PORT" help:"Where to serve /healthz and /readyz, without a password: keep it private. Default: http and sse serve them beside MCP."`
+	AdminListen string        `variable:"ZEGO_ADMIN_LISTEN" placeholder:"HOST:PORT" help:"Where to serve /healthz, /readyz and /metrics, without a password: keep it private. Default: no metrics; http and sse serve the others beside MCP."`
 	DrainDelay  time.Duration `variable:"ZEGO_DRAIN_DELAY" default:"0s" help:"How long http and sse still take requests after a signal, while /readyz answers 503 so that load balancers send no more. Default: 0s."`
 }
 
-// validate refuses values that serve cannot work with.
-func (f operationFlags) validate() error {
+// validateOperations refuses values that serve cannot work with.
+func (f operationFlags) validateOperations() error {
 	if f.DrainDelay < 0 {
 		return fmt.Errorf("--drain-delay must be 0 or more, got %v", f.DrainDelay)
 	}
@@ -28,9 +33,10 @@ func (f operationFlags) validate() error {
 
 // operations are what those who operate a server see of it.
 type operations struct {
-	flags  operationFlags
-	log    *slog.Logger
-	health *health.Checker
+	flags   operationFlags
+	log     *slog.Logger
+	health  *health.Checker
+	metrics *metrics.Metrics // Nil without --admin-listen.
 }
 
 // observe prepares what operators see, before the server connects to anything. From a signal
@@ -42,7 +48,27 @@ func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) *opera
 		e.ctx = delayed(e.ctx, f.DrainDelay)
 	}
 	e.observer = zego.Observer{Attempt: o.health.Attempt}
+	if f.AdminListen != "" {
+		o.metrics = metrics.New(version(), commit())
+		e.observer = both(e.observer, o.metrics.Observer())
+	}
 	return o
+}
+
+// both returns an observer that tells a and then b.
+func both(a, b zego.Observer) zego.Observer {
+	return zego.Observer{Call: inTurn(a.Call, b.Call), Attempt: inTurn(a.Attempt, b.Attempt)}
+}
+
+// inTurn returns a function that calls a and then b. Each may be nil.
+func inTurn[T any](a, b func(context.Context, T)) func(context.Context, T) {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return func(ctx context.Context, info T) { a(ctx, info); b(ctx, info) }
 }
 
 // delayed returns a context that is done a while after ctx.
@@ -70,14 +96,14 @@ func (o *operations) begin(e *env, b backend) (end func(), err error) {
 	if everywhere {
 		attrs = append(attrs, "listens_on", "all addresses of this machine")
 	}
-	o.log.Info("serving health, without a password", attrs...)
+	o.log.Info("serving health and metrics, without a password", attrs...)
 	return o.serveAdmin(listener), nil
 }
 
 // serveAdmin serves the paths for operators until end is called.
 func (o *operations) serveAdmin(listener net.Listener) (end func()) {
 	srv := &http.Server{
-		Handler:           o.health.Handler(true),
+		Handler:           o.adminHandler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -96,6 +122,49 @@ func (o *operations) serveAdmin(listener net.Listener) (end func()) {
 		_ = srv.Close()
 		<-served
 	}
+}
+
+// adminHandler serves the paths for operators.
+func (o *operations) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", o.health.Handler(true))
+	mux.Handle(metrics.Path, o.metrics.Handler())
+	return mux
+}
+
+// countTools counts the calls of the tools of cfg, and the streams of project, if there are
+// metrics.
+func (o *operations) countTools(cfg *tools.Config, appID uint32, project tools.Project) {
+	if o.metrics == nil {
+		return
+	}
+	cfg.Observe = o.metrics.Request
+	ledger := project.Streams
+	o.metrics.AddProject(metrics.Project{AppID: appID, MaxStreams: ledger.MaxTasks(), Usage: func() (int, time.Duration) {
+		usage := ledger.Usage()
+		return usage.Running, usage.Streamed
+	}})
+}
+
+// newHandler returns a handler of MCP over HTTP that is counted, if there are metrics.
+func (o *operations) newHandler(s *server.MCPServer, opts httpserver.Options) *httpserver.Handler {
+	opts.Probes = o.probes()
+	if o.metrics == nil {
+		return httpserver.NewHandler(s, opts)
+	}
+	inner := opts.Middleware
+	opts.Middleware = func(next http.Handler) http.Handler {
+		if inner != nil {
+			next = inner(next)
+		}
+		return o.metrics.Middleware(next)
+	}
+	h := httpserver.NewHandler(s, opts)
+	o.metrics.AddServer(func() metrics.Server {
+		stats := h.Stats()
+		return metrics.Server{Sessions: stats.Sessions, EventStreams: stats.Streams, Calls: stats.Calls}
+	})
+	return h
 }
 
 // probes returns what answers /healthz and /readyz beside MCP, or nil if --admin-listen puts

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 	"zego-mcp/internal/redisshare/redistest"
+	"zego-mcp/zego/zegosim"
 )
 
 // loggedAttr reads the log of a program up to the first line that has an attribute, and
@@ -99,5 +101,35 @@ func TestReadinessGoesFirst(t *testing.T) {
 	}
 	if took := time.Since(begin); took < 5*time.Second {
 		t.Errorf("it ended after %v, want 5s", took)
+	}
+}
+
+// TestMetrics scrapes a server that has carried out a few calls.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	p := start(t, "serve", "--simulate", "--transport", "http", "--listen", "127.0.0.1:0", "--toolsets", "all", "--admin-listen", "127.0.0.1:0")
+	admin := loggedAttr(t, p, "admin_url")
+	base := strings.TrimSuffix(loggedURL(t, p), "/mcp")
+	call(t, base, "list_digital_humans", `{"Limit":1}`)
+	call(t, base, "list_digital_humans", `{"Limit":1}`)
+	call(t, base, "list_digital_humans", `{"Limit":0}`)
+	call(t, base, "list_digital_human", `{}`)
+	call(t, base, "create_stream_task", `{"DigitalHumanId":"`+zegosim.DefaultHumans()[0].ID+`","RoomId":"studio"}`)
+	_, text := get(t, admin+"/metrics")
+	for _, want := range []string{
+		`zego_mcp_tool_calls_total{tool="list_digital_humans",outcome="ok"} 2`,
+		`zego_mcp_tool_calls_total{tool="list_digital_humans",outcome="error"} 1`,
+		`zego_mcp_tool_calls_total{tool="other",outcome="error"} 1`,
+		`zego_mcp_tool_call_duration_seconds_count{tool="create_stream_task"} 1`,
+		`zego_mcp_api_calls_total{action="GetDigitalHumanList",source="cache"} 1`,
+		`zego_mcp_api_requests_total{action="CreateDigitalHumanStreamTask",code="0"} 1`,
+		fmt.Sprintf(`zego_mcp_streams_running{app_id="%d"} 1`, zegosim.DefaultAppID),
+		fmt.Sprintf(`zego_mcp_streams_max{app_id="%d"} 3`, zegosim.DefaultAppID),
+		`zego_mcp_http_responses_total{path="/mcp",code="200"} 5`,
+		"zego_mcp_sessions 0", "zego_mcp_build_info{", "go_goroutines ", "process_resident_memory_bytes ",
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("no %s in %s", want, text)
+		}
 	}
 }

@@ -42,7 +42,7 @@ func (c *serveCommand) Validate() error {
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return c.validate()
+	return c.validateOperations()
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -90,6 +90,7 @@ func (c *serveCommand) Run(e *env) error {
 	if streaming && (overStdio || isLoopbackListener(listener)) {
 		defer e.addWatching(&cfg, project, b.endpoint)()
 	}
+	ops.countTools(&cfg, b.appID, project) // Not what the pages for watching call every few seconds.
 	mcpServer := tools.NewServer(cfg)
 	// When a signal comes, a call that runs may still use its whole time limit.
 	grace := e.settings.Timeout + time.Second
@@ -102,9 +103,9 @@ func (c *serveCommand) Run(e *env) error {
 		return stdio.Serve(e.ctx, mcpServer, stdin, e.stdout, log, grace)
 	}
 	c.logAddress(listener.Addr(), log)
-	handler := httpserver.NewHandler(mcpServer, httpserver.Options{
+	handler := ops.newHandler(mcpServer, httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
-		Callbacks: callbackHandler(secret, b.appID, project.Speech), Probes: ops.probes(),
+		Callbacks: callbackHandler(secret, b.appID, project.Speech),
 	})
 	return httpserver.Serve(e.ctx, listener, handler, log, grace)
 }
