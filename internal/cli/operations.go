@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
+	"zego-mcp/internal/audit"
 	"zego-mcp/internal/health"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/metrics"
@@ -21,6 +23,7 @@ import (
 type operationFlags struct {
 	AdminListen string        `variable:"ZEGO_ADMIN_LISTEN" placeholder:"HOST:PORT" help:"Where to serve /healthz, /readyz and /metrics, without a password: keep it private. Default: no metrics; http and sse serve the others beside MCP."`
 	DrainDelay  time.Duration `variable:"ZEGO_DRAIN_DELAY" default:"0s" help:"How long http and sse still take requests after a signal, while /readyz answers 503 so that load balancers send no more. Default: 0s."`
+	AuditLog    string        `variable:"ZEGO_AUDIT_LOG" placeholder:"FILE" help:"Add a line of JSON to this file for everything that starts, drives or stops a stream. http and sse open it again on SIGHUP. Default: none."`
 }
 
 // validateOperations refuses values that serve cannot work with.
@@ -37,11 +40,14 @@ type operations struct {
 	log     *slog.Logger
 	health  *health.Checker
 	metrics *metrics.Metrics // Nil without --admin-listen.
+	audit   *audit.Log       // Nil without --audit-log.
+
+	audited atomic.Pointer[audit.Project] // What the audit log knows of the project.
 }
 
 // observe prepares what operators see, before the server connects to anything. From a signal
 // on the server is not ready. Over HTTP it ends --drain-delay later, so e.ctx is replaced.
-func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) *operations {
+func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) (*operations, error) {
 	o := &operations{flags: f, log: log, health: health.New(nil)}
 	context.AfterFunc(e.ctx, o.health.Drain)
 	if f.DrainDelay > 0 && !overStdio {
@@ -52,7 +58,27 @@ func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) *opera
 		o.metrics = metrics.New(version(), commit())
 		e.observer = both(e.observer, o.metrics.Observer())
 	}
-	return o
+	if f.AuditLog == "" {
+		return o, nil
+	}
+	opts := audit.Options{Logger: log}
+	if o.metrics != nil {
+		opts.Failed = o.metrics.AuditErrors()
+	}
+	var err error
+	if o.audit, err = audit.Open(f.AuditLog, opts); err != nil {
+		return nil, fmt.Errorf("--audit-log: %w", err)
+	}
+	o.audited.Store(&audit.Project{})
+	e.observer = both(e.observer, o.audit.Observer(func() audit.Project { return *o.audited.Load() }))
+	return o, nil
+}
+
+// end closes what observe has opened.
+func (o *operations) end() {
+	if o.audit != nil {
+		_ = o.audit.Close()
+	}
 }
 
 // both returns an observer that tells a and then b.
@@ -81,6 +107,7 @@ func delayed(ctx context.Context, delay time.Duration) context.Context {
 // begin listens where --admin-listen says, if it says anything, until end is called. end must
 // be called last: until then the server says that it is not ready.
 func (o *operations) begin(e *env, b backend) (end func(), err error) {
+	o.audited.Store(&audit.Project{AppID: b.appID})
 	if b.redis != nil {
 		o.health.UseRedis(b.redis.Ping)
 	}
@@ -130,6 +157,11 @@ func (o *operations) adminHandler() http.Handler {
 	mux.Handle("/", o.health.Handler(true))
 	mux.Handle(metrics.Path, o.metrics.Handler())
 	return mux
+}
+
+// auditProject lets the audit log know the streams of a project.
+func (o *operations) auditProject(appID uint32, project tools.Project) {
+	o.audited.Store(&audit.Project{AppID: appID, Names: project.Streams.Names})
 }
 
 // countTools counts the calls of the tools of cfg, and the streams of project, if there are

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 	"zego-mcp/internal/redisshare/redistest"
 	"zego-mcp/zego/zegosim"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // loggedAttr reads the log of a program up to the first line that has an attribute, and
@@ -131,5 +135,76 @@ func TestMetrics(t *testing.T) {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("no %s in %s", want, text)
 		}
+	}
+}
+
+// TestAuditLog creates, drives and stops streams, and reads who did it from the audit log: a
+// client, and at the end the server. SIGHUP lets the server open the file again.
+func TestAuditLog(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	p := start(t, "serve", "--simulate", "--transport", "http", "--listen", "127.0.0.1:0", "--toolsets", "all", "--audit-log", path)
+	base := strings.TrimSuffix(loggedURL(t, p), "/mcp")
+	create := func() string {
+		created := call(t, base, "create_stream_task", `{"DigitalHumanId":"`+zegosim.DefaultHumans()[0].ID+`","RoomId":"studio"}`)
+		_, rest, _ := strings.Cut(created, `\"TaskId\":\"`)
+		task, _, _ := strings.Cut(rest, `\"`)
+		return task
+	}
+	first := create()
+	call(t, base, "drive_by_text", fmt.Sprintf(`{"TaskId":%q,"Text":"confidential","TimbreId":%q}`, first, zegosim.DefaultTimbres()[0].ID))
+	call(t, base, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, first))
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		line, err := p.stderr.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(line, "opened the audit log again") {
+			break
+		}
+	}
+	second := create()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	type entry struct{ By, Tool, Reason, Action, TaskID, RoomID, Outcome string }
+	read := func(file string) (entries []entry) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "confidential") || strings.Contains(string(text), zegosim.DefaultSecret) {
+			t.Errorf("the audit log says too much: %s", text)
+		}
+		for line := range strings.Lines(string(text)) {
+			var e entry
+			if err := json.Unmarshal([]byte(line), &e); err != nil || !strings.Contains(line, `"StreamId":"zego-mcp-`) || !strings.Contains(line, `"RequestId":"`) {
+				t.Errorf("got %s, %v", line, err)
+			}
+			entries = append(entries, e)
+		}
+		return entries
+	}
+	if diff := cmp.Diff([]entry{
+		{"client", "create_stream_task", "", "CreateDigitalHumanStreamTask", first, "studio", "ok"},
+		{"client", "drive_by_text", "", "DriveByText", first, "studio", "ok"},
+		{"client", "stop_stream_task", "", "StopDigitalHumanStreamTask", first, "studio", "ok"},
+	}, read(path+".1")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]entry{
+		{"client", "create_stream_task", "", "CreateDigitalHumanStreamTask", second, "studio", "ok"},
+		{"server", "", "server_ends", "StopDigitalHumanStreamTask", second, "studio", "ok"},
+	}, read(path)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -52,7 +52,11 @@ func (c *serveCommand) Run(e *env) error {
 		collectLessGarbage()
 	}
 	log := e.logger(slog.LevelInfo)
-	ops := c.observe(e, overStdio, log)
+	ops, err := c.observe(e, overStdio, log)
+	if err != nil {
+		return err
+	}
+	defer ops.end()
 	b, err := e.connect(log)
 	if err != nil {
 		return err
@@ -81,6 +85,7 @@ func (c *serveCommand) Run(e *env) error {
 	secret := e.callbackSecret(c.Transport, log)
 	b.callbacks = secret != ""
 	project := e.project(b, mark, e.settings.KeepTasks, log)
+	ops.auditProject(b.appID, project)
 	cfg := e.toolsConfig(b, project, log)
 	cfg.Local = overStdio
 	if streaming {
@@ -101,6 +106,9 @@ func (c *serveCommand) Run(e *env) error {
 		// When the client is gone, calls need not wait for the end of speech any more.
 		stdin := &endNotifier{Reader: e.stdin, atEnd: project.Speech.Close}
 		return stdio.Serve(e.ctx, mcpServer, stdin, e.stdout, log, grace)
+	}
+	if ops.audit != nil {
+		defer onHangup(ops.audit.Reopen)()
 	}
 	c.logAddress(listener.Addr(), log)
 	handler := ops.newHandler(mcpServer, httpserver.Options{

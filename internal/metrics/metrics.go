@@ -178,8 +178,11 @@ func (m *Metrics) AddServer(state func() Server) {
 	m.set.NewGauge(httpCalls, func() float64 { return float64(state().Calls) })
 }
 
-// AuditWriteError counts a line that could not be written to the audit log.
-func (m *Metrics) AuditWriteError() { m.set.GetOrCreateCounter(auditWriteErrors).Inc() }
+// AuditErrors returns a function that counts a line which could not be written to the audit
+// log.
+func (m *Metrics) AuditErrors() (count func()) {
+	return m.set.GetOrCreateCounter(auditWriteErrors).Inc
+}
 
 // Handler answers requests to Path.
 func (m *Metrics) Handler() http.Handler {

@@ -83,7 +83,7 @@ func used(t *testing.T) *metrics.Metrics {
 	m.AddProject(metrics.Project{AppID: 7, MaxStreams: 3, Usage: func() (int, time.Duration) { return 2, 90 * time.Second }})
 	m.AddProject(metrics.Project{AppID: 8, MaxStreams: 1, Usage: func() (int, time.Duration) { return 0, 0 }})
 	m.AddServer(func() metrics.Server { return metrics.Server{Sessions: 4, EventStreams: 5, Calls: 6} })
-	m.AuditWriteError()
+	m.AuditErrors()()
 	m.Middleware(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/wp-admin", http.NoBody))
 	return m
 }
