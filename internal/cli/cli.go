@@ -50,6 +50,7 @@ type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	settings       *settings
+	observer       zego.Observer // Is told of all calls to ZEGO; the zero value is told of none.
 }
 
 // Exit codes.
@@ -84,16 +85,13 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	helpOut := stdout // Kong takes the width of its help from the terminal itself.
 	stdout, stderr = forTerminal(stdout), forTerminal(stderr)
 	var line commandLine
-	helpShown := false
 	var helpErr error
 	parser := kong.Must(&line, append(parserOptions(getenv),
 		kong.Writers(helpOut, stderr),
-		kong.Help(helpPrinter(ctx, stdout, &helpErr)),
-		// Kong calls this after it has shown the help, and parses on if it returns.
-		kong.Exit(func(int) { helpShown = true }))...)
-	command, err := parser.Parse(args)
+		kong.Help(helpPrinter(ctx, stdout, &helpErr)))...)
+	parsed, err := parse(parser, args)
 	switch {
-	case helpShown:
+	case parsed == nil && err == nil: // The help was shown.
 		return reportError(stderr, helpErr)
 	case err != nil:
 		return reportError(stderr, usageError{nameVariable(withoutValue(err), parser, args, getenv)})
@@ -102,10 +100,10 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	switch {
 	case line.ShowVersion:
 		return reportError(stderr, line.Version.Run(e))
-	case command.Selected().Name == "help":
+	case parsed.Selected().Name == "help":
 		return Run(ctx, append(line.Help.Command, "--help"), getenv, stdin, helpOut, stderr)
 	}
-	return reportError(stderr, command.Run(e))
+	return reportError(stderr, runSelected(parsed, e))
 }
 
 // parserOptions returns how the command line is read.

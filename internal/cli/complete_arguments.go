@@ -158,7 +158,7 @@ func (c *completion) lookUp(tool string, arguments map[string]any) string {
 func (c *completion) withSettings() *env {
 	var line commandLine
 	parser := kong.Must(&line, parserOptions(c.env.getenv)...)
-	if _, err := parser.Parse(append([]string{"version"}, c.settings...)); err != nil {
+	if _, err := parse(parser, append([]string{"version"}, c.settings...)); err != nil {
 		return c.env
 	}
 	e := *c.env

@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -143,8 +142,6 @@ func TestCompletionOfIDs(t *testing.T) {
 		t.Errorf("without an answer of ZEGO's: got %q after %v", got, time.Since(begin))
 	}
 }
-
-var update = flag.Bool("update", false, "rewrite the golden files of testdata")
 
 // TestPowerShellCompletion compares the script for PowerShell, which is not tried here, with a
 // golden file: a change of it must be meant, and be tried by hand.

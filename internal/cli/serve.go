@@ -18,6 +18,8 @@ import (
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
+
+	"github.com/alecthomas/kong"
 )
 
 type serveCommand struct {
@@ -26,6 +28,8 @@ type serveCommand struct {
 	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
 
 	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
+
+	operationFlags
 }
 
 // defaultListen is where http and sse listen without --listen.
@@ -33,14 +37,14 @@ const defaultListen = "127.0.0.1:8080"
 
 // Validate refuses values with which serve cannot work, and --listen for a transport that
 // does not listen: its user would wait for a server that is not there.
-func (c *serveCommand) Validate() error {
+func (c *serveCommand) Validate(*kong.Context) error {
 	if c.MaxSessions < 1 {
 		return fmt.Errorf("--max-sessions must be 1 or more, got %d", c.MaxSessions)
 	}
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return nil
+	return c.validate()
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -50,18 +54,24 @@ func (c *serveCommand) Run(e *env) error {
 		collectLessGarbage()
 	}
 	log := e.logger(slog.LevelInfo)
+	ops := c.observe(e, overStdio, log)
 	b, err := e.connect(log)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	endAdmin, err := ops.begin(e, b)
+	if err != nil {
+		return err
+	}
+	defer endAdmin()
 	logBackend(e.ctx, b, log)
 	streaming := slices.Contains(e.toolsets(), tools.Streaming) && b.client != nil
 	mark, unmark := e.processMark(streaming && !b.simulated, log)
 	defer unmark()
 	var listener net.Listener
 	if !overStdio {
-		if listener, err = listen(e.ctx, cmp.Or(c.Listen, defaultListen)); err != nil {
+		if listener, err = listen(e.ctx, "--listen", cmp.Or(c.Listen, defaultListen)); err != nil {
 			return err
 		}
 	}
@@ -96,7 +106,7 @@ func (c *serveCommand) Run(e *env) error {
 	c.logAddress(listener.Addr(), log)
 	handler := httpserver.NewHandler(mcpServer, httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
-		Callbacks: callbackHandler(secret, b.account.appID, project.Speech),
+		Callbacks: callbackHandler(secret, b.account.appID, project.Speech), Probes: ops.probes(),
 	})
 	return httpserver.Serve(e.ctx, listener, handler, log, grace)
 }
