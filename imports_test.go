@@ -26,6 +26,7 @@ type importRule struct {
 // zego. The first rule whose folder matches applies. A folder without a rule fails the test.
 var importRules = []importRule{
 	{folder: ".", imports: "internal/cli", mcp: true},
+	{folder: "internal/auth", imports: "internal/reload tools schema zego", tests: "internal/leaktest"},
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
 	{folder: "internal/credentials"},
 	{folder: "internal/cmd/evals", imports: "tools/... schema zego/...", mcp: true},

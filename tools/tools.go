@@ -100,7 +100,9 @@ type Project struct {
 	Unavailable error           // Why Client is nil, and what the user can do about it.
 	Streams     *streams.Ledger // The stream tasks that this process created in the project; its owner closes it.
 	Speech      *speech.Tracker // What their digital humans speak; its owner closes it.
-	Toolsets    []Toolset       // Which tools, prompts and resources the caller may use; empty: the default toolsets.
+	Toolsets    []Toolset       // Which tools, prompts and resources may be used; empty: the default toolsets.
+
+	caller Caller // Who uses the project; For sets it.
 }
 
 // client returns the project's client, or an error that says why there is none.
@@ -151,6 +153,7 @@ func NewServer(cfg Config) *server.MCPServer {
 	hooks := &server.Hooks{}
 	refuseLongValues(hooks)
 	announceApps(hooks)
+	instructCallers(hooks, cfg)
 	filter.addTo(hooks)
 	title := "ZEGOCLOUD Digital Human"
 	if cfg.Simulated {
@@ -158,7 +161,7 @@ func NewServer(cfg Config) *server.MCPServer {
 	}
 	s := server.NewMCPServer("zego-mcp", cfg.Version,
 		server.WithTitle(title),
-		server.WithInstructions(instructions(cfg)),
+		server.WithInstructions(instructions(cfg, cfg.Project(context.Background()))),
 		server.WithToolCapabilities(false),
 		server.WithToolFilter(filter.tools),
 		server.WithPromptCapabilities(false),

@@ -25,6 +25,7 @@ type commandLine struct {
 	Call       callCommand       `cmd:"" help:"Call one tool from the shell."`
 	Tools      toolsCommand      `cmd:"" help:"List the tools."`
 	Watch      watchCommand      `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
+	Token      tokenCommand      `cmd:"" help:"Make, list and revoke the bearer tokens of clients that call over HTTP."`
 	Simulate   simulateCommand   `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
 	Login      loginCommand      `cmd:"" help:"Keep AppID and ServerSecret for the other commands. It asks for them, or reads two lines from a pipe."`
 	Logout     logoutCommand     `cmd:"" help:"Delete what login keeps."`

@@ -504,7 +504,7 @@ func TestListenEverywhere(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		t.Run(address, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, "serve", "--simulate", "--transport", "http", "--listen", address, "--allow-host", "Zego.Example.COM, other.example")
+			p := start(t, "serve", "--simulate", "--transport", "http", "--insecure-no-auth", "--listen", address, "--allow-host", "Zego.Example.COM, other.example")
 			url := loggedURL(t, p)
 			if !regexp.MustCompile(`^http://(127\.0\.0\.1|localhost):[0-9]+/mcp$`).MatchString(url) {
 				t.Errorf("logged %s", url)

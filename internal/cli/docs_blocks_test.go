@@ -90,7 +90,11 @@ func newDocumentedShell(t *testing.T) documentedShell {
 	if err != nil {
 		t.Fatal(err)
 	}
-	links := map[string]string{"zego-mcp": program, "go": program, "foreign": program}
+	installed := filepath.Join(bin, "zego-mcp") // Programs of go test, as of go run, are not for configurations.
+	if err := os.Link(program, installed); err != nil {
+		t.Fatal(err)
+	}
+	links := map[string]string{"go": installed, "foreign": installed}
 	for _, name := range []string{"sh", "cat", "ls", "mkdir", "rm", "cp", "mv", "chmod", "head", "tail", "grep", "sed", "tee", "sleep", "env", "mktemp"} {
 		if path, err := exec.LookPath(name); err == nil {
 			links[name] = path
@@ -166,7 +170,11 @@ func runDocumented() int {
 	case name == "go" && len(args) > 1 && args[0] == "run" && args[1] == ".":
 		args = args[2:]
 	case name == "go" && len(args) > 2 && args[0] == "build" && args[1] == "-o":
-		if err := os.Symlink(os.Args[0], args[2]); err != nil && !os.IsExist(err) {
+		program, err := os.Executable()
+		if err == nil {
+			err = os.Symlink(program, args[2])
+		}
+		if err != nil && !os.IsExist(err) {
 			_, _ = fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -228,7 +236,11 @@ func runZegoMCP(args []string) int {
 	defer cancel()
 	stop := &stopper{text: endings[command], stop: cancel}
 	stdout, stderr := io.MultiWriter(os.Stdout, stop), io.MultiWriter(os.Stderr, stop)
-	return cli.Run(ctx, adapt(command, args), documentedVariable, os.Stdin, stdout, stderr)
+	var stdin io.Reader = os.Stdin
+	if command == "login" {
+		stdin = strings.NewReader(fmt.Sprintf("%d\n%s\n", zegosim.DefaultAppID, zegosim.DefaultSecret))
+	}
+	return cli.Run(ctx, adapt(command, args), documentedVariable, stdin, stdout, stderr)
 }
 
 // documentedVariable returns a variable of the environment; those that name ZEGO's project name
@@ -274,7 +286,7 @@ func adapt(command string, args []string) []string {
 		}
 		var actual string
 		switch name {
-		case "--listen":
+		case "--listen", "--admin-listen":
 			actual = "127.0.0.1:0"
 		case "--redis-url":
 			actual = "redis://127.0.0.1:1"
@@ -296,8 +308,11 @@ func adapt(command string, args []string) []string {
 			args[i] = idFor("TaskId") // The argument of watch.
 		}
 	}
-	if command == "watch" {
+	switch command {
+	case "watch":
 		args = append(args, "--no-open")
+	case "install", "uninstall":
+		args = append(args, "--yes")
 	}
 	return args
 }

@@ -410,8 +410,8 @@ func knownNames(t *testing.T) names {
 
 // pendingCommands and their pendingFlags are documented and come with the next changes.
 var (
-	pendingCommands = []string{"login", "logout", "install", "uninstall", "completion"}
-	pendingFlags    = []string{"--keyring", "--yes", "--dry-run", "--print", "--project", "--url", "--with-secret"}
+	pendingCommands = []string{"install", "uninstall", "completion"}
+	pendingFlags    = []string{"--yes", "--dry-run", "--print", "--project", "--url", "--with-secret"}
 )
 
 // toolLike matches what only a tool or a prompt can be: a verb of theirs, and more words.

@@ -56,14 +56,14 @@ func (e *SyntaxError) Error() string {
 //
 // A step of the path is the key of an object, or [name=zego] for the item of a list whose
 // member name is zego. A key may have dots in it. It is an error if data cannot be parsed,
-// or if a step leads into a value of another type.
+// if a step leads into a value of another type, or if the value is larger than 16 MB.
 func Get(format Format, data []byte, path ...string) (value json.RawMessage, found bool, err error) {
 	d, err := parse(format, data)
 	if err != nil {
 		return nil, false, err
 	}
 	n, rest, err := d.root().walk(path)
-	if err != nil || len(rest) > 0 {
+	if err != nil || len(rest) > 0 || n == nil {
 		return nil, false, err
 	}
 	value, err = n.json()
@@ -154,6 +154,8 @@ func parse(format Format, data []byte) (document, error) {
 		return parseJSON(text)
 	case TOML:
 		return parseTOML(text)
+	case YAML:
+		return parseYAML(text)
 	}
 	return nil, fmt.Errorf("unknown format %v", format)
 }

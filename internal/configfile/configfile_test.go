@@ -83,7 +83,7 @@ func testRefused(t *testing.T, format configfile.Format, tests []refusedTest) {
 
 func TestAllFormats(t *testing.T) {
 	t.Parallel()
-	for _, format := range []configfile.Format{configfile.JSON, configfile.TOML} {
+	for _, format := range []configfile.Format{configfile.JSON, configfile.TOML, configfile.YAML} {
 		t.Run(format.String(), func(t *testing.T) {
 			t.Parallel()
 			for name, data := range map[string]string{

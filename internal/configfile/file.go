@@ -74,19 +74,20 @@ func followLinks(path string) (string, error) {
 		return "", err
 	}
 	for range 40 {
-		if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-			path = filepath.Join(dir, filepath.Base(path))
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			return real, nil
 		}
-		info, err := os.Lstat(path)
-		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-			return path, nil // What is wrong with the path, the next call on it will say.
+		// There is no such file, or the last of several links names none.
+		dir, name := filepath.Split(path)
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			path = filepath.Join(real, name)
 		}
 		link, err := os.Readlink(path)
 		if err != nil {
-			return "", err
+			return filepath.Clean(path), nil // What is wrong with the path, the next call on it will say.
 		}
 		if !filepath.IsAbs(link) {
-			link = filepath.Join(filepath.Dir(path), link)
+			link = filepath.Dir(path) + string(filepath.Separator) + link // Join would shorten a/../b.
 		}
 		path = link
 	}

@@ -194,7 +194,7 @@ func compare(a, b *node, seen map[[2]*node]bool) bool {
 
 // json returns n as JSON.
 func (n *node) json() (json.RawMessage, error) {
-	w := jsonWriter{colon: ":", comma: ",", limit: 64 << 20}
+	w := jsonWriter{colon: ":", comma: ",", limit: 16 << 20}
 	w.write(n, "", true)
 	if w.limit < 0 {
 		return nil, errors.New("the value refers to itself, or it is too large")
@@ -256,11 +256,12 @@ func (w *jsonWriter) writeChildren(opening, closing byte, n *node, indent string
 	w.out.WriteByte(closing)
 }
 
-// quote returns a text in JSON's quotes.
+// quote returns a text in JSON's quotes, which TOML and YAML have as well. DEL is escaped as
+// those two demand.
 func quote(s string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(s) // A string can always be encoded.
-	return strings.TrimSuffix(b.String(), "\n")
+	return strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\x7f", `\u007f`)
 }

@@ -464,7 +464,7 @@ func (w *tomlWriter) inline(n *node) string {
 	case list:
 		return "[" + strings.Join(parts, ", ") + "]"
 	case text:
-		return tomlString(n.text)
+		return quote(n.text)
 	case null:
 		w.err = errors.New("TOML has no null")
 	}
@@ -485,10 +485,5 @@ func tomlKey(key string) string {
 	if bareKey.MatchString(key) {
 		return key
 	}
-	return tomlString(key)
-}
-
-// tomlString returns a text in TOML's quotes, which are JSON's but for DEL.
-func tomlString(s string) string {
-	return strings.ReplaceAll(quote(s), "\x7f", `\u007f`)
+	return quote(key)
 }

@@ -66,9 +66,6 @@ func TestTOML(t *testing.T) {
 		if tests[i].path == nil {
 			tests[i].path = path
 		}
-		if tests[i].value != "" { // Get does not escape DEL.
-			tests[i].value = strings.ReplaceAll(tests[i].value, `\u007f`, "\u007f")
-		}
 	}
 	testEdits(t, configfile.TOML, tests)
 }
