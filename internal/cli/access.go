@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"os/signal"
-	"syscall"
 	"zego-mcp/internal/auth"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/tools"
@@ -93,30 +90,6 @@ func projectOfCaller(project func(context.Context) *tools.Project) func(context.
 			return project(ctx)
 		}
 		return project(ctx).For(caller.Caller)
-	}
-}
-
-// onHangup makes SIGHUP call f in place of ending the process, until stop is called.
-func onHangup(f func()) (stop func()) {
-	// Main has asked for SIGHUP too. Ignore undoes that, and leaves no moment at which the signal
-	// would end the process.
-	signal.Ignore(syscall.SIGHUP)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-signals:
-				f()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
 	}
 }
 

@@ -51,32 +51,29 @@ func (f *edgeFlags) proxies() ([]netip.Prefix, error) {
 }
 
 // secure makes the server as the flags want it: who may call, from where, and over TLS. It sets in
-// opts and cfg what that takes, and returns the listener to use. stop must be called when the
-// server has ended.
-func (c *serveCommand) secure(listener net.Listener, opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (_ net.Listener, stop func(), err error) {
+// opts and cfg what that takes. It returns the listener to use, and a function that reads again
+// what was read from files.
+func (c *serveCommand) secure(listener net.Listener, opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (_ net.Listener, reread func(), err error) {
 	opts.AllowedOrigins = c.AllowOrigin
 	opts.TrustedProxies, _ = c.proxies() // Validate has checked them.
 	rereadTokens, err := c.guard(opts, cfg, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	rereadCertificate := func() {}
-	if c.TLSCert != "" {
-		config, reread, err := c.tlsConfig(log)
-		if err != nil {
-			return nil, nil, err
+	if c.TLSCert == "" {
+		if c.authenticates() && !isLoopbackListener(listener) && len(c.TrustedProxy) == 0 {
+			log.Warn("tokens come over plain http, where others can read them on their way: set --tls-cert and --tls-key, or put a proxy with TLS in front")
 		}
-		listener, rereadCertificate = tls.NewListener(listener, config), reread
-	} else if c.authenticates() && !isLoopbackListener(listener) && len(c.TrustedProxy) == 0 {
-		log.Warn("tokens come over plain http, where others can read them on their way: set --tls-cert and --tls-key, or put a proxy with TLS in front")
+		return listener, rereadTokens, nil
 	}
-	if c.TLSCert == "" && !c.authenticates() {
-		return listener, func() {}, nil // SIGHUP ends the server, because there is nothing to read again.
+	config, rereadCertificate, err := c.tlsConfig(log)
+	if err != nil {
+		return nil, nil, err
 	}
-	return listener, onHangup(func() {
+	return tls.NewListener(listener, config), func() {
 		rereadTokens()
 		rereadCertificate()
-	}), nil
+	}, nil
 }
 
 // tlsConfig returns the configuration of a server with the certificate of the flags, and a function

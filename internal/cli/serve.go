@@ -18,6 +18,8 @@ import (
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
+
+	"github.com/alecthomas/kong"
 )
 
 type serveCommand struct {
@@ -29,6 +31,8 @@ type serveCommand struct {
 	edgeFlags
 
 	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
+
+	operationFlags
 }
 
 // defaultListen is where http and sse listen without --listen.
@@ -36,14 +40,14 @@ const defaultListen = "127.0.0.1:8080"
 
 // Validate refuses values with which serve cannot work, and --listen for a transport that
 // does not listen: its user would wait for a server that is not there.
-func (c *serveCommand) Validate() error {
+func (c *serveCommand) Validate(*kong.Context) error {
 	if c.MaxSessions < 1 {
 		return fmt.Errorf("--max-sessions must be 1 or more, got %d", c.MaxSessions)
 	}
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return cmp.Or(c.accessFlags.validate(), c.edgeFlags.validate())
+	return errors.Join(c.accessFlags.validate(), c.edgeFlags.validate(), c.validateOperations())
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -53,18 +57,28 @@ func (c *serveCommand) Run(e *env) error {
 		collectLessGarbage()
 	}
 	log := e.logger(slog.LevelInfo)
+	ops, err := c.observe(e, overStdio, log)
+	if err != nil {
+		return err
+	}
+	defer ops.end()
 	b, err := e.connect(log)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	endAdmin, err := ops.begin(e, b)
+	if err != nil {
+		return err
+	}
+	defer endAdmin()
 	logBackend(e.ctx, b, log)
 	streaming := slices.Contains(e.toolsets(), tools.Streaming) && b.client != nil
 	mark, unmark := e.processMark(streaming && !b.simulated, log)
 	defer unmark()
 	var listener net.Listener
 	if !overStdio {
-		if listener, err = listen(e.ctx, cmp.Or(c.Listen, defaultListen)); err != nil {
+		if listener, err = listen(e.ctx, "--listen", cmp.Or(c.Listen, defaultListen)); err != nil {
 			return err
 		}
 		defer func() { _ = listener.Close() }()
@@ -80,6 +94,7 @@ func (c *serveCommand) Run(e *env) error {
 	secret := e.callbackSecret(c.Transport, log)
 	b.callbacks = secret != ""
 	project := e.project(b, mark, e.settings.KeepTasks, log)
+	ops.auditProject(b.account.appID, project)
 	cfg := e.toolsConfig(b, project, log)
 	cfg.Local = overStdio
 	if streaming {
@@ -89,6 +104,7 @@ func (c *serveCommand) Run(e *env) error {
 	if streaming && (overStdio || isLoopbackListener(listener)) {
 		defer e.addWatching(&cfg, project, b.endpoint)()
 	}
+	ops.countTools(&cfg, b.account.appID, project) // Not what the pages for watching call every few seconds.
 	// When a signal comes, a call that runs may still use its whole time limit.
 	grace := e.settings.Timeout + time.Second
 	if overStdio {
@@ -101,15 +117,17 @@ func (c *serveCommand) Run(e *env) error {
 	}
 	opts := httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
-		Callbacks: callbackHandler(secret, b.appID, project.Speech),
+		Callbacks: callbackHandler(secret, b.account.appID, project.Speech),
 	}
-	secured, stopReading, err := c.secure(listener, &opts, &cfg, log)
+	secured, reread, err := c.secure(listener, &opts, &cfg, log)
 	if err != nil {
 		return err
 	}
-	defer stopReading()
+	if c.authenticates() || c.TLSCert != "" || ops.audit != nil {
+		defer onHangup(func() { reread(); ops.reopen() })()
+	}
 	c.logAddress(listener.Addr(), log)
-	return httpserver.Serve(e.ctx, secured, httpserver.NewHandler(tools.NewServer(cfg), opts), log, grace)
+	return httpserver.Serve(e.ctx, secured, ops.newHandler(tools.NewServer(cfg), opts), log, grace)
 }
 
 // endNotifier is an io.Reader that calls atEnd once when nothing more can be read.

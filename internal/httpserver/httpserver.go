@@ -52,6 +52,9 @@ type Options struct {
 	// Metadata answers the requests below /.well-known/. Anyone may send them: neither their Host
 	// and Origin are checked, nor does Middleware get them. Default: there are no such paths.
 	Metadata http.Handler
+	// Probes answers the requests to /healthz and /readyz. Host and Origin of these are not
+	// checked, and Middleware does not get them. Default: there are no such paths.
+	Probes http.Handler
 	// Logger gets the messages of mcp-go and of the transports. Default: none.
 	Logger *slog.Logger
 }
@@ -119,8 +122,25 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 	if opts.Callbacks != nil {
 		outer.Handle(CallbackPath, h.boundCallbacks(opts.Callbacks))
 	}
+	if opts.Probes != nil {
+		outer.Handle("/healthz", opts.Probes)
+		outer.Handle("/readyz", opts.Probes)
+	}
 	h.chain = limitWrites(forwarded(outer, opts.TrustedProxies))
 	return h
+}
+
+// Stats is what a Handler does at one moment.
+type Stats struct {
+	Sessions int // Open sessions of both transports.
+	Streams  int // Open event streams.
+	Calls    int // JSON-RPC requests that are not answered yet.
+}
+
+// Stats returns what h does now.
+func (h *Handler) Stats() Stats {
+	streams, calls := h.work.count()
+	return Stats{Sessions: h.sessions.count() + h.sse.count(), Streams: streams, Calls: calls}
 }
 
 // serveSSE serves the stream of an SSE session.

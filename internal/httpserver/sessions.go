@@ -105,6 +105,13 @@ func (s *sessions) begin(client clientInfo, subject string) (id string, wait tim
 	return key.id(), 0, true
 }
 
+// count returns how many sessions are open.
+func (s *sessions) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open.Len()
+}
+
 // introduce tells mcp-go what the client of a request said when its session began. It has
 // the form of a server.HTTPContextFunc.
 func (s *sessions) introduce(ctx context.Context, r *http.Request) context.Context {
