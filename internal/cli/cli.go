@@ -21,18 +21,20 @@ import (
 type commandLine struct {
 	settings
 
-	Serve    serveCommand    `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
-	Call     callCommand     `cmd:"" help:"Call one tool from the shell."`
-	Tools    toolsCommand    `cmd:"" help:"List the tools."`
-	Watch    watchCommand    `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
-	Token    tokenCommand    `cmd:"" help:"Make, list and revoke the bearer tokens of clients that call over HTTP."`
-	Simulate simulateCommand `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
-	Login    loginCommand    `cmd:"" help:"Keep AppID and ServerSecret for the other commands. It asks for them, or reads two lines from a pipe."`
-	Logout   logoutCommand   `cmd:"" help:"Delete what login keeps."`
-	Doctor   doctorCommand   `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
-	Man      manCommand      `cmd:"" help:"Print the manual page; to read it: zego-mcp man | man -l -"`
-	Version  versionCommand  `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
-	Help     helpCommand     `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
+	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
+	Call       callCommand       `cmd:"" help:"Call one tool from the shell."`
+	Tools      toolsCommand      `cmd:"" help:"List the tools."`
+	Watch      watchCommand      `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
+	Token      tokenCommand      `cmd:"" help:"Make, list and revoke the bearer tokens of clients that call over HTTP."`
+	Simulate   simulateCommand   `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
+	Login      loginCommand      `cmd:"" help:"Keep AppID and ServerSecret for the other commands. It asks for them, or reads two lines from a pipe."`
+	Logout     logoutCommand     `cmd:"" help:"Delete what login keeps."`
+	Doctor     doctorCommand     `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
+	Man        manCommand        `cmd:"" help:"Print the manual page; to read it: zego-mcp man | man -l -"`
+	Completion completionCommand `cmd:"" help:"Print a script that lets a shell complete commands, flags, tools, their arguments, and ids."`
+	Complete   completeCommand   `cmd:"" name:"__complete" hidden:""`
+	Version    versionCommand    `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
+	Help       helpCommand       `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
 
 	ShowVersion bool `name:"version" help:"Show the version, like the command version."`
 }
@@ -85,20 +87,10 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	stdout, stderr = forTerminal(stdout), forTerminal(stderr)
 	var line commandLine
 	var helpErr error
-	parser := kong.Must(&line,
-		kong.Name("zego-mcp"),
-		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET, $ZEGO_SERVER_SECRET_FILE or zego-mcp login only."),
-		kong.Vars{
-			"endpoint":         zego.DefaultEndpoint,
-			"toolsets":         describeToolsets(),
-			"default_toolsets": tools.DefaultToolsets(),
-		},
+	parser := kong.Must(&line, append(parserOptions(getenv),
 		kong.Writers(helpOut, stderr),
 		kong.Help(helpPrinter(ctx, stdout, &helpErr)),
-		kong.Resolvers(fromEnvironment(getenv)),
-		kong.ValueFormatter(helpWithVariable),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
+	)...)
 	parsed, err := parse(parser, args)
 	switch {
 	case parsed == nil && err == nil: // The help was shown.
@@ -114,6 +106,22 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		return Run(ctx, append(line.Help.Command, "--help"), getenv, stdin, helpOut, stderr)
 	}
 	return reportError(stderr, runSelected(parsed, e))
+}
+
+// parserOptions returns how the command line is read.
+func parserOptions(getenv func(string) string) []kong.Option {
+	return []kong.Option{
+		kong.Name("zego-mcp"),
+		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET, $ZEGO_SERVER_SECRET_FILE or zego-mcp login only."),
+		kong.Vars{
+			"endpoint":         zego.DefaultEndpoint,
+			"toolsets":         describeToolsets(),
+			"default_toolsets": tools.DefaultToolsets(),
+		},
+		kong.Resolvers(fromEnvironment(getenv)),
+		kong.ValueFormatter(helpWithVariable),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	}
 }
 
 // describeToolsets says what each toolset holds, for the help.

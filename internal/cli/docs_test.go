@@ -26,7 +26,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite the generated parts of the documentation")
+var update = flag.Bool("update", false, "rewrite the generated parts of the documentation and the golden files of testdata")
 
 // inParallel lets a test run beside others, unless they would write the same pages.
 func inParallel(t *testing.T) {

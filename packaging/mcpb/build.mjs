@@ -42,8 +42,9 @@ function offeredTools() {
     { method: 'notifications/initialized' },
     { id: 2, method: 'tools/list' },
   ];
-  const answers = execFileSync('go', ['run', '.', '--simulate', '--streaming'], {
+  const answers = execFileSync('go', ['run', '-trimpath', '.', '--simulate', '--streaming'], {
     cwd: join(here, '..', '..'),
+    env: { ...process.env, CGO_ENABLED: '0' },
     input: messages.map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`).join(''),
     encoding: 'utf8',
     stdio: ['pipe', 'pipe', 'ignore'],
