@@ -416,7 +416,7 @@ func (n names) addFlags(name string, command *kong.Node) {
 
 // pendingCommands and their pendingFlags are documented and come with the next changes.
 var (
-	pendingCommands = []string{"install", "uninstall", "completion"}
+	pendingCommands = []string{"install", "uninstall"}
 	pendingFlags    = []string{"--yes", "--dry-run", "--print", "--project", "--url", "--with-secret"}
 )
 
