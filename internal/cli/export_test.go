@@ -5,18 +5,15 @@ import (
 	"encoding/json"
 	"log/slog"
 	"zego-mcp/tools"
-	"zego-mcp/zego"
 
 	"github.com/alecthomas/kong"
 )
 
-// NewParser returns a parser of the command line, whose Model has every command and flag.
+// NewParser returns a parser of the command line, whose Model has every command and flag. It
+// takes no variable into account.
 func NewParser() *kong.Kong {
-	return kong.Must(new(commandLine), kong.Name("zego-mcp"), kong.Exit(func(int) {}), kong.Vars{
-		"endpoint":         zego.DefaultEndpoint,
-		"toolsets":         describeToolsets(),
-		"default_toolsets": tools.DefaultToolsets(),
-	})
+	options := parserOptions(func(string) string { return "" })
+	return kong.Must(new(commandLine), append(options, kong.Exit(func(int) {}))...)
 }
 
 // DescribedTool is a tool as tools/list answers it.
