@@ -77,6 +77,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	}
 	var stats upstreamStats
 	ctx = zego.WithObserver(ctx, zego.Observer{Call: stats.add})
+	var caller Caller
 	defer func() {
 		if value := recover(); value != nil {
 			err = &panicError{value: value, stack: debug.Stack()}
@@ -84,9 +85,10 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 		if inner, ok := errors.AsType[*zego.PanicError](err); ok {
 			err = &panicError{value: inner.Value, stack: inner.Stack}
 		}
-		a.log(ctx, r, time.Since(start), &stats, err)
+		a.log(ctx, r, caller, time.Since(start), &stats, err)
 	}()
 	project := a.cfg.Project(ctx)
+	caller = project.caller
 	d := deps{
 		project: project, streams: project.Streams, speech: project.Speech,
 		simulated: a.cfg.Simulated, timeout: a.cfg.Timeout,
@@ -110,11 +112,14 @@ func withTimeLimit(ctx context.Context, limit time.Duration) (context.Context, c
 
 // log writes the line of a request, and a warning before it if the request has shown that
 // this machine's clock is wrong.
-func (a adapter) log(ctx context.Context, r request, took time.Duration, stats *upstreamStats, err error) {
+func (a adapter) log(ctx context.Context, r request, caller Caller, took time.Duration, stats *upstreamStats, err error) {
 	message := map[requestKind]string{
 		kindTool: "tool call", kindPrompt: "prompt", kindResource: "resource read", kindCompletion: "completion",
 	}[r.kind]
 	attrs := append([]slog.Attr{slog.String(string(r.kind), r.name), slog.Duration("took", took)}, stats.attrs()...)
+	if caller.Subject != "" {
+		attrs = append(attrs, slog.String("subject", caller.subjectForLog()))
+	}
 	if offset := stats.clockOffset; offset != 0 {
 		a.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; set it (until then, requests are signed with ZEGO's time)",
 			slog.Duration("behind", offset.Round(time.Second)))

@@ -50,7 +50,7 @@ func (e *env) connect(log *slog.Logger) (backend, error) {
 			return b, nil
 		}
 	}
-	opts := zego.Options{Endpoint: b.endpoint, QPS: e.settings.QPS, CacheTTL: e.settings.CacheTTL}
+	opts := zego.Options{Endpoint: b.endpoint, QPS: e.settings.QPS, CacheTTL: e.settings.CacheTTL, Observer: e.observer}
 	if e.settings.QPS == 0 {
 		opts.QPS = -1 // For package zego, 0 means the default and less than 0 no limit.
 	}

@@ -45,7 +45,7 @@ type uninstallCommand struct {
 var entryName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 // Validate refuses what would make no entry.
-func (c *clientFlags) Validate() error {
+func (c *clientFlags) Validate(*kong.Context) error {
 	for _, name := range c.Client {
 		if clients.Find(name) == nil {
 			return fmt.Errorf("unknown client %q; known: %s", name, strings.Join(clients.Names(), ", "))

@@ -8,11 +8,11 @@ import (
 	"net/netip"
 )
 
-// listen listens on the address that --listen gives.
-func listen(ctx context.Context, address string) (net.Listener, error) {
+// listen listens on the address that a flag such as --listen gives.
+func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("--listen: %w; choose HOST:PORT, with port 0 for any that is free", trimListenError(err))
+		return nil, fmt.Errorf("%s: %w; choose HOST:PORT, with port 0 for any that is free", flag, trimListenError(err))
 	}
 	return listener, nil
 }

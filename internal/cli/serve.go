@@ -18,6 +18,8 @@ import (
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
+
+	"github.com/alecthomas/kong"
 )
 
 type serveCommand struct {
@@ -25,7 +27,11 @@ type serveCommand struct {
 	Listen    string   `placeholder:"HOST:PORT" help:"Where http and sse listen; port 0 picks a free port. Default: 127.0.0.1:8080."`
 	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
 
+	accessFlags
+
 	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
+
+	operationFlags
 }
 
 // defaultListen is where http and sse listen without --listen.
@@ -33,14 +39,14 @@ const defaultListen = "127.0.0.1:8080"
 
 // Validate refuses values with which serve cannot work, and --listen for a transport that
 // does not listen: its user would wait for a server that is not there.
-func (c *serveCommand) Validate() error {
+func (c *serveCommand) Validate(*kong.Context) error {
 	if c.MaxSessions < 1 {
 		return fmt.Errorf("--max-sessions must be 1 or more, got %d", c.MaxSessions)
 	}
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return nil
+	return errors.Join(c.accessFlags.validate(), c.operationFlags.validate())
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -50,18 +56,28 @@ func (c *serveCommand) Run(e *env) error {
 		collectLessGarbage()
 	}
 	log := e.logger(slog.LevelInfo)
+	ops := c.observe(e, overStdio, log)
 	b, err := e.connect(log)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	endAdmin, err := ops.begin(e, b)
+	if err != nil {
+		return err
+	}
+	defer endAdmin()
 	logBackend(e.ctx, b, log)
 	streaming := slices.Contains(e.toolsets(), tools.Streaming) && b.client != nil
 	mark, unmark := e.processMark(streaming && !b.simulated, log)
 	defer unmark()
 	var listener net.Listener
 	if !overStdio {
-		if listener, err = listen(e.ctx, cmp.Or(c.Listen, defaultListen)); err != nil {
+		if listener, err = listen(e.ctx, "--listen", cmp.Or(c.Listen, defaultListen)); err != nil {
+			return err
+		}
+		defer func() { _ = listener.Close() }()
+		if err := c.checkExposed(listener); err != nil {
 			return err
 		}
 	}
@@ -82,7 +98,6 @@ func (c *serveCommand) Run(e *env) error {
 	if streaming && (overStdio || isLoopbackListener(listener)) {
 		defer e.addWatching(&cfg, project, b.endpoint)()
 	}
-	mcpServer := tools.NewServer(cfg)
 	// When a signal comes, a call that runs may still use its whole time limit.
 	grace := e.settings.Timeout + time.Second
 	if overStdio {
@@ -91,14 +106,19 @@ func (c *serveCommand) Run(e *env) error {
 		}
 		// When the client is gone, calls need not wait for the end of speech any more.
 		stdin := &endNotifier{Reader: e.stdin, atEnd: project.Speech.Close}
-		return stdio.Serve(e.ctx, mcpServer, stdin, e.stdout, log, grace)
+		return stdio.Serve(e.ctx, tools.NewServer(cfg), stdin, e.stdout, log, grace)
 	}
-	c.logAddress(listener.Addr(), log)
-	handler := httpserver.NewHandler(mcpServer, httpserver.Options{
+	opts := httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
-		Callbacks: callbackHandler(secret, b.account.appID, project.Speech),
-	})
-	return httpserver.Serve(e.ctx, listener, handler, log, grace)
+		Callbacks: callbackHandler(secret, b.account.appID, project.Speech), Probes: ops.probes(),
+	}
+	stopGuard, err := c.guard(&opts, &cfg, log)
+	if err != nil {
+		return err
+	}
+	defer stopGuard()
+	c.logAddress(listener.Addr(), log)
+	return httpserver.Serve(e.ctx, listener, httpserver.NewHandler(tools.NewServer(cfg), opts), log, grace)
 }
 
 // endNotifier is an io.Reader that calls atEnd once when nothing more can be read.
@@ -148,7 +168,7 @@ func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 		attrs = append(attrs, "listens_on", "all addresses of this machine")
 	}
 	log.Info("serving MCP", attrs...)
-	if parsed, err := netip.ParseAddrPort(address.String()); err == nil && !parsed.Addr().IsLoopback() {
+	if parsed, err := netip.ParseAddrPort(address.String()); err == nil && !parsed.Addr().IsLoopback() && !c.authenticates() {
 		log.Warn("reachable from other machines: whoever reaches this address uses your ZEGO account; put a proxy with authentication in front")
 	}
 }

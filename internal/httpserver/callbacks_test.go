@@ -91,3 +91,21 @@ func TestTooManyCallbacks(t *testing.T) {
 		}
 	}
 }
+
+// TestProbeChecks checks that probes reach a server by any Host, and without a password.
+func TestProbeChecks(t *testing.T) {
+	t.Parallel()
+	probes := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.URL.Path)) })
+	refuseAll := func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no password", http.StatusUnauthorized) })
+	}
+	for path, want := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusOK, "/healthz/x": http.StatusForbidden} {
+		with := serve(newHandler(t, httpserver.Options{Probes: probes, Middleware: refuseAll}), http.MethodGet, path, nil, map[string]string{"Host": "pod.example.com"})
+		if with.Code != want || want == http.StatusOK && with.Body.String() != path {
+			t.Errorf("%s: got %d %s, want %d", path, with.Code, with.Body, want)
+		}
+		if without := serve(newHandler(t, httpserver.Options{}), http.MethodGet, path, nil, nil); without.Code != http.StatusNotFound {
+			t.Errorf("%s without probes: got %d", path, without.Code)
+		}
+	}
+}

@@ -37,6 +37,9 @@ type Options struct {
 	// and Middleware does not get them, so Callbacks must check who has sent them. Default: there
 	// is no such path.
 	Callbacks http.Handler
+	// Probes answers the requests to /healthz and /readyz. Host and Origin of these are not
+	// checked, and Middleware does not get them. Default: there are no such paths.
+	Probes http.Handler
 	// Logger gets the messages of mcp-go and of the transports. Default: none.
 	Logger *slog.Logger
 }
@@ -95,6 +98,10 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 	outer.Handle("/", checkHostAndOrigin(opts.Middleware(mux), opts.AllowedHosts))
 	if opts.Callbacks != nil {
 		outer.Handle(CallbackPath, h.boundCallbacks(opts.Callbacks))
+	}
+	if opts.Probes != nil {
+		outer.Handle("/healthz", opts.Probes)
+		outer.Handle("/readyz", opts.Probes)
 	}
 	h.chain = limitWrites(outer)
 	return h

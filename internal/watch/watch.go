@@ -73,6 +73,7 @@ type page struct {
 
 	mu      sync.Mutex // guards what follows
 	ended   bool       // The task runs no more.
+	last    task       // What was last known of the task.
 	human   human      // Its Actions are nil until they are known.
 	askedAt time.Time  // When the page was opened, or a browser last asked for its state.
 }
@@ -120,7 +121,7 @@ func (s *Server) Open(ctx context.Context, taskID string) (url string, err error
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // rand.Read returns no error: it ends the program instead.
 	path := hex.EncodeToString(secret[:])
-	s.pages[path] = &page{taskID: taskID, askedAt: s.opts.Now()}
+	s.pages[path] = &page{taskID: taskID, last: task{TaskID: taskID}, askedAt: s.opts.Now()}
 	return s.url(path), nil
 }
 
@@ -355,29 +356,31 @@ func (s *Server) task(ctx context.Context, taskID string) (task, error) {
 // serveState serves what the page shows. When the task has ended, it notes that, and says so from
 // then on without asking again.
 func (s *Server) serveState(w http.ResponseWriter, r *http.Request, p *page) {
-	if p.hasEnded() {
-		writeJSON(w, http.StatusOK, state{task: task{TaskID: p.taskID, StatusName: "stopped"}, Gestures: []string{}})
-		return
-	}
 	p.mu.Lock()
+	ended, t := p.ended, p.last
 	p.askedAt = s.opts.Now()
 	p.mu.Unlock()
-	t, err := s.task(r.Context(), p.taskID)
+	if ended {
+		writeJSON(w, http.StatusOK, state{task: t, Gestures: []string{}})
+		return
+	}
+	found, err := s.task(r.Context(), p.taskID)
 	switch {
 	case err == nil:
+		t = found
 	case s.isGone(r.Context(), p.taskID):
-		t = task{TaskID: p.taskID, StatusName: "stopped"}
+		t.StatusName = "stopped"
 	default:
 		writeProblem(w, err)
 		return
 	}
-	if !t.running() {
-		p.mu.Lock()
-		p.ended = true
-		p.mu.Unlock()
-	}
 	shown := s.humanOf(r.Context(), p, t)
 	t.Name = cmp.Or(t.Name, shown.Name)
+	p.mu.Lock()
+	if !p.ended { // Another request may have learnt that while this one was asking.
+		p.last, p.ended = t, !t.running()
+	}
+	p.mu.Unlock()
 	writeJSON(w, http.StatusOK, state{task: t, Running: t.running(), Simulated: s.opts.Simulated, Gestures: shown.gestures()})
 }
 

@@ -208,15 +208,18 @@ func TestPageEnds(t *testing.T) {
 	if status, text, _ := ask(t, "GET", page+"state", "", nil); status != http.StatusBadGateway || text != `{"Problem":"no such task"}`+"\n" {
 		t.Errorf("got %d %s", status, text)
 	}
-	fake.setStatus("stopped")
+	fake.setStatus("streaming")
+	ask(t, "GET", page+"state", "", nil)
+	fake.setStatus("gone")
 	for range 2 {
-		if _, text, _ := ask(t, "GET", page+"state", "", nil); !strings.Contains(text, `"Running":false`) {
+		if _, text, _ := ask(t, "GET", page+"state", "", nil); !strings.Contains(text, `"Running":false`) || !strings.Contains(text, "Ann") {
 			t.Errorf("got %s", text)
 		}
 	}
 	if status, text, _ := ask(t, "POST", page+"viewer", "{}", nil); status != http.StatusGone || !strings.Contains(text, "The stream has ended.") {
 		t.Errorf("got %d %s", status, text)
 	}
+	fake.setStatus("stopped")
 	if running, err := s.Running(t.Context(), "t"); running || err != nil {
 		t.Errorf("running: got %v, %v", running, err)
 	}

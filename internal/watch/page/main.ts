@@ -12,6 +12,7 @@ interface State {
   Running: boolean;
   Simulated: boolean;
   Name: string;
+  TaskId: string;
   StreamId: string;
   StatusName: string;
   FailReason: string;
@@ -97,8 +98,7 @@ async function refresh(): Promise<void> {
   }
   unanswered = 0;
   state = answer;
-  byID('name').textContent = state.Name || state.StreamId;
-  document.title = state.Name || state.StreamId;
+  byID('name').textContent = document.title = state.Name || state.StreamId || state.TaskId;
   if (!state.Running) {
     if (state.FailReason) tell(state.FailReason);
     end(texts.ended);

@@ -1,0 +1,179 @@
+// Package health answers the probes of load balancers and orchestrators: whether this process
+// works, and whether it should get requests.
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+	"zego-mcp/zego"
+)
+
+// The paths that Checker answers.
+const (
+	// LivePath answers 200 as long as the process works.
+	LivePath = "/healthz"
+	// ReadyPath answers 200 if the process should get requests, and otherwise 503.
+	ReadyPath = "/readyz"
+)
+
+const (
+	// maxUnanswered is how many requests in a row may get no answer from ZEGO before the
+	// process is not ready.
+	maxUnanswered = 3
+	// unansweredPause is how long the process is not ready after that. Then it gets requests
+	// again, because only they show whether ZEGO answers.
+	unansweredPause = 30 * time.Second
+	// pingTimeout bounds how long Redis may take to answer.
+	pingTimeout = time.Second
+	// pingInterval is how long an answer of Redis counts, however many probes come.
+	pingInterval = time.Second
+)
+
+// Checker knows whether a process is ready for requests. It is not while it ends, while Redis
+// does not answer, and for a while after ZEGO has left several requests in a row unanswered.
+// Its methods are safe for concurrent use.
+type Checker struct {
+	ping func(context.Context) error // Nil if there is no Redis.
+	now  func() time.Time
+
+	mu          sync.Mutex // guards what follows
+	draining    bool
+	unanswered  int       // How many requests to ZEGO in a row got no answer.
+	lastAttempt time.Time // When the last request to ZEGO ended; zero if there was none.
+
+	pingMu   sync.Mutex // Held while Redis is asked; guards what follows.
+	pingedAt time.Time
+	pingErr  error
+}
+
+// New returns a Checker. now is this machine's clock; nil means time.Now.
+func New(now func() time.Time) *Checker {
+	if now == nil {
+		now = time.Now
+	}
+	return &Checker{now: now}
+}
+
+// UseRedis lets the readiness depend on Redis. ping returns an error if Redis does not answer.
+// UseRedis must be called before the Checker is asked.
+func (c *Checker) UseRedis(ping func(context.Context) error) { c.ping = ping }
+
+// Drain makes the process not ready for good, because it ends.
+func (c *Checker) Drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draining = true
+}
+
+// Attempt notes whether ZEGO answered a request. It has the type of zego.Observer's Attempt.
+func (c *Checker) Attempt(_ context.Context, attempt zego.AttemptInfo) {
+	if errors.Is(attempt.Err, context.Canceled) {
+		return // Its caller did not wait for the answer.
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastAttempt = c.now()
+	if _, refused := errors.AsType[*zego.Error](attempt.Err); attempt.Err == nil || refused {
+		c.unanswered = 0
+	} else {
+		c.unanswered++
+	}
+}
+
+// Handler answers LivePath and ReadyPath. With details it says what keeps the process from
+// being ready, which is for operators and not for everyone.
+func (c *Checker) Handler(details bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+LivePath, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET "+ReadyPath, func(w http.ResponseWriter, r *http.Request) {
+		status, text := http.StatusOK, "ready\n"
+		checks, ready := c.check(r.Context())
+		if !ready {
+			status, text = http.StatusServiceUnavailable, "not ready\n"
+		}
+		if details {
+			text += checks
+		}
+		answer(w, status, text)
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text)
+}
+
+// check reports whether the process is ready, and describes each thing that it depends on in a
+// line.
+func (c *Checker) check(ctx context.Context) (checks string, ready bool) {
+	var text strings.Builder
+	ready = true
+	line := func(name, problem, fine string) {
+		if problem != "" {
+			ready = false
+			fine = problem
+		}
+		fmt.Fprintf(&text, "%-6s  %s\n", name, fine)
+	}
+	draining, upstream, seen := c.state()
+	problem := ""
+	if draining {
+		problem = "ending"
+	}
+	line("server", problem, "ok")
+	if c.ping != nil {
+		problem = ""
+		if c.askRedis(ctx) != nil {
+			problem = "does not answer"
+		}
+		line("redis", problem, "ok")
+	}
+	line("zego", upstream, seen)
+	return text.String(), ready
+}
+
+// state returns whether the process ends, what is wrong with ZEGO ("" if nothing is), and
+// what is known of ZEGO otherwise.
+func (c *Checker) state() (draining bool, problem, seen string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age := c.now().Sub(c.lastAttempt)
+	switch {
+	case c.lastAttempt.IsZero():
+		return c.draining, "", "not asked yet"
+	case c.unanswered == 0:
+		return c.draining, "", fmt.Sprintf("ok (answered %v ago)", age.Round(time.Second))
+	}
+	seen = fmt.Sprintf("did not answer the last request (%v ago)", age.Round(time.Second))
+	if c.unanswered >= maxUnanswered {
+		seen = fmt.Sprintf("did not answer the last %d requests (%v ago)", c.unanswered, age.Round(time.Second))
+		if age < unansweredPause {
+			problem = seen
+		}
+	}
+	return c.draining, problem, seen
+}
+
+// askRedis returns an error if Redis does not answer. Probes that come at once share one
+// answer.
+func (c *Checker) askRedis(ctx context.Context) error {
+	c.pingMu.Lock()
+	defer c.pingMu.Unlock()
+	if now := c.now(); c.pingedAt.IsZero() || now.Sub(c.pingedAt) >= pingInterval {
+		// A prober that gives up says nothing about Redis.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+		defer cancel()
+		c.pingErr = c.ping(ctx)
+		c.pingedAt = now
+	}
+	return c.pingErr
+}
