@@ -27,6 +27,7 @@ type importRule struct {
 var importRules = []importRule{
 	{folder: ".", imports: "internal/cli", mcp: true},
 	{folder: "internal/auth", imports: "internal/reload tools schema zego", tests: "internal/leaktest"},
+	{folder: "internal/clients", imports: "internal/configfile"},
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
 	{folder: "internal/credentials"},
 	{folder: "internal/cmd/evals", imports: "tools/... schema zego/...", mcp: true},

@@ -78,6 +78,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	var stats upstreamStats
 	ctx = zego.WithObserver(ctx, zego.Observer{Call: stats.add})
 	var caller Caller
+	ctx = context.WithValue(ctx, requestNameKey{}, r.name)
 	defer func() {
 		if value := recover(); value != nil {
 			err = &panicError{value: value, stack: debug.Stack()}
@@ -85,7 +86,11 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 		if inner, ok := errors.AsType[*zego.PanicError](err); ok {
 			err = &panicError{value: inner.Value, stack: inner.Stack}
 		}
-		a.log(ctx, r, caller, time.Since(start), &stats, err)
+		took := time.Since(start)
+		a.log(ctx, r, caller, took, &stats, err)
+		if a.cfg.Observe != nil {
+			a.cfg.Observe(ctx, RequestInfo{Kind: string(r.kind), Name: r.name, Outcome: outcomeOf(err), Duration: took})
+		}
 	}()
 	project := a.cfg.Project(ctx)
 	caller = project.caller

@@ -71,6 +71,9 @@ type Config struct {
 	SpeechWait time.Duration
 	Logger     *slog.Logger // Gets one line per request; default: nothing is logged.
 	Version    string       // Version of the server, which clients are told.
+	// Observe is told how each request of a client ended. It must be safe for concurrent use, and
+	// return soon. Default: nobody is told.
+	Observe func(context.Context, RequestInfo)
 
 	Local bool // Agents are on this machine: offer the tools that read its files.
 	// AudioClient reads the beginning of the files that drive_by_audio speaks, to learn how long

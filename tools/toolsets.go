@@ -76,6 +76,9 @@ func ToolsetOf(toolName string) (ToolsetInfo, bool) {
 	return ToolsetInfo{}, false
 }
 
+// Names returns the names of all tools that a model can call, sorted.
+func Names() []string { return toolNames() }
+
 // DefaultToolsets returns the names of the default toolsets, separated by commas.
 func DefaultToolsets() string {
 	var names []string

@@ -51,6 +51,10 @@ func call[T any, D payload[T]](ctx context.Context, c *Client, action apiAction,
 	got, info, err := c.cachedCall(ctx, request{action, body, newDecoder})
 	info.Action, info.ReadOnly, info.RequestID, info.Err = action.name, action.readOnly, got.RequestID, err
 	info.Start, info.Duration = start, time.Since(start)
+	if !action.readOnly {
+		info.nameTask(in)
+		info.nameTask(got.Data)
+	}
 	c.observeCall(ctx, info)
 	if err != nil {
 		return *new(T), answer{}, err

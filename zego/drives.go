@@ -99,11 +99,13 @@ func (c *Client) DriveByAudio(ctx context.Context, in DriveByAudioRequest) (Driv
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/drive-by-rtc-stream
 func (c *Client) DriveByRTCStream(ctx context.Context, taskID string, source RTCConfig) (Drive, error) {
-	in := struct {
-		TaskID    string    `json:"TaskId"`
-		RTCConfig RTCConfig `json:"RTCConfig"`
-	}{taskID, source}
-	return drive(ctx, c, driveByRTCStream, taskID, in)
+	return drive(ctx, c, driveByRTCStream, taskID, rtcStreamRequest{taskID, source})
+}
+
+// rtcStreamRequest is the body of DriveByRTCStream.
+type rtcStreamRequest struct {
+	TaskID    string    `json:"TaskId"`
+	RTCConfig RTCConfig `json:"RTCConfig"`
 }
 
 // drive calls an action that starts a drive, when the stream has started.
@@ -118,12 +120,14 @@ func drive(ctx context.Context, c *Client, action apiAction, taskID string, in a
 //
 // ZEGO docs: https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/digital-human-streaming/do-action
 func (c *Client) DoAction(ctx context.Context, taskID, name string) (requestID string, err error) {
-	in := struct {
-		TaskID string `json:"TaskId"`
-		Action string `json:"Action"`
-	}{taskID, name}
-	_, got, err := callStarted[noData](ctx, c, doAction, taskID, in)
+	_, got, err := callStarted[noData](ctx, c, doAction, taskID, doActionRequest{taskID, name})
 	return got.RequestID, err
+}
+
+// doActionRequest is the body of DoAction.
+type doActionRequest struct {
+	TaskID string `json:"TaskId"`
+	Action string `json:"Action"`
 }
 
 // callStarted calls an action that ZEGO refuses until the stream of the task has started.

@@ -122,6 +122,12 @@ func (c Code) Advice() string {
 	return "look the code up in ZEGO's return codes, or tell ZEGOCLOUD support the request id"
 }
 
+// Known reports whether ZEGO documents the code.
+func (c Code) Known() bool {
+	_, ok := codes[c]
+	return ok
+}
+
 // Retryable reports whether the same call may succeed later.
 func (c Code) Retryable() bool { return codes[c].retryable }
 

@@ -40,6 +40,9 @@ type AttemptInfo struct {
 type CallInfo struct {
 	Action      string        // The name of ZEGO's action.
 	ReadOnly    bool          // The action only reads; it creates, drives and stops nothing at ZEGO.
+	TaskID      string        // The stream task that the call created, drove or stopped; empty if it is not known, or if ReadOnly.
+	RoomID      string        // Of a create, the RoomID that was asked for; otherwise empty.
+	StreamID    string        // Of a create, the StreamID that was asked for; otherwise empty.
 	Attempts    int           // How many requests were made; 0 if the answer came from a cache or none was allowed.
 	Cached      bool          // The answer came from a cache.
 	Shared      bool          // The answer is that of an equal call that was already running.
@@ -50,6 +53,26 @@ type CallInfo struct {
 	Code        Code          // What ZEGO refused with; 0 if it did not refuse.
 	RequestID   string        // Empty if no answer came.
 	Err         error         // Nil on success.
+}
+
+// nameTask notes which stream task the body of a request, or the Data of an answer, names.
+func (i *CallInfo) nameTask(v any) {
+	switch v := v.(type) {
+	case CreateStreamTaskRequest:
+		i.RoomID, i.StreamID = v.RTCConfig.RoomID, v.RTCConfig.StreamID
+	case *createdData:
+		i.TaskID = v.TaskID
+	case taskRequest:
+		i.TaskID = v.TaskID
+	case DriveByTextRequest:
+		i.TaskID = v.TaskID
+	case DriveByAudioRequest:
+		i.TaskID = v.TaskID
+	case rtcStreamRequest:
+		i.TaskID = v.TaskID
+	case doActionRequest:
+		i.TaskID = v.TaskID
+	}
 }
 
 type observersKey struct{}

@@ -163,6 +163,9 @@ func TestWire(t *testing.T) {
 			if info.Action != action || info.ReadOnly != wireReadOnly[action] {
 				t.Errorf("got %+v, want ReadOnly %t", info, wireReadOnly[action])
 			}
+			if named := info.TaskID != ""; named == info.ReadOnly || (info.StreamID != "" && info.RoomID != "") != (action == "CreateDigitalHumanStreamTask") {
+				t.Errorf("got %+v, want the task that the call is about", info)
+			}
 			if diff := cmp.Diff(wireResults[action], got, ignoreAt, cmpopts.IgnoreFields(zego.DigitalHumanInfo{}, "At"), cmpopts.IgnoreFields(zego.TimbrePage{}, "At"), cmpopts.IgnoreFields(zego.CreatedStreamTask{}, "At")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"os/signal"
-	"syscall"
 	"zego-mcp/internal/auth"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/tools"
@@ -46,9 +43,8 @@ func (f *accessFlags) checkExposed(listener net.Listener) error {
 }
 
 // guard makes callers say who they are, if the flags demand it. It sets in opts and cfg what
-// that takes, and reads again what was read from files when SIGHUP comes. stop must be called
-// when the server has ended.
-func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (stop func(), err error) {
+// that takes, and returns a function that reads the tokens again.
+func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (reread func(), err error) {
 	if !f.authenticates() {
 		return func() {}, nil
 	}
@@ -62,7 +58,7 @@ func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *sl
 	gate := auth.NewGate(auth.Options{Tokens: tokens, CallsPerMinute: cmp.Or(f.CallsPerMinute, -1), Logger: log})
 	opts.Middleware = gate.Middleware
 	cfg.Project = projectOfCaller(cfg.Project)
-	return onHangup(tokens.Reread), nil
+	return tokens.Reread, nil
 }
 
 // projectOfCaller returns a function for tools.Config.Project that bounds a project to what the
@@ -74,30 +70,6 @@ func projectOfCaller(project func(context.Context) *tools.Project) func(context.
 			return project(ctx)
 		}
 		return project(ctx).For(caller.Caller)
-	}
-}
-
-// onHangup makes SIGHUP call f in place of ending the process, until stop is called.
-func onHangup(f func()) (stop func()) {
-	// Main has asked for SIGHUP too. Ignore undoes that, and leaves no moment at which the signal
-	// would end the process.
-	signal.Ignore(syscall.SIGHUP)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-signals:
-				f()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
 	}
 }
 

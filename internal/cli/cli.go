@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"zego-mcp/internal/clients"
 	"zego-mcp/tools"
 	"zego-mcp/zego"
 
@@ -27,6 +28,8 @@ type commandLine struct {
 	Watch      watchCommand      `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
 	Token      tokenCommand      `cmd:"" help:"Make, list and revoke the bearer tokens of clients that call over HTTP."`
 	Simulate   simulateCommand   `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
+	Install    installCommand    `cmd:"" help:"Add the server to a client, such as Claude Desktop; without CLIENT, list the clients that are found."`
+	Uninstall  uninstallCommand  `cmd:"" help:"Take the server out of a client again."`
 	Login      loginCommand      `cmd:"" help:"Keep AppID and ServerSecret for the other commands. It asks for them, or reads two lines from a pipe."`
 	Logout     logoutCommand     `cmd:"" help:"Delete what login keeps."`
 	Doctor     doctorCommand     `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
@@ -117,6 +120,7 @@ func parserOptions(getenv func(string) string) []kong.Option {
 			"endpoint":         zego.DefaultEndpoint,
 			"toolsets":         describeToolsets(),
 			"default_toolsets": tools.DefaultToolsets(),
+			"clients":          strings.Join(clients.Names(), ", "),
 		},
 		kong.Resolvers(fromEnvironment(getenv)),
 		kong.ValueFormatter(helpWithVariable),

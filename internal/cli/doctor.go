@@ -49,6 +49,7 @@ func (doctorCommand) Run(e *env) error {
 	}
 	report.add(checkRedis(ctx, b.redis)...)
 	report.add(checkCallbacks(e)...)
+	report.add(checkClients(e.ctx, e)...)
 	return report.err()
 }
 

@@ -7,19 +7,27 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
+	"zego-mcp/internal/audit"
 	"zego-mcp/internal/health"
+	"zego-mcp/internal/httpserver"
+	"zego-mcp/internal/metrics"
+	"zego-mcp/tools"
 	"zego-mcp/zego"
+
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // operationFlags are the flags of serve for those who operate a server.
 type operationFlags struct {
-	AdminListen string        `variable:"ZEGO_ADMIN_LISTEN" placeholder:"HOST:PORT" help:"Where to serve /healthz and /readyz, without a password: keep it private. Default: http and sse serve them beside MCP."`
+	AdminListen string        `variable:"ZEGO_ADMIN_LISTEN" placeholder:"HOST:PORT" help:"Where to serve /healthz, /readyz and /metrics, without a password: keep it private. Default: no metrics; http and sse serve the others beside MCP."`
 	DrainDelay  time.Duration `variable:"ZEGO_DRAIN_DELAY" default:"0s" help:"How long http and sse still take requests after a signal, while /readyz answers 503 so that load balancers send no more. Default: 0s."`
+	AuditLog    string        `variable:"ZEGO_AUDIT_LOG" placeholder:"FILE" help:"Add a line of JSON to this file for everything that starts, drives or stops a stream. http and sse open it again on SIGHUP. Default: none."`
 }
 
-// validate refuses values that serve cannot work with.
-func (f operationFlags) validate() error {
+// validateOperations refuses values that serve cannot work with.
+func (f operationFlags) validateOperations() error {
 	if f.DrainDelay < 0 {
 		return fmt.Errorf("--drain-delay must be 0 or more, got %v", f.DrainDelay)
 	}
@@ -28,21 +36,72 @@ func (f operationFlags) validate() error {
 
 // operations are what those who operate a server see of it.
 type operations struct {
-	flags  operationFlags
-	log    *slog.Logger
-	health *health.Checker
+	flags   operationFlags
+	log     *slog.Logger
+	health  *health.Checker
+	metrics *metrics.Metrics // Nil without --admin-listen.
+	audit   *audit.Log       // Nil without --audit-log.
+
+	audited atomic.Pointer[audit.Project] // What the audit log knows of the project.
 }
 
 // observe prepares what operators see, before the server connects to anything. From a signal
 // on the server is not ready. Over HTTP it ends --drain-delay later, so e.ctx is replaced.
-func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) *operations {
+func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) (*operations, error) {
 	o := &operations{flags: f, log: log, health: health.New(nil)}
 	context.AfterFunc(e.ctx, o.health.Drain)
 	if f.DrainDelay > 0 && !overStdio {
 		e.ctx = delayed(e.ctx, f.DrainDelay)
 	}
 	e.observer = zego.Observer{Attempt: o.health.Attempt}
-	return o
+	if f.AdminListen != "" {
+		o.metrics = metrics.New(version(), commit())
+		e.observer = both(e.observer, o.metrics.Observer())
+	}
+	if f.AuditLog == "" {
+		return o, nil
+	}
+	opts := audit.Options{Logger: log}
+	if o.metrics != nil {
+		opts.Failed = o.metrics.AuditErrors()
+	}
+	var err error
+	if o.audit, err = audit.Open(f.AuditLog, opts); err != nil {
+		return nil, fmt.Errorf("--audit-log: %w", err)
+	}
+	o.audited.Store(&audit.Project{})
+	e.observer = both(e.observer, o.audit.Observer(func() audit.Project { return *o.audited.Load() }))
+	return o, nil
+}
+
+// reopen opens the audit log again, if there is one.
+func (o *operations) reopen() {
+	if o.audit != nil {
+		o.audit.Reopen()
+	}
+}
+
+// end closes what observe has opened.
+func (o *operations) end() {
+	if o.audit != nil {
+		_ = o.audit.Close()
+	}
+}
+
+// both returns an observer that tells a and then b.
+func both(a, b zego.Observer) zego.Observer {
+	return zego.Observer{Call: inTurn(a.Call, b.Call), Attempt: inTurn(a.Attempt, b.Attempt)}
+}
+
+// inTurn returns a function that calls a and then b. Each may be nil.
+func inTurn[T any](a, b func(context.Context, T)) func(context.Context, T) {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return func(ctx context.Context, info T) { a(ctx, info); b(ctx, info) }
 }
 
 // delayed returns a context that is done a while after ctx.
@@ -55,6 +114,7 @@ func delayed(ctx context.Context, delay time.Duration) context.Context {
 // begin listens where --admin-listen says, if it says anything, until end is called. end must
 // be called last: until then the server says that it is not ready.
 func (o *operations) begin(e *env, b backend) (end func(), err error) {
+	o.audited.Store(&audit.Project{AppID: b.account.appID})
 	if b.redis != nil {
 		o.health.UseRedis(b.redis.Ping)
 	}
@@ -70,14 +130,14 @@ func (o *operations) begin(e *env, b backend) (end func(), err error) {
 	if everywhere {
 		attrs = append(attrs, "listens_on", "all addresses of this machine")
 	}
-	o.log.Info("serving health, without a password", attrs...)
+	o.log.Info("serving health and metrics, without a password", attrs...)
 	return o.serveAdmin(listener), nil
 }
 
 // serveAdmin serves the paths for operators until end is called.
 func (o *operations) serveAdmin(listener net.Listener) (end func()) {
 	srv := &http.Server{
-		Handler:           o.health.Handler(true),
+		Handler:           o.adminHandler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -96,6 +156,54 @@ func (o *operations) serveAdmin(listener net.Listener) (end func()) {
 		_ = srv.Close()
 		<-served
 	}
+}
+
+// adminHandler serves the paths for operators.
+func (o *operations) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", o.health.Handler(true))
+	mux.Handle(metrics.Path, o.metrics.Handler())
+	return mux
+}
+
+// auditProject lets the audit log know the streams of a project.
+func (o *operations) auditProject(appID uint32, project tools.Project) {
+	o.audited.Store(&audit.Project{AppID: appID, Names: project.Streams.Names})
+}
+
+// countTools counts the calls of the tools of cfg, and the streams of project, if there are
+// metrics.
+func (o *operations) countTools(cfg *tools.Config, appID uint32, project tools.Project) {
+	if o.metrics == nil {
+		return
+	}
+	cfg.Observe = o.metrics.Request
+	ledger := project.Streams
+	o.metrics.AddProject(metrics.Project{AppID: appID, MaxStreams: ledger.MaxTasks(), Usage: func() (int, time.Duration) {
+		usage := ledger.Usage()
+		return usage.Running, usage.Streamed
+	}})
+}
+
+// newHandler returns a handler of MCP over HTTP that is counted, if there are metrics.
+func (o *operations) newHandler(s *server.MCPServer, opts httpserver.Options) *httpserver.Handler {
+	opts.Probes = o.probes()
+	if o.metrics == nil {
+		return httpserver.NewHandler(s, opts)
+	}
+	inner := opts.Middleware
+	opts.Middleware = func(next http.Handler) http.Handler {
+		if inner != nil {
+			next = inner(next)
+		}
+		return o.metrics.Middleware(next)
+	}
+	h := httpserver.NewHandler(s, opts)
+	o.metrics.AddServer(func() metrics.Server {
+		stats := h.Stats()
+		return metrics.Server{Sessions: stats.Sessions, EventStreams: stats.Streams, Calls: stats.Calls}
+	})
+	return h
 }
 
 // probes returns what answers /healthz and /readyz beside MCP, or nil if --admin-listen puts

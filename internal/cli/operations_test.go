@@ -2,13 +2,19 @@ package cli_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 	"zego-mcp/internal/redisshare/redistest"
+	"zego-mcp/zego/zegosim"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // loggedAttr reads the log of a program up to the first line that has an attribute, and
@@ -99,5 +105,106 @@ func TestReadinessGoesFirst(t *testing.T) {
 	}
 	if took := time.Since(begin); took < 5*time.Second {
 		t.Errorf("it ended after %v, want 5s", took)
+	}
+}
+
+// TestMetrics scrapes a server that has carried out a few calls.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	p := start(t, "serve", "--simulate", "--transport", "http", "--listen", "127.0.0.1:0", "--toolsets", "all", "--admin-listen", "127.0.0.1:0")
+	admin := loggedAttr(t, p, "admin_url")
+	base := strings.TrimSuffix(loggedURL(t, p), "/mcp")
+	call(t, base, "list_digital_humans", `{"Limit":1}`)
+	call(t, base, "list_digital_humans", `{"Limit":1}`)
+	call(t, base, "list_digital_humans", `{"Limit":0}`)
+	call(t, base, "list_digital_human", `{}`)
+	call(t, base, "create_stream_task", `{"DigitalHumanId":"`+zegosim.DefaultHumans()[0].ID+`","RoomId":"studio"}`)
+	_, text := get(t, admin+"/metrics")
+	for _, want := range []string{
+		`zego_mcp_tool_calls_total{tool="list_digital_humans",outcome="ok"} 2`,
+		`zego_mcp_tool_calls_total{tool="list_digital_humans",outcome="error"} 1`,
+		`zego_mcp_tool_calls_total{tool="other",outcome="error"} 1`,
+		`zego_mcp_tool_call_duration_seconds_count{tool="create_stream_task"} 1`,
+		`zego_mcp_api_calls_total{action="GetDigitalHumanList",source="cache"} 1`,
+		`zego_mcp_api_requests_total{action="CreateDigitalHumanStreamTask",code="0"} 1`,
+		fmt.Sprintf(`zego_mcp_streams_running{app_id="%d"} 1`, zegosim.DefaultAppID),
+		fmt.Sprintf(`zego_mcp_streams_max{app_id="%d"} 3`, zegosim.DefaultAppID),
+		`zego_mcp_http_responses_total{path="/mcp",code="200"} 5`,
+		"zego_mcp_sessions 0", "zego_mcp_build_info{", "go_goroutines ", "process_resident_memory_bytes ",
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("no %s in %s", want, text)
+		}
+	}
+}
+
+// TestAuditLog creates, drives and stops streams, and reads who did it from the audit log: a
+// client, and at the end the server. SIGHUP lets the server open the file again.
+func TestAuditLog(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	p := start(t, "serve", "--simulate", "--transport", "http", "--listen", "127.0.0.1:0", "--toolsets", "all", "--audit-log", path)
+	base := strings.TrimSuffix(loggedURL(t, p), "/mcp")
+	create := func() string {
+		created := call(t, base, "create_stream_task", `{"DigitalHumanId":"`+zegosim.DefaultHumans()[0].ID+`","RoomId":"studio"}`)
+		_, rest, _ := strings.Cut(created, `\"TaskId\":\"`)
+		task, _, _ := strings.Cut(rest, `\"`)
+		return task
+	}
+	first := create()
+	call(t, base, "drive_by_text", fmt.Sprintf(`{"TaskId":%q,"Text":"confidential","TimbreId":%q}`, first, zegosim.DefaultTimbres()[0].ID))
+	call(t, base, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q}`, first))
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		line, err := p.stderr.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(line, "opened the audit log again") {
+			break
+		}
+	}
+	second := create()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	type entry struct{ By, Tool, Reason, Action, TaskID, RoomID, Outcome string }
+	read := func(file string) (entries []entry) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "confidential") || strings.Contains(string(text), zegosim.DefaultSecret) {
+			t.Errorf("the audit log says too much: %s", text)
+		}
+		for line := range strings.Lines(string(text)) {
+			var e entry
+			if err := json.Unmarshal([]byte(line), &e); err != nil || !strings.Contains(line, `"StreamId":"zego-mcp-`) || !strings.Contains(line, `"RequestId":"`) {
+				t.Errorf("got %s, %v", line, err)
+			}
+			entries = append(entries, e)
+		}
+		return entries
+	}
+	if diff := cmp.Diff([]entry{
+		{"client", "create_stream_task", "", "CreateDigitalHumanStreamTask", first, "studio", "ok"},
+		{"client", "drive_by_text", "", "DriveByText", first, "studio", "ok"},
+		{"client", "stop_stream_task", "", "StopDigitalHumanStreamTask", first, "studio", "ok"},
+	}, read(path+".1")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]entry{
+		{"client", "create_stream_task", "", "CreateDigitalHumanStreamTask", second, "studio", "ok"},
+		{"server", "", "server_ends", "StopDigitalHumanStreamTask", second, "studio", "ok"},
+	}, read(path)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

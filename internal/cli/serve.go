@@ -46,7 +46,7 @@ func (c *serveCommand) Validate(*kong.Context) error {
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return errors.Join(c.accessFlags.validate(), c.operationFlags.validate())
+	return errors.Join(c.accessFlags.validate(), c.validateOperations())
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -56,7 +56,11 @@ func (c *serveCommand) Run(e *env) error {
 		collectLessGarbage()
 	}
 	log := e.logger(slog.LevelInfo)
-	ops := c.observe(e, overStdio, log)
+	ops, err := c.observe(e, overStdio, log)
+	if err != nil {
+		return err
+	}
+	defer ops.end()
 	b, err := e.connect(log)
 	if err != nil {
 		return err
@@ -89,6 +93,7 @@ func (c *serveCommand) Run(e *env) error {
 	secret := e.callbackSecret(c.Transport, log)
 	b.callbacks = secret != ""
 	project := e.project(b, mark, e.settings.KeepTasks, log)
+	ops.auditProject(b.account.appID, project)
 	cfg := e.toolsConfig(b, project, log)
 	cfg.Local = overStdio
 	if streaming {
@@ -98,6 +103,7 @@ func (c *serveCommand) Run(e *env) error {
 	if streaming && (overStdio || isLoopbackListener(listener)) {
 		defer e.addWatching(&cfg, project, b.endpoint)()
 	}
+	ops.countTools(&cfg, b.account.appID, project) // Not what the pages for watching call every few seconds.
 	// When a signal comes, a call that runs may still use its whole time limit.
 	grace := e.settings.Timeout + time.Second
 	if overStdio {
@@ -110,15 +116,17 @@ func (c *serveCommand) Run(e *env) error {
 	}
 	opts := httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
-		Callbacks: callbackHandler(secret, b.account.appID, project.Speech), Probes: ops.probes(),
+		Callbacks: callbackHandler(secret, b.account.appID, project.Speech),
 	}
-	stopGuard, err := c.guard(&opts, &cfg, log)
+	reread, err := c.guard(&opts, &cfg, log)
 	if err != nil {
 		return err
 	}
-	defer stopGuard()
+	if c.authenticates() || ops.audit != nil {
+		defer onHangup(func() { reread(); ops.reopen() })()
+	}
 	c.logAddress(listener.Addr(), log)
-	return httpserver.Serve(e.ctx, listener, httpserver.NewHandler(tools.NewServer(cfg), opts), log, grace)
+	return httpserver.Serve(e.ctx, listener, ops.newHandler(tools.NewServer(cfg), opts), log, grace)
 }
 
 // endNotifier is an io.Reader that calls atEnd once when nothing more can be read.

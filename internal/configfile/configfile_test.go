@@ -119,3 +119,32 @@ func TestAllFormats(t *testing.T) {
 		t.Error("an unknown format: got no error")
 	}
 }
+
+// FuzzSet sets and deletes an entry in whatever may stand in a file.
+func FuzzSet(f *testing.F) {
+	for _, text := range []string{
+		"", "{}", "{\n  // c\n  \"a\": {\"b\": 1,},\n}\n", "{\"a\":[{\"name\":\"b\"}]}", "[1, 2]", "null", "\ufeff{ }",
+		"[a]\nx = 1\n\n[a.b] # c\ny = '''\n'''\n", "a = {b = 1}", "a.b.c = 1\n[[d]]\n", "a:\n  b:\n    - c # d\n", "a: {b: 'c, }'}\n",
+		"---\na: &x [*x]\n...\n", "a: |\n  b\n\n# c\n", "- - a: b\n", "? a\n: b\r\r\nc: \"d\n e\"",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, data string) {
+		for _, format := range []configfile.Format{configfile.JSON, configfile.TOML, configfile.YAML} {
+			for _, path := range [][]string{{"a", "b"}, {"a", "[name=b]"}} {
+				value := json.RawMessage(`{"name":"b","c":["d"]}`)
+				_, _ = configfile.Delete(format, []byte(data), path...)
+				got, err := configfile.Set(format, []byte(data), value, path...)
+				if err != nil {
+					continue
+				}
+				if back, found, err := configfile.Get(format, got, path...); err != nil || !found || string(back) != string(value) {
+					t.Errorf("%v %q: Get after Set: got %s, %v, %v from %q", format, data, back, found, err, got)
+				}
+				if _, err := configfile.Delete(format, got, path...); err != nil {
+					t.Errorf("%v %q: Delete after Set: %v from %q", format, data, err, got)
+				}
+			}
+		}
+	})
+}

@@ -291,6 +291,6 @@ func (d *jsonDocument) style() (style, *jsonWriter) {
 	}
 	return s, &jsonWriter{
 		newline: s.newline, unit: s.unit, colon: ":" + s.blank, comma: "," + s.blank,
-		flatLists: flatLists > longLists, limit: maxFileSize,
+		flatLists: flatLists > longLists,
 	}
 }

@@ -2,7 +2,6 @@ package configfile
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -192,14 +191,33 @@ func compare(a, b *node, seen map[[2]*node]bool) bool {
 	return true
 }
 
+// maxValueSize is about how many bytes of JSON Get returns at most.
+const maxValueSize = 16 << 20
+
 // json returns n as JSON.
 func (n *node) json() (json.RawMessage, error) {
-	w := jsonWriter{colon: ":", comma: ",", limit: 16 << 20}
-	w.write(n, "", true)
-	if w.limit < 0 {
-		return nil, errors.New("the value refers to itself, or it is too large")
+	if n.size(map[*node]int{}) > maxValueSize {
+		return nil, fmt.Errorf("the value is larger than %d MB", maxValueSize>>20)
 	}
+	w := jsonWriter{colon: ":", comma: ","}
+	w.write(n, "", true)
 	return json.RawMessage(w.out.String()), nil
+}
+
+// size returns about how long n is as JSON, or more than maxValueSize if it is longer.
+// Shared values are counted wherever they stand, but looked at once.
+func (n *node) size(known map[*node]int) int {
+	if size, ok := known[n]; ok {
+		return size
+	}
+	size := len(n.text) + 2
+	for _, c := range n.children {
+		size = min(size+len(c.key)+c.value.size(known), maxValueSize+1)
+	}
+	if n.shared {
+		known[n] = size
+	}
+	return size
 }
 
 // jsonWriter writes values in a style.
@@ -208,15 +226,11 @@ type jsonWriter struct {
 	newline, unit string // Line ends and one level of indentation.
 	colon, comma  string // With what follows them on the same line.
 	flatLists     bool   // Whether a list of scalars stands on one line.
-	limit         int    // How many bytes may be written.
 }
 
 // write writes a value. If it is not flat, its members stand on lines of their own, and
 // indent is the indentation of the line where it begins.
 func (w *jsonWriter) write(n *node, indent string, flat bool) {
-	if w.limit -= len(indent) + 1; w.limit < 0 {
-		return
-	}
 	switch n.kind {
 	case object:
 		w.writeChildren('{', '}', n, indent, flat)
@@ -228,7 +242,6 @@ func (w *jsonWriter) write(n *node, indent string, flat bool) {
 	case boolean, number:
 		w.out.WriteString(n.text)
 	default:
-		w.limit -= len(n.text)
 		w.out.WriteString(quote(n.text))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,11 @@ type yamlDocument struct {
 }
 
 func parseYAML(text []byte) (*yamlDocument, error) {
-	d := &yamlDocument{text: text, lines: yamlLines(text)}
+	lines, err := yamlLines(text)
+	if err != nil {
+		return nil, err
+	}
+	d := &yamlDocument{text: text, lines: lines}
 	var file, more yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&file); errors.Is(err, io.EOF) || err == nil && len(file.Content) == 0 {
@@ -50,22 +55,22 @@ func yamlSyntaxError(err error) error {
 	return err
 }
 
-// yamlLines returns where the lines of a text begin, as a YAML parser counts them, and where
-// the text ends.
-func yamlLines(text []byte) []int {
+// oddLineEnd finds a line end that some YAML parsers take for one and others do not.
+var oddLineEnd = regexp.MustCompile("\r(?:[^\n]|$)|[\u0085\u2028\u2029]")
+
+// yamlLines returns where the lines of a text begin, and where the text ends.
+func yamlLines(text []byte) ([]int, error) {
+	if odd := oddLineEnd.FindIndex(text); odd != nil {
+		line, column := position(text, odd[0])
+		return nil, &SyntaxError{YAML, line, column, "the line ends in an unusual way. What to do: end it as the other lines end"}
+	}
 	starts := []int{0}
-	for at := range text {
-		rest := text[at:]
-		switch {
-		case rest[0] == '\n', rest[0] == '\r' && !bytes.HasPrefix(rest, []byte("\r\n")):
+	for at, b := range text {
+		if b == '\n' {
 			starts = append(starts, at+1)
-		case bytes.HasPrefix(rest, []byte("\u0085")):
-			starts = append(starts, at+2)
-		case bytes.HasPrefix(rest, []byte("\u2028")), bytes.HasPrefix(rest, []byte("\u2029")):
-			starts = append(starts, at+3)
 		}
 	}
-	return append(starts, len(text))
+	return append(starts, len(text)), nil
 }
 
 // yamlBuilder makes a tree of the parser's nodes.
@@ -242,7 +247,7 @@ func (d *yamlDocument) fill(w *yamlWriter, places []yamlPlace, added *node) ([]e
 		return nil, errYAMLPlace
 	}
 	parent, last := places[len(places)-2], places[len(places)-1]
-	if parent.value.Kind != yaml.MappingNode || parent.value.Style&yaml.FlowStyle != 0 {
+	if parent.value.Kind != yaml.MappingNode || parent.value.Style&yaml.FlowStyle != 0 || last.value.Anchor != "" || last.value.Style&yaml.TaggedStyle != 0 {
 		return nil, errYAMLPlace
 	}
 	key := parent.value.Content[2*last.index]

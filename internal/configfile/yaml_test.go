@@ -114,6 +114,9 @@ func TestYAMLRefused(t *testing.T) {
 		{name: "a null item", data: "-\n", path: []string{"[name=x]"}, want: "no member name"},
 		{name: "a key with a question mark", data: "mcpServers:\n  ? zego\n  : 1\n", want: "What to do: change it by hand"},
 		{name: "a text that would get a line end", data: "a: |\n  b", want: "other settings of the file would change"},
+		{name: "null with an anchor", data: "mcpServers: &a\n", want: "What to do: change it by hand"},
+		{name: "an unusual line end", data: "a: 1\nb: x\u2028y\n", want: "line 2, column 5: "},
+		{name: "line ends of old Macs", data: "a: 1\rb: 2\r", want: "line 1, column 5: "},
 		{name: "null in brackets", data: "{mcpServers: }\n", want: "What to do: change it by hand"},
 	})
 }

@@ -73,7 +73,7 @@ func (w *yamlWriter) lines(n *node, indent int) []string {
 // flow returns what writes the only child of n within brackets.
 func (w *yamlWriter) flow(n *node) func(indent string, flat bool) string {
 	return func(indent string, flat bool) string {
-		out := &jsonWriter{newline: w.newline, unit: strings.Repeat(" ", w.unit), colon: ": ", comma: ", ", limit: maxFileSize}
+		out := &jsonWriter{newline: w.newline, unit: strings.Repeat(" ", w.unit), colon: ": ", comma: ", "}
 		if n.kind == object {
 			out.out.WriteString(yamlText(n.children[0].key) + ": ")
 		}

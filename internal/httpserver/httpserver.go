@@ -107,6 +107,19 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 	return h
 }
 
+// Stats is what a Handler does at one moment.
+type Stats struct {
+	Sessions int // Open sessions of both transports.
+	Streams  int // Open event streams.
+	Calls    int // JSON-RPC requests that are not answered yet.
+}
+
+// Stats returns what h does now.
+func (h *Handler) Stats() Stats {
+	streams, calls := h.work.count()
+	return Stats{Sessions: h.sessions.count() + h.sse.count(), Streams: streams, Calls: calls}
+}
+
 // serveSSE serves the stream of an SSE session.
 func (h *Handler) serveSSE(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {

@@ -66,6 +66,13 @@ func (s *sessions) begin(client clientInfo) (id string, wait time.Duration, ok b
 	return sessionPrefix + key.String(), 0, true
 }
 
+// count returns how many sessions are open.
+func (s *sessions) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open.Len()
+}
+
 // introduce tells mcp-go what the client of a request said when its session began. It has
 // the form of a server.HTTPContextFunc.
 func (s *sessions) introduce(ctx context.Context, r *http.Request) context.Context {

@@ -90,6 +90,13 @@ func (s *sseServer) session(r *http.Request) (*sseSession, error) {
 	return session, nil
 }
 
+// count returns how many sessions are open.
+func (s *sseServer) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
 // serveMessage takes one message of a client, and calls end when it has been answered on
 // the stream of its session or cannot be answered.
 func (s *sseServer) serveMessage(w http.ResponseWriter, r *http.Request, body []byte, m message, end func()) {

@@ -42,6 +42,13 @@ func (l *workload) begin(k kind) (end func(), ok bool) {
 	return func() { l.end(k) }, true
 }
 
+// count returns how many streams are open and how many calls run.
+func (l *workload) count() (openStreams, runningCalls int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.running[streams], l.running[calls]
+}
+
 func (l *workload) end(k kind) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -107,6 +107,33 @@ func TestCallbackBeforeAnswer(t *testing.T) {
 	})
 }
 
+// TestPartsBelongToTheirCall checks that the parts of a long text are sent under the values of
+// the call that it came with, also when that call has ended.
+func TestPartsBelongToTheirCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tracker := speech.New(nil, speech.Options{})
+		defer tracker.Close()
+		type key struct{}
+		ctx, end := context.WithCancel(context.WithValue(t.Context(), key{}, "caller"))
+		var sent atomic.Int32
+		parts := slices.Repeat([]string{strings.Repeat("字", 100)}, 3)
+		s, err := tracker.Say(ctx, speech.Text{TaskID: "task", Parts: parts, Send: func(ctx context.Context, _ string, _ speech.Effect) (zego.Drive, error) {
+			if sent.Add(1); ctx.Value(key{}) != "caller" || ctx.Err() != nil {
+				t.Errorf("part %d: got %v, %v", sent.Load(), ctx.Value(key{}), ctx.Err())
+			}
+			return zego.Drive{ID: fmt.Sprint("part", sent.Load())}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end()
+		if got := tracker.Wait(t.Context(), s, nil); !got.Spoken || sent.Load() != 3 {
+			t.Errorf("%d parts were sent: got %+v", sent.Load(), got)
+		}
+	})
+}
+
 // TestCutByAnotherProgram checks that a long text ends when a callback tells that a part of it
 // was cut off.
 func TestCutByAnotherProgram(t *testing.T) {

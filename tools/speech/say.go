@@ -68,7 +68,8 @@ func (t *Tracker) Say(ctx context.Context, text Text) (*Speech, error) {
 		s.drop("the server is ending")
 	default:
 		s.sending, k.pending = true, s
-		t.sending.Go(func() { t.sendRest(text, s) })
+		background := detached{t.ctx, context.WithoutCancel(ctx)}
+		t.sending.Go(func() { t.sendRest(background, text, s) })
 	}
 	return s, nil
 }
@@ -107,31 +108,41 @@ func (s *Speech) drop(reason string) {
 	s.rest = nil
 }
 
+// detached is a context that ends with one context and has the values of another: the parts of
+// a text are sent on behalf of a call that may have been answered.
+type detached struct {
+	context.Context
+	values context.Context
+}
+
+// Value implements context.Context.
+func (d detached) Value(key any) any { return d.values.Value(key) }
+
 // sendRest sends the parts of a text after the first one.
-func (t *Tracker) sendRest(text Text, s *Speech) {
+func (t *Tracker) sendRest(ctx context.Context, text Text, s *Speech) {
 	defer t.endSending(s)
 	for part := 1; part < len(text.Parts); part++ {
 		if !t.waitForPart(s) {
 			return
 		}
-		endTurn, ok := t.Turn(t.ctx, s.taskID)
+		endTurn, ok := t.Turn(ctx, s.taskID)
 		if !ok {
 			return
 		}
-		t.sendPart(text, part, s)
+		t.sendPart(ctx, text, part, s)
 		endTurn()
 	}
 }
 
 // sendPart sends a part of a text, unless the rest has been dropped.
-func (t *Tracker) sendPart(text Text, part int, s *Speech) {
+func (t *Tracker) sendPart(ctx context.Context, text Text, part int, s *Speech) {
 	t.mu.Lock()
 	dropped := len(s.rest) == 0
 	t.mu.Unlock()
 	if dropped {
 		return
 	}
-	ctx, cancel := context.WithTimeout(t.ctx, sendTimeout)
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	sent, err := text.Send(ctx, text.Parts[part], Waits)
 	if err == nil || isLost(err) {

@@ -22,8 +22,8 @@ const (
 // ZEGO has ended the task by its TTL, or until Close gives up and reports the task.
 // stopInBackground does nothing if a goroutine stops the task already, or if the task is no
 // longer in the ledger.
-func (l *Ledger) stopInBackground(t *task) {
-	if !l.setStopping(t) {
+func (l *Ledger) stopInBackground(t *task, reason stopReason) {
+	if !l.setStopping(t, reason) {
 		return
 	}
 	go func() {
@@ -57,13 +57,13 @@ func (l *Ledger) stopInBackground(t *task) {
 
 // setStopping sets the state of t to stopping. It does nothing and returns false if t has
 // that state, or if t is not in the ledger.
-func (l *Ledger) setStopping(t *task) bool {
+func (l *Ledger) setStopping(t *task, reason stopReason) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if t.state == stopping || l.tasks[t.streamID] != t {
 		return false
 	}
-	t.state = stopping
+	t.state, t.stopReason = stopping, reason
 	l.notify()
 	return true
 }
@@ -105,7 +105,7 @@ func (l *Ledger) waitForNextAttempt(pause time.Duration) bool {
 // tryStop makes one attempt to stop a task. It returns true if the task certainly does not
 // run any more, and no other task with its StreamId can appear.
 func (l *Ledger) tryStop(t *task) (stopped bool, err error) {
-	ctx, cancel := context.WithTimeout(l.attemptsCtx, attemptTimeout)
+	ctx, cancel := context.WithTimeout(context.WithValue(l.attemptsCtx, stopReasonKey{}, l.stopReason(t)), attemptTimeout)
 	defer cancel()
 	id, confirmed := l.identity(t)
 	if id == "" {
@@ -167,7 +167,7 @@ func (l *Ledger) Stop(ctx context.Context, taskID string) (zego.Stopped, error) 
 		l.removeEnded(own)
 	case own != nil:
 		// ZEGO has not stopped the task, or another one with its StreamId may still appear.
-		l.stopInBackground(own)
+		l.stopInBackground(own, stopFailed)
 	case ofReplica != nil && err == nil:
 		l.recordReplicaStop(ofReplica)
 	}
@@ -219,7 +219,7 @@ func (l *Ledger) Close(ctx context.Context) {
 			l.handOver(stopCtx)
 		}
 		for _, t := range l.inState(withCaller) {
-			l.stopInBackground(t)
+			l.stopInBackground(t, serverEnds)
 		}
 	}
 	l.waitUntilStopped(stopCtx)

@@ -132,7 +132,7 @@ func (l *Ledger) stopLeftBehind(ctx context.Context, warns bool) error {
 		if !l.opts.KeepTasks && l.opts.Mark.isDead(listed.StreamID) {
 			if t := l.adopt(listed); t != nil {
 				l.log.Warn("stopping a stream task that an earlier process of this server left behind when it died", attrs...)
-				l.stopInBackground(t)
+				l.stopInBackground(t, leftBehind)
 			}
 		} else if warns {
 			l.log.Warn("a stream task of another zego-mcp is running, and ZEGO bills it; if that zego-mcp has ended, stop the task with stop_stream_task", attrs...)
@@ -153,7 +153,7 @@ func (l *Ledger) adopt(listed zego.StreamTask) *task {
 	t := &task{
 		key: newKey(), roomID: listed.RoomID, streamID: listed.StreamID, taskID: listed.ID, generatedID: true,
 		confirmed: true, state: withCaller, // The caller was one of the dead process.
-		latestCreateTime: l.now(), expiresAt: l.now().Add(maxTTLAtZEGO),
+		latestCreateTime: l.now(), expiresAt: l.now().Add(maxTTLAtZEGO), runsSince: l.now(),
 	}
 	l.tasks[t.streamID] = t
 	return t

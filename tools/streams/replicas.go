@@ -246,12 +246,13 @@ func (l *Ledger) addTakenOver(r Record) {
 	t := l.newTask(r)
 	keep := t.state == withCaller && !l.closed
 	t.state = withCaller // If not, stopInBackground changes the state.
+	t.noteRunning(l.now())
 	l.tasks[t.streamID] = t
 	delete(l.replica.otherTasks, t.streamID)
 	l.mu.Unlock()
 	l.log.Info("took over a stream task from another server", "task", r.TaskID, "stream", r.StreamID, "stopping", !keep)
 	if !keep {
-		l.stopInBackground(t)
+		l.stopInBackground(t, ofReplica)
 	}
 }
 

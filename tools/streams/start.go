@@ -62,7 +62,7 @@ func (l *Ledger) Start(ctx context.Context, req StartRequest) (Started, error) {
 		case notCreated:
 			l.removeEnded(t)
 		case mayRun:
-			l.stopInBackground(t)
+			l.stopInBackground(t, notStarted)
 		}
 	}()
 	created, err := l.create(ctx, t, req)

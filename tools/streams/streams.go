@@ -82,6 +82,8 @@ type Ledger struct {
 	closing  chan struct{}    // Closed when closed becomes true.
 	changed  chan struct{}    // Closed, and made anew, when a task leaves the ledger or a field of a task changes.
 
+	streamed time.Duration // How long the tasks have run that were removed; see Usage.
+
 	replica replica // Used if there is a Store.
 }
 
@@ -188,6 +190,7 @@ func (l *Ledger) removeEndedLocked(t *task) {
 // running. l.mu must be held.
 func (l *Ledger) removeHere(t *task) {
 	delete(l.tasks, t.streamID)
+	l.streamed += t.ranUntil(l.now())
 	l.notify()
 }
 

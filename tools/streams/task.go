@@ -28,6 +28,8 @@ type task struct {
 	// stoppedBefore says that a task with this StreamId was stopped, and another one can appear
 	// until latestCreateTime. The comment of the package says why.
 	stoppedBefore bool
+	runsSince     time.Time  // When this ledger knew first that the task runs; zero before.
+	stopReason    stopReason // Set with the state stopping.
 }
 
 // state says who is responsible for a task.
@@ -87,6 +89,9 @@ func (l *Ledger) recordCreateEnd(t *task, taskID string, lost bool) {
 	}
 	if taskID != "" && taskID != t.taskID { // If ZEGO's list has told another TaskId, one of both is wrong or has ended.
 		t.taskID, t.confirmed = taskID, false
+	}
+	if t.taskID != "" {
+		t.noteRunning(l.now())
 	}
 	l.notify()
 }
@@ -163,6 +168,7 @@ func (l *Ledger) recordList(list []zego.StreamTask) {
 func (l *Ledger) confirmTaskID(t *task, taskID string) {
 	if t.taskID != taskID || !t.confirmed {
 		t.taskID, t.confirmed = taskID, true
+		t.noteRunning(l.now())
 		l.notify()
 	}
 }
@@ -178,6 +184,12 @@ func (l *Ledger) identity(t *task) (taskID string, confirmed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return t.taskID, t.confirmed
+}
+
+func (l *Ledger) stopReason(t *task) stopReason {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return t.stopReason
 }
 
 func (l *Ledger) name(t *task) string {
