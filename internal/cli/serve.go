@@ -28,6 +28,7 @@ type serveCommand struct {
 	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
 
 	accessFlags
+	edgeFlags
 
 	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
 
@@ -46,7 +47,7 @@ func (c *serveCommand) Validate(*kong.Context) error {
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return errors.Join(c.accessFlags.validate(), c.validateOperations())
+	return errors.Join(c.accessFlags.validate(), c.edgeFlags.validate(), c.validateOperations())
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -118,15 +119,15 @@ func (c *serveCommand) Run(e *env) error {
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
 		Callbacks: callbackHandler(secret, b.account.appID, project.Speech),
 	}
-	reread, err := c.guard(&opts, &cfg, log)
+	secured, reread, err := c.secure(listener, &opts, &cfg, log)
 	if err != nil {
 		return err
 	}
-	if c.authenticates() || ops.audit != nil {
+	if c.authenticates() || c.TLSCert != "" || ops.audit != nil {
 		defer onHangup(func() { reread(); ops.reopen() })()
 	}
 	c.logAddress(listener.Addr(), log)
-	return httpserver.Serve(e.ctx, listener, ops.newHandler(tools.NewServer(cfg), opts), log, grace)
+	return httpserver.Serve(e.ctx, secured, ops.newHandler(tools.NewServer(cfg), opts), log, grace)
 }
 
 // endNotifier is an io.Reader that calls atEnd once when nothing more can be read.
@@ -171,6 +172,9 @@ func lowerCase(names []string) []string {
 func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 	path := map[string]string{"http": "/mcp", "sse": "/sse"}[c.Transport]
 	url, everywhere := localURL(address)
+	if c.TLSCert != "" {
+		url = "https" + strings.TrimPrefix(url, "http")
+	}
 	attrs := []any{"transport", c.Transport, "url", url + path}
 	if everywhere {
 		attrs = append(attrs, "listens_on", "all addresses of this machine")
