@@ -21,29 +21,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "rewrite the table of packages in CONTRIBUTING.md")
+var update = flag.Bool("update", false, "rewrite the tables of packages")
 
-// TestPackageTable compares the table of packages in CONTRIBUTING.md with the package
-// comments. With -update it writes the table.
+// TestPackageTable compares the tables of packages with the package comments. With -update it
+// writes the tables.
 func TestPackageTable(t *testing.T) {
 	t.Parallel()
-	text := readFile(t, "CONTRIBUTING.md")
 	table := regexp.MustCompile(`(?s)(<!-- packages.*? -->\n)(.*?)(<!-- /packages -->)`)
-	found := table.FindStringSubmatch(text)
-	if found == nil {
-		t.Fatal("CONTRIBUTING.md has no table between <!-- packages --> and <!-- /packages -->")
-	}
-	got := packageTable(t)
-	if diff := cmp.Diff(found[2], got); diff != "" && !*update {
-		t.Errorf("CONTRIBUTING.md does not fit the package comments; go test . -update writes the table (-written +comments):\n%s", diff)
-	}
-	if *update {
-		writeFile(t, "CONTRIBUTING.md", strings.Replace(text, found[0], found[1]+got+found[3], 1))
+	for file, root := range map[string]string{"CONTRIBUTING.md": "", "docs/inside.md": "../"} {
+		text := readFile(t, file)
+		found := table.FindStringSubmatch(text)
+		if found == nil {
+			t.Errorf("%s has no table between <!-- packages --> and <!-- /packages -->", file)
+			continue
+		}
+		got := packageTable(t, root)
+		if diff := cmp.Diff(found[2], got); diff != "" && !*update {
+			t.Errorf("%s does not fit the package comments; go test . -update writes the table (-written +comments):\n%s", file, diff)
+		}
+		if *update {
+			writeFile(t, file, strings.Replace(text, found[0], found[1]+got+found[3], 1))
+		}
 	}
 }
 
-// packageTable returns a table of all packages with the first sentence of each comment.
-func packageTable(t *testing.T) string {
+// packageTable returns a table of all packages with the first sentence of each comment. Its
+// links begin with root.
+func packageTable(t *testing.T, root string) string {
 	t.Helper()
 	sentences := map[string]string{} // By folder.
 	walkTree(t, ".", func(file string) {
@@ -67,9 +71,9 @@ func packageTable(t *testing.T) string {
 		if !name.MatchString(sentence) {
 			t.Errorf("%s: the package comment does not begin with Package or Command and a name: %q", folder, sentence)
 		}
-		link := fmt.Sprintf("[`%s`](%s)", folder, folder)
+		link := fmt.Sprintf("[`%s`](%s%s)", folder, root, folder)
 		if folder == "." {
-			link = "[`main.go`](main.go)"
+			link = "[`main.go`](" + root + "main.go)"
 		}
 		_, _ = fmt.Fprintf(&table, "| %s | %s |\n", link, name.ReplaceAllString(sentence, ""))
 	}
@@ -252,7 +256,7 @@ func walkTree(t *testing.T, root string, visit func(file string)) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules"):
+		case entry.IsDir() && slices.Contains([]string{".git", "node_modules", "dist"}, entry.Name()):
 			return fs.SkipDir
 		case entry.Type().IsRegular():
 			visit(file)

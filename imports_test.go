@@ -26,10 +26,17 @@ type importRule struct {
 // zego. The first rule whose folder matches applies. A folder without a rule fails the test.
 var importRules = []importRule{
 	{folder: ".", imports: "internal/cli", mcp: true},
+	{folder: "internal/auth", imports: "internal/reload tools schema zego", tests: "internal/leaktest"},
+	{folder: "internal/clients", imports: "internal/configfile"},
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
+	{folder: "internal/credentials"},
 	{folder: "internal/cmd/evals", imports: "tools/... schema zego/...", mcp: true},
+	{folder: "internal/cmd/icon"},
+	{folder: "internal/cmd/modulepath"},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
+	{folder: "internal/configfile"},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
+	{folder: "packaging"},
 	{folder: "tools", imports: "tools/... schema zego", tests: "internal/leaktest zego/zegosim", mcp: true},
 	{folder: "tools/gallery"},
 	{folder: "tools/match"},
@@ -49,7 +56,7 @@ func TestImports(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if name := entry.Name(); entry.IsDir() && (name == "testdata" || strings.HasPrefix(name, ".") && name != ".") {
+		if name := entry.Name(); entry.IsDir() && (name == "testdata" || name == "node_modules" || strings.HasPrefix(name, ".") && name != ".") {
 			return fs.SkipDir // Go ignores these as well.
 		}
 		if path.Ext(file) != ".go" {

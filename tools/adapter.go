@@ -78,6 +78,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	var stats upstreamStats
 	ctx = zego.WithObserver(ctx, zego.Observer{Call: stats.add})
 	ctx = context.WithValue(ctx, requestNameKey{}, r.name)
+	var caller Caller
 	defer func() {
 		if value := recover(); value != nil {
 			err = &panicError{value: value, stack: debug.Stack()}
@@ -86,12 +87,13 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 			err = &panicError{value: inner.Value, stack: inner.Stack}
 		}
 		took := time.Since(start)
-		a.log(ctx, r, took, &stats, err)
+		a.log(ctx, r, caller, took, &stats, err)
 		if a.cfg.Observe != nil {
 			a.cfg.Observe(ctx, RequestInfo{Kind: string(r.kind), Name: r.name, Outcome: outcomeOf(err), Duration: took})
 		}
 	}()
 	project := a.cfg.Project(ctx)
+	caller = project.caller
 	d := deps{
 		project: project, streams: project.Streams, speech: project.Speech,
 		simulated: a.cfg.Simulated, timeout: a.cfg.Timeout,
@@ -115,11 +117,14 @@ func withTimeLimit(ctx context.Context, limit time.Duration) (context.Context, c
 
 // log writes the line of a request, and a warning before it if the request has shown that
 // this machine's clock is wrong.
-func (a adapter) log(ctx context.Context, r request, took time.Duration, stats *upstreamStats, err error) {
+func (a adapter) log(ctx context.Context, r request, caller Caller, took time.Duration, stats *upstreamStats, err error) {
 	message := map[requestKind]string{
 		kindTool: "tool call", kindPrompt: "prompt", kindResource: "resource read", kindCompletion: "completion",
 	}[r.kind]
 	attrs := append([]slog.Attr{slog.String(string(r.kind), r.name), slog.Duration("took", took)}, stats.attrs()...)
+	if caller.Subject != "" {
+		attrs = append(attrs, slog.String("subject", caller.subjectForLog()))
+	}
 	if offset := stats.clockOffset; offset != 0 {
 		a.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; set it (until then, requests are signed with ZEGO's time)",
 			slog.Duration("behind", offset.Round(time.Second)))

@@ -43,8 +43,8 @@ func (f toolsetFilter) notOffered(a adapter) server.ServerTool {
 		Tool: mcp.NewTool(notOfferedTool),
 		Handler: func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			name := req.GetString("name", "")
-			err := a.do(ctx, request{kind: kindTool, name: name}, func(ctx context.Context, _ deps) error {
-				return &toolError{reason: "the tool is not offered", text: NotOffered(name, f.offered(ctx))}
+			err := a.do(ctx, request{kind: kindTool, name: name}, func(ctx context.Context, d deps) error {
+				return &toolError{reason: "the tool is not offered", text: d.project.notOffered(name, f.offered(ctx))}
 			})
 			return mcp.NewToolResultError(explain(err, nil)), nil
 		},
@@ -54,10 +54,15 @@ func (f toolsetFilter) notOffered(a adapter) server.ServerTool {
 // NotOffered says why a tool that is not among those offered cannot be called, and what to
 // do about it.
 func NotOffered(name string, offered []string) string {
+	return new(Project).notOffered(name, offered)
+}
+
+// notOffered is NotOffered for the caller of the project.
+func (p *Project) notOffered(name string, offered []string) string {
 	set, exists := ToolsetOf(name)
 	switch {
 	case exists && !slices.ContainsFunc(offered, func(other string) bool { return toolsetIs(other, set.Name) }):
-		return fmt.Sprintf("%s belongs to the toolset %s (%s), which is off.\nWhat to do: %s", name, set.Name, set.Description, sentence(howToTurnOn))
+		return fmt.Sprintf("%s belongs to the toolset %s (%s), %s.\nWhat to do: %s", name, set.Name, set.Description, p.whyOff(set.Name), sentence(p.howToTurnOn(set.Name)))
 	case name == watchStreamTask.name:
 		return name + " opens a page on this machine, so it is offered only over stdio and by servers on loopback.\n" +
 			"What to do: Call create_viewer_link instead."
@@ -72,7 +77,7 @@ func NotOffered(name string, offered []string) string {
 	case slices.Contains(offered, near):
 		return text + didYouMean(near) + known(offered)
 	}
-	return text + didYouMean(near) + "\n" + NotOffered(near, offered)
+	return text + didYouMean(near) + "\n" + p.notOffered(near, offered)
 }
 
 // howToTurnOn says what to do if a toolset is off.
@@ -95,7 +100,8 @@ func (f toolsetFilter) refuseGetPrompt(ctx context.Context, _ any, req *mcp.GetP
 		}
 		req.Params.Name = quoteForeign(name) + didYouMean(schema.Nearest(name, names)) + known(names)
 	case !f.allows(ctx, kindPrompt, name):
-		req.Params.Name = fmt.Sprintf("%s (of the toolset %s, which is off: %s)", name, allPrompts[i].toolset, howToTurnOn)
+		project, set := f.cfg.Project(ctx), allPrompts[i].toolset
+		req.Params.Name = fmt.Sprintf("%s (of the toolset %s, %s: %s)", name, set, project.whyOff(set), project.howToTurnOn(set))
 	default:
 		if problems := allPrompts[i].problems(req.Params.Arguments); len(problems) > 0 {
 			req.Params.Name = fmt.Sprintf("%s (%s)", name, strings.Join(problems, "; "))

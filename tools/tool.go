@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"zego-mcp/schema"
 	"zego-mcp/zego"
 
@@ -78,26 +79,32 @@ func (e effect) annotations(title string) mcp.ToolAnnotation {
 	}
 }
 
-// serverTool returns the tool as mcp-go serves it. It panics if the tool has no effect.
-func (t tool[In, Out]) serverTool(a adapter) server.ServerTool {
+// serverTool returns the tool as mcp-go serves it, without its schemas, and a function that
+// adds them. It panics if the tool has no effect.
+//
+// Schemas are made when they are first needed: most servers offer a part of the tools, and
+// making the schemas of all would be half of what the start of the program costs.
+func (t tool[In, Out]) serverTool(a adapter) (served server.ServerTool, addSchemas func(*mcp.Tool)) {
 	if t.effect < readOnly || t.effect > destructive {
 		panic("tools: tool " + t.name + " has no effect")
 	}
-	input := schema.Input[In]()
-	inputJSON := input.JSON()
-	if t.maxima != nil {
-		inputJSON = input.JSONWithMaxima(t.maxima(a.cfg.Project(context.Background())))
+	input := sync.OnceValue(schema.Input[In])
+	inputJSON := sync.OnceValue(func() json.RawMessage {
+		if t.maxima != nil {
+			return input().JSONWithMaxima(t.maxima(a.cfg.Project(context.Background())))
+		}
+		return input().JSON()
+	})
+	output := sync.OnceValue(func() json.RawMessage {
+		if _, ok := any(*new(Out)).(pictured); ok {
+			return nil
+		}
+		return schema.Output[Out]()
+	})
+	addSchemas = func(definition *mcp.Tool) {
+		definition.RawInputSchema, definition.RawOutputSchema = inputJSON(), output()
 	}
-	definition := mcp.Tool{
-		Name:           t.name,
-		Title:          t.title,
-		Description:    t.description,
-		RawInputSchema: inputJSON,
-		Annotations:    t.effect.annotations(t.title),
-	}
-	if _, ok := any(*new(Out)).(pictured); !ok {
-		definition.RawOutputSchema = schema.Output[Out]()
-	}
+	definition := mcp.Tool{Name: t.name, Title: t.title, Description: t.description, Annotations: t.effect.annotations(t.title)}
 	if len(t.meta) > 0 {
 		definition.Meta = &mcp.Meta{AdditionalFields: t.meta}
 	}
@@ -108,7 +115,7 @@ func (t tool[In, Out]) serverTool(a adapter) server.ServerTool {
 			var result *mcp.CallToolResult
 			r := request{kind: kindTool, name: t.name, ownTimeout: t.ownTimeout, call: &req}
 			err := a.do(ctx, r, func(ctx context.Context, d deps) (err error) {
-				result, err = t.call(ctx, d, input, req)
+				result, err = t.call(ctx, d, input(), req)
 				return err
 			})
 			if question, ok := errors.AsType[*elicitation](err); ok {
@@ -119,7 +126,7 @@ func (t tool[In, Out]) serverTool(a adapter) server.ServerTool {
 			}
 			return result, nil
 		},
-	}
+	}, addSchemas
 }
 
 // call decodes the arguments, runs the tool, and encodes the result.

@@ -53,7 +53,8 @@ func callNote(t *testing.T, a adapter, tool tool[noteInput, noteOutput]) string 
 	t.Helper()
 	var req mcp.CallToolRequest
 	req.Params.Arguments = map[string]any{"Note": "private words"}
-	result, err := tool.serverTool(a).Handler(t.Context(), req)
+	served, _ := tool.serverTool(a)
+	result, err := served.Handler(t.Context(), req)
 	if err != nil {
 		t.Fatalf("got the error %v, want a result", err)
 	}
@@ -85,12 +86,14 @@ func TestMeta(t *testing.T) {
 	t.Parallel()
 	a, _ := testAdapter(t)
 	tool := noteTool(nil)
-	text, err := json.Marshal(tool.serverTool(a).Tool)
+	served, _ := tool.serverTool(a)
+	text, err := json.Marshal(served.Tool)
 	if err != nil || strings.Contains(string(text), "_meta") {
 		t.Errorf("without meta: got %s, %v", text, err)
 	}
 	tool.meta = map[string]any{"ui": map[string]any{"resourceUri": "ui://x/y.html"}}
-	text, err = json.Marshal(tool.serverTool(a).Tool)
+	served, _ = tool.serverTool(a)
+	text, err = json.Marshal(served.Tool)
 	if err != nil || !strings.Contains(string(text), `"_meta":{"ui":{"resourceUri":"ui://x/y.html"}}`) {
 		t.Errorf("with meta: got %s, %v", text, err)
 	}

@@ -20,7 +20,7 @@ import (
 // anyTool is a tool with any arguments and any result.
 type anyTool interface {
 	info() toolInfo
-	serverTool(adapter) server.ServerTool
+	serverTool(adapter) (served server.ServerTool, addSchemas func(*mcp.Tool))
 }
 
 // allTools lists every tool that a model can call. Agents see them sorted by name.
@@ -103,7 +103,9 @@ type Project struct {
 	Unavailable error           // Why Client is nil, and what the user can do about it.
 	Streams     *streams.Ledger // The stream tasks that this process created in the project; its owner closes it.
 	Speech      *speech.Tracker // What their digital humans speak; its owner closes it.
-	Toolsets    []Toolset       // Which tools, prompts and resources the caller may use; empty: the default toolsets.
+	Toolsets    []Toolset       // Which tools, prompts and resources may be used; empty: the default toolsets.
+
+	caller Caller // Who uses the project; For sets it.
 }
 
 // client returns the project's client, or an error that says why there is none.
@@ -150,10 +152,11 @@ func NewServer(cfg Config) *server.MCPServer {
 		cfg.Project = OneProject(Project{})
 	}
 	a := adapter{cfg}
-	filter := toolsetFilter{cfg: cfg, toolsets: map[string]Toolset{}, forApps: map[string]bool{}}
+	filter := toolsetFilter{cfg: cfg, toolsets: map[string]Toolset{}, forApps: map[string]bool{}, addSchemas: map[string]func(*mcp.Tool){}}
 	hooks := &server.Hooks{}
 	refuseLongValues(hooks)
 	announceApps(hooks)
+	instructCallers(hooks, cfg)
 	filter.addTo(hooks)
 	title := "ZEGOCLOUD Digital Human"
 	if cfg.Simulated {
@@ -161,7 +164,7 @@ func NewServer(cfg Config) *server.MCPServer {
 	}
 	s := server.NewMCPServer("zego-mcp", cfg.Version,
 		server.WithTitle(title),
-		server.WithInstructions(instructions(cfg)),
+		server.WithInstructions(instructions(cfg, cfg.Project(context.Background()))),
 		server.WithToolCapabilities(false),
 		server.WithToolFilter(filter.tools),
 		server.WithPromptCapabilities(false),
@@ -176,12 +179,12 @@ func NewServer(cfg Config) *server.MCPServer {
 	for _, t := range allTools {
 		if info := t.info(); (!info.local || cfg.Local) && (!info.watches || cfg.Watch != nil) {
 			filter.add(kindTool, info.name, info.toolset)
-			s.AddTools(t.serverTool(a))
+			s.AddTools(filter.serverTool(t, a))
 		}
 	}
 	for _, t := range appTools {
 		filter.addForApps(kindTool, t.info().name, t.info().toolset)
-		s.AddTools(t.serverTool(a))
+		s.AddTools(filter.serverTool(t, a))
 	}
 	s.AddTools(filter.notOffered(a))
 	for _, p := range allPrompts {
@@ -205,6 +208,15 @@ type toolsetFilter struct {
 	cfg      Config
 	toolsets map[string]Toolset // By kind and name, as in "tool get_stream_task".
 	forApps  map[string]bool    // What is only for clients that show apps, by kind and name.
+	// addSchemas adds to a tool that a client gets to see its schemas, by the tool's name.
+	addSchemas map[string]func(*mcp.Tool)
+}
+
+// serverTool returns a tool as mcp-go serves it, without its schemas.
+func (f toolsetFilter) serverTool(t anyTool, a adapter) server.ServerTool {
+	served, addSchemas := t.serverTool(a)
+	f.addSchemas[served.Tool.Name] = addSchemas
+	return served
 }
 
 // add records the toolset of a tool, prompt or resource. It panics if there is no such
@@ -244,13 +256,16 @@ func (f toolsetFilter) prompts(ctx context.Context, all []mcp.Prompt) []mcp.Prom
 
 // addTo filters the lists of resources by hooks, because mcp-go has no filters for them.
 // The hook of a resource checks the toolset when the resource is read. The hooks also
-// hide notOfferedTool from the list of tools, let it answer the calls of tools that are not
-// offered, and refuse prompts in words.
+// hide notOfferedTool from the list of tools, add the schemas to that list, let notOfferedTool
+// answer the calls of tools that are not offered, and refuse prompts in words.
 func (f toolsetFilter) addTo(hooks *server.Hooks) {
 	hooks.AddBeforeCallTool(f.redirectCall)
 	hooks.AddBeforeGetPrompt(f.refuseGetPrompt)
 	hooks.AddAfterListTools(func(_ context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {
 		result.Tools = keep(result.Tools, func(t mcp.Tool) bool { return t.Name != notOfferedTool })
+		for i := range result.Tools {
+			f.addSchemas[result.Tools[i].Name](&result.Tools[i])
+		}
 	})
 	hooks.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, result *mcp.ListResourcesResult) {
 		result.Resources = keep(result.Resources, func(r mcp.Resource) bool { return f.allows(ctx, kindResource, r.URI) })

@@ -109,6 +109,11 @@ func (t Toolset) known() bool {
 
 // allows reports whether the caller may use a toolset in the project.
 func (p *Project) allows(set Toolset) bool {
+	return p.offers(set) && (p.caller.Subject == "" || slices.Contains(p.caller.Toolsets, set))
+}
+
+// offers reports whether the operator allows a toolset in the project, whoever calls.
+func (p *Project) offers(set Toolset) bool {
 	sets := p.Toolsets
 	if len(sets) == 0 {
 		sets = defaultToolsets()

@@ -1,10 +1,13 @@
 package zego_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"time"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 )
@@ -107,4 +110,76 @@ func ExampleClient_CreateStreamTask() {
 		fmt.Println(err)
 	}
 	// Output: streaming
+}
+
+// This example speaks half a second of silence, in place of the audio of a text-to-speech
+// service.
+func ExampleClient_Speak() {
+	simulator := &zegosim.Server{StartDelay: -1}
+	defer func() { _ = simulator.Close() }() // Ends what takes the audio.
+	server := httptest.NewServer(simulator)
+	defer server.Close()
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: server.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	created, err := client.CreateStreamTask(ctx, zego.CreateStreamTaskRequest{
+		DigitalHumanConfig: zego.DigitalHumanConfig{DigitalHumanID: zegosim.DefaultHumans()[0].ID},
+		RTCConfig:          zego.RTCConfig{RoomID: "studio", StreamID: "weather"},
+		TTL:                new(600),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _, _ = client.StopStreamTask(ctx, created.TaskID) }()
+	if _, err := client.WaitStreamTask(ctx, created.TaskID, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	audio := make([]byte, 24000) // 16-bit samples: 12000 of them are half a second.
+	spoken, err := client.Speak(ctx, created.TaskID, zego.PCM{Reader: bytes.NewReader(audio), SampleRate: 24000})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("sent", spoken.Length)
+	// Output: sent 500ms
+}
+
+// This example takes the callbacks that ZEGO support has registered for
+// https://zego.example.com/callbacks.
+func ExampleCallbackHandler() {
+	handler := zego.CallbackHandler("the callback secret of the project", func(_ context.Context, e zego.Event) error {
+		if e.Drive != nil {
+			fmt.Println("drive", e.Drive.DriveID, "is", e.Drive.Status)
+		}
+		return nil
+	})
+	http.Handle("/callbacks", handler)
+
+	// Whoever does not know the secret is refused.
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/callbacks", http.NoBody))
+	fmt.Println(answer.Code)
+	// Output: 400
+}
+
+// This example makes a token with which one viewer may log in to a room for ten minutes. The
+// viewer's page gives it to ZEGO's SDK; the ServerSecret stays on the server.
+func ExampleClient_NewViewerToken() {
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token, err := client.NewViewerToken(zego.ViewerTokenRequest{RoomID: "studio", UserID: "viewer-1", Lifetime: 10 * time.Minute})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(token.AppID, token.Token[:2], time.Until(token.ExpiresAt).Round(time.Minute))
+	// Output: 1234567890 04 10m0s
 }

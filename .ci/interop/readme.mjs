@@ -1,4 +1,4 @@
-// Checks that the configuration for Claude Desktop in the README starts the server.
+// Checks that the configuration for Claude Desktop in the documentation starts the server.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { credentials } from './binary.mjs';
@@ -8,11 +8,11 @@ import { page, startUpstream } from './upstream.mjs';
 
 export async function checkReadme(binary) {
   const upstream = await startUpstream();
-  await check("the README's Claude Desktop configuration", async () => {
-    const text = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  await check("the documented Claude Desktop configuration", async () => {
+    const text = await readFile(new URL('../../docs/clients.md', import.meta.url), 'utf8');
     const blocks = [...text.matchAll(/^```json\n(.*?)^```/gms)].map(([, block]) => block);
     const block = blocks.find((candidate) => candidate.includes('"mcpServers"'));
-    assert.ok(block, 'README.md has no json block with "mcpServers"');
+    assert.ok(block, 'docs/clients.md has no json block with "mcpServers"');
     const [[name, config]] = Object.entries(JSON.parse(block).mcpServers);
     assert.ok(config.command.startsWith('/'), 'command is not an absolute path, which desktop clients need');
 

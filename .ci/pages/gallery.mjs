@@ -10,18 +10,18 @@ import { environment, serve } from '../interop/binary.mjs';
 import { check } from '../interop/check.mjs';
 import { checkAccessibility, keep, screenshot, startBrowser } from './browser.mjs';
 
-const extension = { 'io.modelcontextprotocol/ui': { mimeTypes: ['text/html;profile=mcp-app'] } };
+export const extension = { 'io.modelcontextprotocol/ui': { mimeTypes: ['text/html;profile=mcp-app'] } };
 const light = { theme: 'light', locale: 'en-US' };
 
 /** connect starts the program, as a client that shows apps or does not. */
-async function connect(binary, extensions) {
+export async function connect(binary, extensions) {
   const client = new Client({ name: 'pages', version: '1' }, { capabilities: extensions ? { extensions } : {} });
   await client.connect(new StdioClientTransport({ command: binary, args: ['serve', '--simulate'], env: environment(), stderr: 'ignore' }));
   return client;
 }
 
 /** serveHost serves the page of the test's host, and returns its URL. */
-async function serveHost() {
+export async function serveHost() {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL('host/host.js', import.meta.url))], bundle: true, write: false, format: 'esm',
   });

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"zego-mcp/internal/redisshare"
@@ -17,7 +18,8 @@ import (
 
 // backend is what answers the calls: ZEGO, or the built-in simulator.
 type backend struct {
-	appID         uint32             // Zero if client is nil.
+	account       account            // Of the built-in simulator, too.
+	problems      []error            // What is wrong with the account.
 	client        *zego.Client       // Nil if the settings do not allow calls.
 	unavailable   error              // Why client is nil, and what to do about it.
 	endpoint      string             // The URL that calls go to.
@@ -33,18 +35,18 @@ type backend struct {
 // Missing or wrong credentials are no error: the server must start and list its tools
 // even so, and each call then answers with backend.unavailable.
 func (e *env) connect(log *slog.Logger) (backend, error) {
-	b := backend{endpoint: e.settings.Endpoint}
-	var appID uint32
-	var secret string
+	var b backend
 	if e.settings.Simulate {
 		url, stop, err := startSimulator(e.ctx)
 		if err != nil {
 			return b, fmt.Errorf("start the simulator: %w", err)
 		}
 		b.simulated, b.endpoint, b.stopSimulator = true, url, stop
-		appID, secret = zegosim.DefaultAppID, zegosim.DefaultSecret
+		b.account = account{appID: zegosim.DefaultAppID, secret: zegosim.DefaultSecret, endpoint: url}
 	} else {
-		if appID, secret, b.unavailable = e.configuration(); b.unavailable != nil {
+		b.account, b.problems = e.account()
+		b.endpoint = b.account.endpoint
+		if b.unavailable = notConfigured(b.problems, b.endpoint); b.unavailable != nil {
 			return b, nil
 		}
 	}
@@ -53,7 +55,7 @@ func (e *env) connect(log *slog.Logger) (backend, error) {
 		opts.QPS = -1 // For package zego, 0 means the default and less than 0 no limit.
 	}
 	if e.settings.RedisURL != "" {
-		redis, err := redisshare.Open(e.settings.RedisURL, redisshare.Options{AppID: appID, QPS: e.settings.QPS, Logger: log})
+		redis, err := redisshare.Open(e.settings.RedisURL, redisshare.Options{AppID: b.account.appID, QPS: e.settings.QPS, Logger: log})
 		if err != nil {
 			return b, fmt.Errorf("--redis-url %w", err)
 		}
@@ -62,30 +64,29 @@ func (e *env) connect(log *slog.Logger) (backend, error) {
 			opts.Limiter = redis
 		}
 	}
-	client, err := zego.New(appID, secret, opts)
+	client, err := zego.New(b.account.appID, b.account.secret, opts)
 	if err != nil {
 		return b, fmt.Errorf("configuration: %s", strings.TrimPrefix(err.Error(), "zego: "))
 	}
-	b.appID, b.client = appID, client
+	b.client = client
 	return b, nil
 }
 
-// configuration returns the AppID and the ServerSecret. Its error names everything that is
-// wrong with them and with the endpoint, and says what to do.
-func (e *env) configuration() (appID uint32, secret string, err error) {
-	appID, secret, problems := e.credentials()
+// notConfigured returns an error that names all problems with the account, and what is wrong
+// with the endpoint, and says what to do. It returns nil if all is well.
+func notConfigured(problems []error, endpoint string) error {
 	var advice []string
 	if len(problems) > 0 {
 		advice = append(advice, whatToSet)
 	}
-	if err := checkEndpoint(e.settings.Endpoint); err != nil {
-		problems = append(problems, err)
+	if err := checkEndpoint(endpoint); err != nil {
+		problems = append(slices.Clone(problems), err)
 		advice = append(advice, "Check ZEGO_ENDPOINT.")
 	}
-	if len(problems) > 0 {
-		return 0, "", fmt.Errorf("this server is not configured: %s.\n%s", joinErrors(problems), strings.Join(advice, "\n"))
+	if len(problems) == 0 {
+		return nil
 	}
-	return appID, secret, nil
+	return fmt.Errorf("this server is not configured: %s.\n%s", joinErrors(problems), strings.Join(advice, "\n"))
 }
 
 // close ends what connect started.

@@ -16,6 +16,7 @@ import (
 	"zego-mcp/tools"
 	"zego-mcp/tools/streams"
 
+	"github.com/alecthomas/kong"
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -32,7 +33,7 @@ type callCommand struct {
 const maxSpeech = 24 * time.Hour
 
 // Validate refuses an unknown output format.
-func (c *callCommand) Validate() error {
+func (c *callCommand) Validate(*kong.Context) error {
 	if !slices.Contains([]string{"", "table", "json"}, c.Output) {
 		return fmt.Errorf("--output must be table or json, got %q", c.Output)
 	}

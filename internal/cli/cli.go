@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"zego-mcp/internal/clients"
 	"zego-mcp/tools"
 	"zego-mcp/zego"
 
@@ -21,14 +22,22 @@ import (
 type commandLine struct {
 	settings
 
-	Serve    serveCommand    `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
-	Call     callCommand     `cmd:"" help:"Call one tool from the shell."`
-	Tools    toolsCommand    `cmd:"" help:"List the tools."`
-	Watch    watchCommand    `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
-	Simulate simulateCommand `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
-	Doctor   doctorCommand   `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
-	Version  versionCommand  `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
-	Help     helpCommand     `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
+	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
+	Call       callCommand       `cmd:"" help:"Call one tool from the shell."`
+	Tools      toolsCommand      `cmd:"" help:"List the tools."`
+	Watch      watchCommand      `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
+	Token      tokenCommand      `cmd:"" help:"Make, list and revoke the bearer tokens of clients that call over HTTP."`
+	Simulate   simulateCommand   `cmd:"" help:"Run the ZEGO simulator as a server of its own."`
+	Install    installCommand    `cmd:"" help:"Add the server to a client, such as Claude Desktop; without CLIENT, list the clients that are found."`
+	Uninstall  uninstallCommand  `cmd:"" help:"Take the server out of a client again."`
+	Login      loginCommand      `cmd:"" help:"Keep AppID and ServerSecret for the other commands. It asks for them, or reads two lines from a pipe."`
+	Logout     logoutCommand     `cmd:"" help:"Delete what login keeps."`
+	Doctor     doctorCommand     `cmd:"" help:"Check configuration, network, clock, secret and permission, and say what to do."`
+	Man        manCommand        `cmd:"" help:"Print the manual page; to read it: zego-mcp man | man -l -"`
+	Completion completionCommand `cmd:"" help:"Print a script that lets a shell complete commands, flags, tools, their arguments, and ids."`
+	Complete   completeCommand   `cmd:"" name:"__complete" hidden:""`
+	Version    versionCommand    `cmd:"" help:"Show the version and the MCP protocol versions spoken."`
+	Help       helpCommand       `cmd:"" help:"Show the help of a command, or of a tool: help call TOOL."`
 
 	ShowVersion bool `name:"version" help:"Show the version, like the command version."`
 }
@@ -80,27 +89,14 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	helpOut := stdout // Kong takes the width of its help from the terminal itself.
 	stdout, stderr = forTerminal(stdout), forTerminal(stderr)
 	var line commandLine
-	helpShown := false
 	var helpErr error
-	parser := kong.Must(&line,
-		kong.Name("zego-mcp"),
-		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET or $ZEGO_SERVER_SECRET_FILE only."),
-		kong.Vars{
-			"endpoint":         zego.DefaultEndpoint,
-			"toolsets":         describeToolsets(),
-			"default_toolsets": tools.DefaultToolsets(),
-		},
+	parser := kong.Must(&line, append(parserOptions(getenv),
 		kong.Writers(helpOut, stderr),
 		kong.Help(helpPrinter(ctx, stdout, &helpErr)),
-		// Kong calls this after it has shown the help, and parses on if it returns.
-		kong.Exit(func(int) { helpShown = true }),
-		kong.Resolvers(fromEnvironment(getenv)),
-		kong.ValueFormatter(helpWithVariable),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
-	command, err := parser.Parse(args)
+	)...)
+	parsed, err := parse(parser, args)
 	switch {
-	case helpShown:
+	case parsed == nil && err == nil: // The help was shown.
 		return reportError(stderr, helpErr)
 	case err != nil:
 		return reportError(stderr, usageError{nameVariable(withoutValue(err), parser, args, getenv)})
@@ -109,10 +105,27 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	switch {
 	case line.ShowVersion:
 		return reportError(stderr, line.Version.Run(e))
-	case command.Selected().Name == "help":
+	case parsed.Selected().Name == "help":
 		return Run(ctx, append(line.Help.Command, "--help"), getenv, stdin, helpOut, stderr)
 	}
-	return reportError(stderr, command.Run(e))
+	return reportError(stderr, runSelected(parsed, e))
+}
+
+// parserOptions returns how the command line is read.
+func parserOptions(getenv func(string) string) []kong.Option {
+	return []kong.Option{
+		kong.Name("zego-mcp"),
+		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET, $ZEGO_SERVER_SECRET_FILE or zego-mcp login only."),
+		kong.Vars{
+			"endpoint":         zego.DefaultEndpoint,
+			"toolsets":         describeToolsets(),
+			"default_toolsets": tools.DefaultToolsets(),
+			"clients":          strings.Join(clients.Names(), ", "),
+		},
+		kong.Resolvers(fromEnvironment(getenv)),
+		kong.ValueFormatter(helpWithVariable),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	}
 }
 
 // describeToolsets says what each toolset holds, for the help.

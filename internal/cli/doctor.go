@@ -33,13 +33,12 @@ func (c *doctorCommand) Run(e *env) error {
 	if c.URL != "" {
 		return c.checkServer(e, report)
 	}
-	report.add(checkCredentials(e)...)
-
 	b, err := e.connect(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	report.add(checkCredentials(b)...)
 	ctx, cancel := context.WithTimeout(e.ctx, e.settings.Timeout)
 	defer cancel()
 
@@ -55,6 +54,7 @@ func (c *doctorCommand) Run(e *env) error {
 	}
 	report.add(checkRedis(ctx, b.redis)...)
 	report.add(checkCallbacks(e)...)
+	report.add(checkClients(e.ctx, e)...)
 	return report.err()
 }
 
@@ -88,19 +88,18 @@ func (r *report) err() error {
 	return nil
 }
 
-// checkCredentials checks that AppID and ServerSecret are set and look right; the
-// simulator needs neither.
-func checkCredentials(e *env) []finding {
-	if e.settings.Simulate {
+// checkCredentials says where AppID and ServerSecret come from, or what is wrong with them.
+func checkCredentials(b backend) []finding {
+	if b.simulated {
 		return []finding{{"simulator", "the built-in simulator answers, no account needed", ""}}
 	}
-	appID, _, problems := e.credentials()
-	if len(problems) == 0 {
-		return []finding{{"credentials", fmt.Sprintf("AppId %d, and a secret of 32 characters", appID), ""}}
+	if len(b.problems) == 0 {
+		a := b.account
+		return []finding{{"credentials", fmt.Sprintf("AppId %d from %s, and a secret of %d characters from %s", a.appID, a.appIDSource, len(a.secret), a.secretSource), ""}}
 	}
 	var findings []finding
-	for _, problem := range problems {
-		findings = append(findings, finding{"credentials", problem.Error(), "Take the value from your project in the ZEGOCLOUD console, https://console.zegocloud.com"})
+	for _, problem := range b.problems {
+		findings = append(findings, finding{"credentials", problem.Error(), "Run zego-mcp login, or take the value from your project in the ZEGOCLOUD console, https://console.zegocloud.com"})
 	}
 	return findings
 }

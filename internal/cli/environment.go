@@ -41,11 +41,7 @@ func isEmptyOrPlaceholder(value string) bool {
 // nameVariable puts the name of the environment variable before an error that a value
 // from the environment caused. Kong's errors begin with the name of the flag.
 func nameVariable(err error, parser *kong.Kong, args []string, getenv func(string) string) error {
-	flags := slices.Clone(parser.Model.Flags)
-	for _, command := range parser.Model.Children {
-		flags = append(flags, command.Flags...)
-	}
-	for _, flag := range flags {
+	for _, flag := range flagsOf(parser.Model.Node) {
 		name, variable := "--"+flag.Name, flag.Tag.Get("variable")
 		if !strings.HasPrefix(err.Error(), name+":") || isEmptyOrPlaceholder(getenv(variable)) {
 			continue
@@ -56,6 +52,15 @@ func nameVariable(err error, parser *kong.Kong, args []string, getenv func(strin
 		}
 	}
 	return err
+}
+
+// flagsOf returns the flags of a command and of all commands below it.
+func flagsOf(command *kong.Node) []*kong.Flag {
+	flags := slices.Clone(command.Flags)
+	for _, child := range command.Children {
+		flags = append(flags, flagsOf(child)...)
+	}
+	return flags
 }
 
 // withoutValue returns an error of kong without the value of a flag that may hold a secret.

@@ -47,14 +47,20 @@ type asker struct {
 
 // Elicit shows the question and reads a line. Any answer but y or yes declines.
 func (a asker) Elicit(_ context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
-	_, _ = fmt.Fprintf(a.out, "%s [y/N] ", req.Params.Message)
-	answer, err := bufio.NewReader(a.answers).ReadString('\n')
-	if err != nil && answer == "" { // The input has ended, so no typed newline ends the question's line.
-		_, _ = fmt.Fprintln(a.out)
-	}
 	result := &mcp.ElicitationResult{ElicitationResponse: mcp.ElicitationResponse{Action: mcp.ElicitationResponseActionDecline}}
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
+	if askUser(a.answers, a.out, req.Params.Message) {
 		result.Action, result.Content = mcp.ElicitationResponseActionAccept, map[string]any{"Confirm": true}
 	}
 	return result, nil
+}
+
+// askUser shows a question and reads a line. It returns true for the answers y and yes.
+func askUser(answers io.Reader, out io.Writer, question string) bool {
+	_, _ = fmt.Fprintf(out, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(answers).ReadString('\n')
+	if err != nil && answer == "" { // The input has ended, so no typed newline ends the question's line.
+		_, _ = fmt.Fprintln(out)
+	}
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
 }

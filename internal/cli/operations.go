@@ -26,8 +26,8 @@ type operationFlags struct {
 	AuditLog    string        `variable:"ZEGO_AUDIT_LOG" placeholder:"FILE" help:"Add a line of JSON to this file for everything that starts, drives or stops a stream. http and sse open it again on SIGHUP. Default: none."`
 }
 
-// validateOperations refuses values that serve cannot work with.
-func (f operationFlags) validateOperations() error {
+// validate refuses values that serve cannot work with.
+func (f operationFlags) validate() error {
 	if f.DrainDelay < 0 {
 		return fmt.Errorf("--drain-delay must be 0 or more, got %v", f.DrainDelay)
 	}
@@ -61,7 +61,7 @@ func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) (*oper
 	if f.AuditLog == "" {
 		return o, nil
 	}
-	opts := audit.Options{Logger: log}
+	opts := audit.Options{Subject: subjectOf, Logger: log}
 	if o.metrics != nil {
 		opts.Failed = o.metrics.AuditErrors()
 	}
@@ -72,6 +72,14 @@ func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) (*oper
 	o.audited.Store(&audit.Project{})
 	e.observer = both(e.observer, o.audit.Observer(func() audit.Project { return *o.audited.Load() }))
 	return o, nil
+}
+
+// reopen returns a function that opens the audit log again, or nil if there is none.
+func (o *operations) reopen() func() {
+	if o.audit == nil {
+		return nil
+	}
+	return o.audit.Reopen
 }
 
 // end closes what observe has opened.
@@ -107,7 +115,7 @@ func delayed(ctx context.Context, delay time.Duration) context.Context {
 // begin listens where --admin-listen says, if it says anything, until end is called. end must
 // be called last: until then the server says that it is not ready.
 func (o *operations) begin(e *env, b backend) (end func(), err error) {
-	o.audited.Store(&audit.Project{AppID: b.appID})
+	o.audited.Store(&audit.Project{AppID: b.account.appID})
 	if b.redis != nil {
 		o.health.UseRedis(b.redis.Ping)
 	}

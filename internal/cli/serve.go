@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"runtime/debug"
@@ -18,12 +19,16 @@ import (
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
+
+	"github.com/alecthomas/kong"
 )
 
 type serveCommand struct {
 	Transport string   `enum:"stdio,http,sse" default:"stdio" help:"stdio; http: Streamable HTTP at /mcp and SSE at /sse; sse: SSE alone. Default: stdio."`
 	Listen    string   `placeholder:"HOST:PORT" help:"Where http and sse listen; port 0 picks a free port. Default: 127.0.0.1:8080."`
 	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
+
+	accessFlags
 
 	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
 
@@ -35,14 +40,14 @@ const defaultListen = "127.0.0.1:8080"
 
 // Validate refuses values with which serve cannot work, and --listen for a transport that
 // does not listen: its user would wait for a server that is not there.
-func (c *serveCommand) Validate() error {
+func (c *serveCommand) Validate(*kong.Context) error {
 	if c.MaxSessions < 1 {
 		return fmt.Errorf("--max-sessions must be 1 or more, got %d", c.MaxSessions)
 	}
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return c.validateOperations()
+	return errors.Join(c.accessFlags.validate(), c.operationFlags.validate())
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -71,11 +76,9 @@ func (c *serveCommand) Run(e *env) error {
 	streaming := slices.Contains(e.toolsets(), tools.Streaming) && b.client != nil
 	mark, unmark := e.processMark(streaming && !b.simulated, log)
 	defer unmark()
-	var listener net.Listener
-	if !overStdio {
-		if listener, err = listen(e.ctx, "--listen", cmp.Or(c.Listen, defaultListen)); err != nil {
-			return err
-		}
+	listener, err := c.listen(e.ctx)
+	if err != nil {
+		return err
 	}
 	// The streams of a simulator are its own process's. A server that creates none has no part
 	// in those of the others either.
@@ -85,7 +88,7 @@ func (c *serveCommand) Run(e *env) error {
 	secret := e.callbackSecret(c.Transport, log)
 	b.callbacks = secret != ""
 	project := e.project(b, mark, e.settings.KeepTasks, log)
-	ops.auditProject(b.appID, project)
+	ops.auditProject(b.account.appID, project)
 	cfg := e.toolsConfig(b, project, log)
 	cfg.Local = overStdio
 	if streaming {
@@ -95,27 +98,57 @@ func (c *serveCommand) Run(e *env) error {
 	if streaming && (overStdio || isLoopbackListener(listener)) {
 		defer e.addWatching(&cfg, project, b.endpoint)()
 	}
-	ops.countTools(&cfg, b.appID, project) // Not what the pages for watching call every few seconds.
-	mcpServer := tools.NewServer(cfg)
-	// When a signal comes, a call that runs may still use its whole time limit.
-	grace := e.settings.Timeout + time.Second
+	ops.countTools(&cfg, b.account.appID, project) // Not what the pages for watching call every few seconds.
 	if overStdio {
-		if isTerminal(e.stdin) {
-			log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
-		}
-		// When the client is gone, calls need not wait for the end of speech any more.
-		stdin := &endNotifier{Reader: e.stdin, atEnd: project.Speech.Close}
-		return stdio.Serve(e.ctx, mcpServer, stdin, e.stdout, log, grace)
+		return e.serveStdio(cfg, project, log)
 	}
-	if ops.audit != nil {
-		defer onHangup(ops.audit.Reopen)()
+	defer func() { _ = listener.Close() }()
+	return c.serveHTTP(e, listener, cfg, ops, callbackHandler(secret, b.account.appID, project.Speech))
+}
+
+// listen returns a listener for the transports that listen, or nil for stdio.
+func (c *serveCommand) listen(ctx context.Context) (net.Listener, error) {
+	if c.Transport == "stdio" {
+		return nil, nil
 	}
-	c.logAddress(listener.Addr(), log)
-	handler := ops.newHandler(mcpServer, httpserver.Options{
-		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
-		Callbacks: callbackHandler(secret, b.appID, project.Speech),
-	})
-	return httpserver.Serve(e.ctx, listener, handler, log, grace)
+	listener, err := listen(ctx, "--listen", cmp.Or(c.Listen, defaultListen))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkExposed(listener); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	return listener, nil
+}
+
+// grace returns how long calls may go on after a signal: each may use its whole time limit.
+func (e *env) grace() time.Duration { return e.settings.Timeout + time.Second }
+
+// serveStdio serves MCP over standard input and output.
+func (e *env) serveStdio(cfg tools.Config, project tools.Project, log *slog.Logger) error {
+	if isTerminal(e.stdin) {
+		log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
+	}
+	// When the client is gone, calls need not wait for the end of speech any more.
+	stdin := &endNotifier{Reader: e.stdin, atEnd: project.Speech.Close}
+	return stdio.Serve(e.ctx, tools.NewServer(cfg), stdin, e.stdout, log, e.grace())
+}
+
+// serveHTTP serves MCP over HTTP on listener. callbacks answers ZEGO's callbacks; nil: none are
+// taken.
+func (c *serveCommand) serveHTTP(e *env, listener net.Listener, cfg tools.Config, ops *operations, callbacks http.Handler) error {
+	opts := httpserver.Options{
+		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: ops.log,
+		Callbacks: callbacks,
+	}
+	reread, err := c.guard(&opts, &cfg, ops.log)
+	if err != nil {
+		return err
+	}
+	defer onHangup(reread, ops.reopen())()
+	c.logAddress(listener.Addr(), ops.log)
+	return httpserver.Serve(e.ctx, listener, ops.newHandler(tools.NewServer(cfg), opts), ops.log, e.grace())
 }
 
 // endNotifier is an io.Reader that calls atEnd once when nothing more can be read.
@@ -165,7 +198,7 @@ func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 		attrs = append(attrs, "listens_on", "all addresses of this machine")
 	}
 	log.Info("serving MCP", attrs...)
-	if parsed, err := netip.ParseAddrPort(address.String()); err == nil && !parsed.Addr().IsLoopback() {
+	if parsed, err := netip.ParseAddrPort(address.String()); err == nil && !parsed.Addr().IsLoopback() && !c.authenticates() {
 		log.Warn("reachable from other machines: whoever reaches this address uses your ZEGO account; put a proxy with authentication in front")
 	}
 }

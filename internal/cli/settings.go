@@ -13,6 +13,8 @@ import (
 	"zego-mcp/tools/pictures"
 	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
+
+	"github.com/alecthomas/kong"
 )
 
 // settings are the flags that every command has. AppID is text and not a number: a
@@ -20,9 +22,10 @@ import (
 // show why a server that they launched has ended.
 type settings struct {
 	AppID       string        `name:"app-id" variable:"ZEGO_APP_ID" placeholder:"N" help:"AppID of the ZEGOCLOUD project."`
-	Endpoint    string        `variable:"ZEGO_ENDPOINT" default:"${endpoint}" placeholder:"URL" help:"ZEGO's API; https, or http on loopback. Default: ${endpoint}."`
+	Endpoint    string        `variable:"ZEGO_ENDPOINT" placeholder:"URL" help:"ZEGO's API; https, or http on loopback. Default: ${endpoint}."`
 	Simulate    bool          `variable:"ZEGO_SIMULATE" help:"Answer from the built-in simulator: no account, no network."`
 	Toolsets    string        `variable:"ZEGO_TOOLSETS" default:"${default_toolsets}" help:"Toolsets to offer, with commas between them, or all. ${toolsets}. Default: ${default_toolsets}."`
+	Streaming   bool          `variable:"ZEGO_STREAMING" help:"Offer the toolset streaming besides --toolsets, for forms that ask yes or no."`
 	LogLevel    string        `variable:"ZEGO_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error. Default: info; for call, error."`
 	LogFormat   string        `variable:"ZEGO_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json. Default: text."`
 	Timeout     time.Duration `variable:"ZEGO_TIMEOUT" default:"30s" help:"Time limit of one tool call, waits and retries included. Default: 30s."`
@@ -38,7 +41,7 @@ type settings struct {
 }
 
 // Validate refuses values that no command can work with.
-func (s *settings) Validate() error {
+func (s *settings) Validate(*kong.Context) error {
 	if s.Timeout <= 0 {
 		return fmt.Errorf("--timeout must be more than 0, got %v", s.Timeout)
 	}
@@ -89,6 +92,9 @@ func (e *env) project(b backend, mark streams.Mark, keepTasks bool, log *slog.Lo
 // toolsets returns the toolsets to offer.
 func (e *env) toolsets() []tools.Toolset {
 	sets, _ := tools.ParseToolsets(e.settings.Toolsets) // Validate has checked them.
+	if e.settings.Streaming && !slices.Contains(sets, tools.Streaming) {
+		sets = append(sets, tools.Streaming)
+	}
 	return sets
 }
 

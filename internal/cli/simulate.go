@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 	"zego-mcp/zego/zegosim"
+
+	"github.com/alecthomas/kong"
 )
 
 type simulateCommand struct {
@@ -33,7 +35,7 @@ type simulateCommand struct {
 const maxHumans = 10_000
 
 // Validate refuses values that the simulator cannot work with.
-func (c *simulateCommand) Validate() error {
+func (c *simulateCommand) Validate(*kong.Context) error {
 	if u, err := url.Parse(c.CallbackURL); c.CallbackURL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return fmt.Errorf("--callback-url must be an http or https URL, got %q", c.CallbackURL)
 	}

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode"
@@ -208,4 +210,82 @@ func TestJSONOutput(t *testing.T) {
 	if got := nameIn(out.String()); got != want || !strings.Contains(out.String(), "\u202e\u2066") {
 		t.Errorf("pipe: got %q, want %q", out.String(), want)
 	}
+}
+
+// TestLoginHidesTheSecret types AppID and secret at a terminal, which must show the first and
+// not the second, and must show what is typed later.
+func TestLoginHidesTheSecret(t *testing.T) {
+	t.Parallel()
+	sim := httptest.NewServer(leaktest.Handler(&zegosim.Server{QPS: -1}))
+	t.Cleanup(sim.Close)
+	tty, control := openTerminal(t)
+	env := map[string]string{"HOME": t.TempDir(), "ZEGO_ENDPOINT": sim.URL}
+	done := make(chan int)
+	go func() {
+		done <- cli.Run(t.Context(), []string{"login"}, func(name string) string { return env[name] }, tty, tty, tty)
+	}()
+	shown := readUntil(t, control, "AppID: ")
+	_, _ = fmt.Fprintf(control, "%d\r", zegosim.DefaultAppID)
+	shown += readUntil(t, control, "not shown): ")
+	_, _ = io.WriteString(control, zegosim.DefaultSecret+"\r")
+	shown += readUntil(t, control, "deletes it.\r\n")
+	if code := <-done; code != 0 || !strings.Contains(shown, "AppID: 1234567890\r\n") {
+		t.Errorf("exit code %d, the terminal shows %q", code, shown)
+	}
+	leaktest.See("the terminal of a login", shown)
+	if !echoes(t, tty) {
+		t.Error("after the login, the terminal hides what is typed")
+	}
+	_ = tty.Close()
+}
+
+// TestLoginInterrupted ends a login that waits for the secret. The terminal must show again
+// what is typed.
+func TestLoginInterrupted(t *testing.T) {
+	t.Parallel()
+	tty, control := openTerminal(t)
+	env := map[string]string{"HOME": t.TempDir(), "ZEGO_APP_ID": "7"}
+	ctx, interrupt := context.WithCancel(t.Context())
+	done := make(chan int)
+	go func() {
+		done <- cli.Run(ctx, []string{"login"}, func(name string) string { return env[name] }, tty, tty, tty)
+	}()
+	readUntil(t, control, "not shown): ")
+	for echoes(t, tty) {
+		runtime.Gosched()
+	}
+	interrupt()
+	if shown := readUntil(t, control, "kept"); !strings.Contains(shown, "interrupted. Nothing was kept") {
+		t.Errorf("got %q", shown)
+	}
+	if code := <-done; code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	if !echoes(t, tty) {
+		t.Error("the terminal hides what is typed")
+	}
+	_, _ = io.WriteString(control, "\r") // Ends the reading of the password.
+}
+
+// readUntil returns what a terminal shows, up to the end of text.
+func readUntil(t *testing.T, control *os.File, text string) string {
+	t.Helper()
+	var shown strings.Builder
+	for one := make([]byte, 1); !strings.HasSuffix(shown.String(), text); {
+		if _, err := control.Read(one); err != nil {
+			t.Fatalf("want %q, the terminal shows %q: %v", text, shown.String(), err)
+		}
+		shown.Write(one)
+	}
+	return shown.String()
+}
+
+// echoes reports whether a terminal shows what is typed.
+func echoes(t *testing.T, tty *os.File) bool {
+	t.Helper()
+	state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Lflag&unix.ECHO != 0
 }

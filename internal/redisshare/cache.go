@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 )
 
 // Get implements zego.Cache.
@@ -13,8 +13,8 @@ func (c *Client) Get(ctx context.Context, key string) ([]byte, bool) {
 	if !c.available() {
 		return nil, false
 	}
-	answer, err := c.redis.Get(ctx, key).Bytes()
-	if errors.Is(err, redis.Nil) { // Redis answered that there is no such key.
+	answer, err := redis.Bytes(c.do(ctx, "GET", key))
+	if errors.Is(err, redis.ErrNil) { // Redis answered that there is no such key.
 		c.record(nil)
 		return nil, false
 	}
@@ -29,7 +29,7 @@ func (c *Client) Set(ctx context.Context, key string, answer []byte, ttl time.Du
 	if !c.available() {
 		return
 	}
-	if err := c.redis.Set(ctx, key, answer, ttl).Err(); ctx.Err() == nil {
+	if _, err := c.do(ctx, "SET", key, answer, "PX", max(ttl.Milliseconds(), 1)); ctx.Err() == nil {
 		c.record(err)
 	}
 }

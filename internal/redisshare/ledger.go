@@ -12,13 +12,13 @@ import (
 	"time"
 	"zego-mcp/tools/streams"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 )
 
 //go:embed ledger.lua
 var ledgerScript string
 
-var ledgerOperation = redis.NewScript(ledgerScript)
+var ledgerOperation = redis.NewScript(2, ledgerScript)
 
 // ledger implements streams.Store. Each operation is one run of a script, so that it is
 // atomic.
@@ -41,8 +41,8 @@ func (c *Client) Ledger() streams.Store {
 
 // run runs one operation of ledger.lua.
 func (l *ledger) run(ctx context.Context, operation string, args ...any) ([]string, error) {
-	keys := []string{l.client.prefix + "streams", l.client.prefix + "servers"}
-	return ledgerOperation.Run(ctx, l.client.redis, keys, slices.Concat([]any{operation, l.replica}, args)...).StringSlice()
+	keys := []any{l.client.prefix + "streams", l.client.prefix + "servers"}
+	return redis.Strings(l.client.run(ctx, ledgerOperation, slices.Concat(keys, []any{operation, l.replica}, args)...))
 }
 
 var (

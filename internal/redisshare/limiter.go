@@ -8,7 +8,7 @@ import (
 	"time"
 	"zego-mcp/zego"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 )
 
 const (
@@ -29,8 +29,8 @@ var (
 	//go:embed handback.lua
 	handBackScript string
 
-	reserveTurn  = redis.NewScript(reserveScript)
-	handBackTurn = redis.NewScript(handBackScript)
+	reserveTurn  = redis.NewScript(2, reserveScript)
+	handBackTurn = redis.NewScript(1, handBackScript)
 )
 
 // Acquire implements zego.Limiter. It reserves a turn, the moment at which one call may
@@ -85,8 +85,7 @@ func (c *Client) reserve(ctx context.Context, action string) (wait time.Duration
 	if deadline, ok := ctx.Deadline(); ok {
 		maxWait = max(0, time.Until(deadline).Microseconds())
 	}
-	keys := []string{c.turnsKey(action), c.unusedKey(action)}
-	reply, err := reserveTurn.Run(ctx, c.redis, keys, c.qps, window.Microseconds(), maxWait).Int64Slice()
+	reply, err := redis.Int64s(c.run(ctx, reserveTurn, c.turnsKey(action), c.unusedKey(action), c.qps, window.Microseconds(), maxWait))
 	if err != nil {
 		return 0, noTurn, err
 	}
@@ -107,7 +106,8 @@ func (c *Client) handBack(ctx context.Context, action string, turn redisTime) {
 	defer cancel()
 	// The unused turns are a sorted set, ordered by their moments. Turns of the same moment
 	// need different members, so each gets a random one.
-	c.record(handBackTurn.Run(ctx, c.redis, []string{c.unusedKey(action)}, int64(turn), rand.Text()).Err())
+	_, err := c.run(ctx, handBackTurn, c.unusedKey(action), int64(turn), rand.Text())
+	c.record(err)
 }
 
 func (c *Client) turnsKey(action string) string { return c.prefix + "turns:" + action }

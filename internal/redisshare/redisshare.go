@@ -7,13 +7,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
+	"net/url"
+	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 	"zego-mcp/zego"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 )
 
 // Options says what is shared.
@@ -27,7 +31,7 @@ type Options struct {
 // limits the calls of this process alone, Get finds nothing and Set does nothing. Client
 // logs when Redis stops answering and when it answers again.
 type Client struct {
-	redis  *redis.Client
+	pool   *redis.Pool
 	prefix string // Of the rate limit's keys in Redis.
 	qps    int
 	log    *slog.Logger
@@ -39,63 +43,122 @@ type Client struct {
 }
 
 const (
-	// timeout limits each command and each connection attempt. Redis is expected in
+	// timeout limits each command, and each wait for a connection. Redis is expected in
 	// the same network: if it is slower than this, waiting for it does not pay.
 	timeout = 500 * time.Millisecond
 	// retryInterval is how long the Client leaves Redis alone after a failed command.
 	retryInterval = time.Second
 )
 
+// databasePath matches the path of a URL that names a database, or none.
+var databasePath = regexp.MustCompile(`^(/[0-9]{0,9})?$`)
+
 // ParseURL parses a URL of Redis or Valkey: redis://[user:password@]host:port[/db], or
 // rediss:// for TLS. Its error does not repeat the URL, which may hold a password.
-func ParseURL(url string) (*redis.Options, error) {
-	opts, err := redis.ParseURL(url)
-	// A password with a # that is not escaped would make go-redis take its beginning for
-	// the host, which the log shows.
-	if err != nil || strings.Contains(url, "#") {
+func ParseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	// A # or ? that is not escaped in a password would make its beginning the host, which the
+	// log shows.
+	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Opaque != "" || strings.ContainsAny(text, "#?") || !databasePath.MatchString(u.Path) {
 		return nil, errors.New("must look like redis://[user:password@]host:port[/db], or rediss://… for TLS")
 	}
-	return opts, nil
+	return u, nil
 }
 
-// Open returns a Client of the Redis at url, as ParseURL takes it. It fails only if url
-// is malformed: it does not connect yet. Close the Client after use.
-func Open(url string, opts Options) (*Client, error) {
-	redisOpts, err := ParseURL(url)
+// Open returns a Client of the Redis at address, a URL as ParseURL takes it. It fails only if
+// the URL is malformed: it does not connect yet. Close the Client after use.
+func Open(address string, opts Options) (*Client, error) {
+	u, err := ParseURL(address)
 	if err != nil {
 		return nil, err
 	}
-	redisOpts.DialTimeout, redisOpts.ReadTimeout, redisOpts.WriteTimeout, redisOpts.PoolTimeout = timeout, timeout, timeout, timeout
-	// A reservation that is sent twice would waste a turn, and the local limiter is
-	// there instead.
-	redisOpts.MaxRetries = -1
-	redisOpts.ContextTimeoutEnabled = true
-	redis.SetLogger(discardLogger{})
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), "6379")
+	}
 	return &Client{
-		redis:  redis.NewClient(redisOpts),
+		pool:   newPool(address),
 		prefix: "zego-mcp:" + strconv.FormatUint(uint64(opts.AppID), 10) + ":",
 		qps:    opts.QPS,
-		log:    opts.Logger.With("redis", redisOpts.Addr),
+		log:    opts.Logger.With("redis", host),
 		local:  zego.NewLimiter(max(opts.QPS, 1)),
 	}, nil
 }
 
-// discardLogger keeps go-redis from logging each failed connection. Client logs that
-// once.
-type discardLogger struct{}
+// newPool returns a pool of connections to the Redis at address.
+func newPool(address string) *redis.Pool {
+	const (
+		perProcessor = 10
+		// checkAfter is how long a connection may be idle before it is checked: Redis may have
+		// been restarted, or have closed it.
+		checkAfter = 100 * time.Millisecond
+	)
+	return &redis.Pool{
+		DialContext: func(ctx context.Context) (redis.Conn, error) {
+			return redis.DialURLContext(ctx, address,
+				redis.DialConnectTimeout(timeout), redis.DialTLSHandshakeTimeout(timeout),
+				redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))
+		},
+		TestOnBorrowContext: func(ctx context.Context, conn redis.Conn, lastUsed time.Time) error {
+			if time.Since(lastUsed) < checkAfter {
+				return nil
+			}
+			_, err := redis.DoContext(conn, ctx, "PING")
+			return err
+		},
+		MaxIdle:     perProcessor,
+		MaxActive:   perProcessor * runtime.GOMAXPROCS(0),
+		IdleTimeout: 5 * time.Minute,
+		Wait:        true,
+	}
+}
 
-// Printf implements the logger of go-redis.
-func (discardLogger) Printf(context.Context, string, ...any) {}
+// with lets use send commands over a connection, and returns what it returns. A command is
+// never sent twice: a second reservation would waste a turn, and the local limiter is there
+// instead.
+//
+// The context that use gets has the deadline of ctx, but is not cancelled with it: Redis may
+// carry out a command whose caller has gone, and its reply says what to hand back.
+func (c *Client) with(ctx context.Context, use func(context.Context, redis.Conn) (any, error)) (any, error) {
+	wait, stopWaiting := context.WithTimeout(ctx, timeout)
+	defer stopWaiting()
+	conn, err := c.pool.GetContext(wait)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // It goes back to the pool.
+	command, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	if deadline, ok := ctx.Deadline(); ok {
+		command, cancel = context.WithDeadline(command, deadline)
+		defer cancel()
+	}
+	return use(command, conn)
+}
+
+// do sends one command and returns its reply.
+func (c *Client) do(ctx context.Context, command string, args ...any) (any, error) {
+	return c.with(ctx, func(ctx context.Context, conn redis.Conn) (any, error) {
+		return redis.DoContext(conn, ctx, command, args...)
+	})
+}
+
+// run runs a script with its keys and arguments, and returns its reply.
+func (c *Client) run(ctx context.Context, script *redis.Script, keysAndArgs ...any) (any, error) {
+	return c.with(ctx, func(ctx context.Context, conn redis.Conn) (any, error) {
+		return script.DoContext(ctx, conn, keysAndArgs...)
+	})
+}
 
 // Ping returns an error if Redis does not answer or refuses the password.
 func (c *Client) Ping(ctx context.Context) error {
-	err := c.redis.Ping(ctx).Err()
+	_, err := c.do(ctx, "PING")
 	c.record(err)
 	return err
 }
 
 // Close closes the connections to Redis.
-func (c *Client) Close() error { return c.redis.Close() }
+func (c *Client) Close() error { return c.pool.Close() }
 
 // available reports whether the caller should send its command to Redis. While Redis
 // is down, it allows one caller in each retryInterval to try.

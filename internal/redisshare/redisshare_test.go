@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -220,9 +223,47 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
+// TestTLS uses rediss:// with a server whose certificate nobody has signed. It is refused.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	share, _ := open(t, "rediss://:hunter2@"+server.Listener.Addr().String())
+	for {
+		err := share.Ping(t.Context())
+		if err == nil {
+			t.Fatal("the certificate was accepted")
+		}
+		if strings.Contains(err.Error(), "certificate") {
+			return
+		}
+		// A busy machine needs longer than a connection may take.
+		if !strings.Contains(err.Error(), "timeout") && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDatabase checks that the number in the URL chooses the database.
+func TestDatabase(t *testing.T) {
+	t.Parallel()
+	address := "redis://" + redistest.Start(t).Address
+	first, _ := open(t, address)
+	second, _ := open(t, address+"/1")
+	first.Set(t.Context(), "key", []byte("answer"), time.Minute)
+	if got, ok := second.Get(t.Context(), "key"); ok {
+		t.Errorf("database 1 has %s", got)
+	}
+	if got, ok := first.Get(t.Context(), "key"); !ok || string(got) != "answer" {
+		t.Errorf("database 0: got %q, %v", got, ok)
+	}
+}
+
 func TestMalformedURL(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"localhost:6379", "http://:hunter2@x", "redis://:hunter2@host:port", "redis://x/db", "::hunter2"} {
+	for _, url := range []string{"localhost:6379", "http://:hunter2@x", "redis://:hunter2@host:port", "redis://x/db", "::hunter2", "redis://:hunter2?@x", "unix:///tmp/redis.sock", "redis:hunter2"} {
 		_, err := redisshare.Open(url, redisshare.Options{Logger: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), "must look like redis://") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v", url, err)

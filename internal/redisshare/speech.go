@@ -6,7 +6,7 @@ import (
 	"time"
 	"zego-mcp/tools/speech"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 )
 
 const (
@@ -32,11 +32,14 @@ func (s speechShare) Append(ctx context.Context, taskID string, note []byte) err
 	if !s.client.available() {
 		return errDown
 	}
-	_, err := s.client.redis.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.RPush(ctx, s.key(taskID), note)
-		p.LTrim(ctx, s.key(taskID), -maxNotes, -1)
-		p.Expire(ctx, s.key(taskID), noteLife)
-		return nil
+	key := s.key(taskID)
+	_, err := s.client.with(ctx, func(ctx context.Context, conn redis.Conn) (any, error) {
+		// Send only fills a buffer; an error that it returns comes from EXEC, too.
+		_ = conn.Send("MULTI")
+		_ = conn.Send("RPUSH", key, note)
+		_ = conn.Send("LTRIM", key, -maxNotes, -1)
+		_ = conn.Send("PEXPIRE", key, noteLife.Milliseconds())
+		return redis.DoContext(conn, ctx, "EXEC")
 	})
 	s.client.record(err)
 	return err
@@ -47,16 +50,9 @@ func (s speechShare) Notes(ctx context.Context, taskID string) ([][]byte, error)
 	if !s.client.available() {
 		return nil, errDown
 	}
-	texts, err := s.client.redis.LRange(ctx, s.key(taskID), 0, -1).Result()
+	notes, err := redis.ByteSlices(s.client.do(ctx, "LRANGE", s.key(taskID), 0, -1))
 	if ctx.Err() == nil { // Otherwise the caller gave up, which says nothing about Redis.
 		s.client.record(err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	notes := make([][]byte, len(texts))
-	for i, text := range texts {
-		notes[i] = []byte(text)
-	}
-	return notes, nil
+	return notes, err
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"zego-mcp/internal/redisshare/redistest"
+
+	"github.com/gomodule/redigo/redis"
 )
 
 // openTurns returns a Client with 10 calls per second of a Redis that nobody else uses.
@@ -29,7 +31,7 @@ func TestTurnsAreHandedBack(t *testing.T) {
 	t.Parallel()
 	c := openTurns(t)
 	last := func() string {
-		turns, err := c.redis.LRange(t.Context(), c.turnsKey("A"), -1, -1).Result()
+		turns, err := redis.Strings(c.do(t.Context(), "LRANGE", c.turnsKey("A"), -1, -1))
 		if err != nil || len(turns) != 1 {
 			t.Fatal(turns, err)
 		}
@@ -53,7 +55,7 @@ func TestTurnsAreHandedBack(t *testing.T) {
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-		if n := c.redis.ZCard(t.Context(), c.unusedKey("A")).Val(); n != 1 {
+		if n, err := redis.Int(c.do(t.Context(), "ZCARD", c.unusedKey("A"))); err != nil || n != 1 {
 			t.Fatalf("%d turns were handed back, want 1", n)
 		}
 		if wait, turn, err := c.reserve(t.Context(), "A"); err != nil || strconv.FormatInt(int64(turn), 10) != last() || wait < time.Second {
@@ -65,7 +67,8 @@ func TestTurnsAreHandedBack(t *testing.T) {
 		c.handBack(t.Context(), "A", redisTime(turn))
 	}
 	c.handBack(t.Context(), "A", 1) // A turn that is past is of no use.
-	if ttl := c.redis.PTTL(t.Context(), c.unusedKey("A")).Val(); ttl <= 5*time.Second || ttl > 15*time.Second {
+	milliseconds, err := redis.Int(c.do(t.Context(), "PTTL", c.unusedKey("A")))
+	if ttl := time.Duration(milliseconds) * time.Millisecond; err != nil || ttl <= 5*time.Second || ttl > 15*time.Second {
 		t.Errorf("the turns that were handed back are kept for %v", ttl)
 	}
 	for _, want := range given {

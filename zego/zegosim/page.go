@@ -1,14 +1,16 @@
 package zegosim
 
 import (
-	"bytes"
-	"html/template"
+	"fmt"
+	"html"
+	"io"
 	"net/http"
-	"zego-mcp/zego"
+	"strings"
 )
 
-// indexPage needs no internet: it refers to nothing but pictures of the Server.
-var indexPage = template.Must(template.New("index").Parse(`<!DOCTYPE html>
+// indexHead is the beginning of the page, which needs no internet: it refers to nothing but
+// pictures of the Server.
+const indexHead = `<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -21,49 +23,51 @@ img { width: 100%; display: block; margin-bottom: .4rem }
 </style>
 <h1>ZEGO simulator</h1>
 <p>This is a test double of ZEGOCLOUD's Digital Human API, not ZEGOCLOUD. Its digital humans are made up and its answers cost nothing.
-It takes signed calls of {{range $i, $a := .Actions}}{{if $i}}, {{end}}<code>{{$a}}</code>{{end}} at this address.</p>
-{{- with .Tasks}}
-<p>Stream tasks that run: {{range $i, $t := .}}{{if $i}}, {{end}}stream <code>{{$t.StreamID}}</code> in room <code>{{$t.RoomID}}</code>{{end}}.</p>
-{{- end}}
-<ul>
-{{- range .Humans}}
-<li><img src="{{.AvatarURL}}" alt="" width="256" height="256" loading="lazy">{{.Name}}
-{{- end}}
-</ul>
-{{- with .More}}
-<p>And {{.}} more.</p>
-{{- end}}
-`))
+It takes signed calls of `
 
 // maxPageHumans is how many digital humans the page shows.
 const maxPageHumans = 200
 
 // servePage serves the page for a person who opens the simulator in a browser.
 func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
-	var data struct {
-		Actions []string
-		Tasks   []taskAnswer
-		Humans  []zego.DigitalHuman
-		More    int
-	}
-	data.Actions = Actions()
 	s.mu.Lock()
-	data.Tasks = s.listedTasks(s.updateTasks())
+	tasks := s.listedTasks(s.updateTasks())
 	s.mu.Unlock()
 	humans := s.humans()
 	shown := min(len(humans), maxPageHumans)
-	data.More = len(humans) - shown
+	// A template would need package text/template, which makes the linker keep every exported
+	// method of every type in the program.
+	var page strings.Builder
+	page.WriteString(indexHead + join(Actions(), code) + " at this address.</p>\n")
+	if len(tasks) > 0 {
+		page.WriteString("<p>Stream tasks that run: " + join(tasks, func(t taskAnswer) string {
+			return "stream " + code(t.StreamID) + " in room " + code(t.RoomID)
+		}) + ".</p>\n")
+	}
+	page.WriteString("<ul>\n")
 	for _, human := range humans[:shown] {
 		if human.AvatarURL == "" {
 			human.AvatarURL = avatarPath(human.ID, s.now())
 		}
-		data.Humans = append(data.Humans, human)
+		fmt.Fprintf(&page, `<li><img src="%s" alt="" width="256" height="256" loading="lazy">%s`+"\n",
+			html.EscapeString(human.AvatarURL), html.EscapeString(human.Name))
 	}
-	var b bytes.Buffer
-	if err := indexPage.Execute(&b, data); err != nil {
-		http.Error(w, "zego-simulator: "+err.Error(), http.StatusInternalServerError)
-		return
+	page.WriteString("</ul>\n")
+	if more := len(humans) - shown; more > 0 {
+		fmt.Fprintf(&page, "<p>And %d more.</p>\n", more)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes())
+	_, _ = io.WriteString(w, page.String())
+}
+
+// code returns text as HTML that shows it as code.
+func code(text string) string { return "<code>" + html.EscapeString(text) + "</code>" }
+
+// join returns what write makes of each element, with commas between them.
+func join[T any](elements []T, write func(T) string) string {
+	var texts []string
+	for _, element := range elements {
+		texts = append(texts, write(element))
+	}
+	return strings.Join(texts, ", ")
 }

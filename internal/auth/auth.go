@@ -1,0 +1,49 @@
+// Package auth decides who may use the server over HTTP, and what each caller may do.
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+	"zego-mcp/tools"
+)
+
+// Caller is who sent a request, and what that caller may do.
+type Caller struct {
+	tools.Caller
+	// CallsPerMinute is how many POST requests the caller may send in a minute; 0: as many as
+	// Options.CallsPerMinute says.
+	CallsPerMinute int
+}
+
+// grant is what a valid token gives.
+type grant struct {
+	caller    Caller
+	expiresAt time.Time       // Zero: never.
+	revoked   context.Context // Done when the token is no longer valid; nil: that is not known.
+}
+
+// errInvalid says that a token is unknown, expired, malformed or meant for others. Clients get
+// to know no more.
+var errInvalid = errors.New("the token is not valid")
+
+// callerKey is the key of the Caller in a context.
+type callerKey struct{}
+
+// WithCaller returns a context that holds who sent a request.
+func WithCaller(ctx context.Context, caller Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, caller)
+}
+
+// CallerOf returns who sent the request to which ctx belongs. It reports false if nobody had to
+// say who they are.
+func CallerOf(ctx context.Context) (Caller, bool) {
+	caller, ok := ctx.Value(callerKey{}).(Caller)
+	return caller, ok
+}
+
+// Subject returns the Subject of the caller in ctx, or "" if there is none.
+func Subject(ctx context.Context) string {
+	caller, _ := CallerOf(ctx)
+	return caller.Subject
+}

@@ -1,0 +1,190 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// DefaultCallsPerMinute is the default of Options.CallsPerMinute.
+	DefaultCallsPerMinute = 600
+	// maxToken is the length of the longest token that is looked at, in bytes.
+	maxToken = 16 << 10
+	// timeAfterExpiry is how long a request may go on after its token has expired.
+	timeAfterExpiry = time.Minute
+	// reportEvery is how often the log says at most that requests were refused.
+	reportEvery = 10 * time.Second
+)
+
+// Options says whom a Gate admits.
+type Options struct {
+	Tokens *Tokens // The static tokens. Default: none.
+	// CallsPerMinute is how many POST requests each caller may send in a minute who has no limit
+	// of its own. A negative number means no limit. Default: DefaultCallsPerMinute.
+	CallsPerMinute int
+	Logger         *slog.Logger     // Default: nothing is logged.
+	Now            func() time.Time // This machine's clock. Default: time.Now.
+}
+
+// Gate admits the HTTP requests that carry a valid bearer token.
+type Gate struct {
+	opts    Options
+	rates   *rates
+	refused refusals
+}
+
+// NewGate returns a Gate. Without Options.Tokens it admits nobody.
+func NewGate(opts Options) *Gate {
+	opts.CallsPerMinute = cmp.Or(opts.CallsPerMinute, DefaultCallsPerMinute)
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	return &Gate{opts: opts, rates: newRates(), refused: refusals{log: opts.Logger}}
+}
+
+// Middleware lets next answer the requests that the gate admits. Their context holds the
+// Caller, and ends when the token is revoked, or a minute after it has expired. Next does not
+// get to see the token.
+func (g *Gate) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hasTokenInQuery(r) {
+			http.Error(w, "Tokens in the query are refused: send the header Authorization: Bearer …", http.StatusBadRequest)
+			return
+		}
+		if len(r.Header["Authorization"]) > 1 {
+			http.Error(w, "More than one Authorization header", http.StatusBadRequest)
+			return
+		}
+		token, ok := bearerToken(r.Header.Get("Authorization"))
+		if !ok {
+			g.unauthorized(w, "")
+			return
+		}
+		admitted, err := g.verify(r.Context(), token)
+		if err != nil {
+			g.unauthorized(w, "invalid_token")
+			return
+		}
+		if !g.withinRate(w, r, admitted.caller) {
+			return
+		}
+		ctx, end := admitted.context(r.Context())
+		defer end()
+		r = r.WithContext(ctx)
+		r.Header = r.Header.Clone()
+		r.Header.Del("Authorization")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// verify returns what a token gives.
+func (g *Gate) verify(ctx context.Context, token string) (grant, error) {
+	if len(token) > maxToken || g.opts.Tokens == nil {
+		return grant{}, errInvalid
+	}
+	return g.opts.Tokens.verify(ctx, token, g.opts.Now())
+}
+
+// unauthorized answers a request without a valid token. code is an error code of RFC 6750, or
+// "" if there was no token.
+func (g *Gate) unauthorized(w http.ResponseWriter, code string) {
+	g.refused.count(g.opts.Now())
+	challenge, text := `Bearer realm="zego-mcp"`, "Unauthorized: send the header Authorization: Bearer …"
+	if code != "" {
+		challenge += `, error="` + code + `"`
+		text = "Unauthorized: the token is not valid"
+	}
+	w.Header().Set("WWW-Authenticate", challenge)
+	http.Error(w, text, http.StatusUnauthorized)
+}
+
+// withinRate reports whether the caller may send one more request now. If not, it answers the
+// request.
+func (g *Gate) withinRate(w http.ResponseWriter, r *http.Request, caller Caller) bool {
+	limit := cmp.Or(caller.CallsPerMinute, g.opts.CallsPerMinute)
+	if r.Method != http.MethodPost || limit < 0 {
+		return true
+	}
+	wait, ok := g.rates.admit(caller.Subject, limit, g.opts.Now())
+	if !ok {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
+		http.Error(w, "Too many calls in a minute; try again later", http.StatusTooManyRequests)
+	}
+	return ok
+}
+
+// context returns the context of a request with the token. end must be called at its end.
+func (g grant) context(ctx context.Context) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancel(WithCaller(ctx, g.caller))
+	stopTimer, stopWatching := func() bool { return true }, func() bool { return true }
+	if !g.expiresAt.IsZero() {
+		stopTimer = time.AfterFunc(time.Until(g.expiresAt)+timeAfterExpiry, cancel).Stop
+	}
+	if g.revoked != nil {
+		stopWatching = context.AfterFunc(g.revoked, cancel)
+	}
+	return ctx, func() {
+		stopTimer()
+		stopWatching()
+		cancel()
+	}
+}
+
+// bearerToken returns the token of an Authorization header. It reports false if there is none,
+// or credentials of another kind.
+func bearerToken(header string) (token string, ok bool) {
+	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
+	token = strings.TrimSpace(token)
+	return token, strings.EqualFold(scheme, "bearer") && token != ""
+}
+
+// hasTokenInQuery reports whether the query of a request seems to hold a token. URLs are kept in
+// logs and histories, where others find them.
+func hasTokenInQuery(r *http.Request) bool {
+	if r.URL.RawQuery == "" {
+		return false
+	}
+	for name, values := range r.URL.Query() {
+		switch strings.ToLower(name) {
+		case "access_token", "token", "authorization", "bearer", "api_key", "apikey":
+			return true
+		}
+		for _, value := range values {
+			if strings.HasPrefix(value, tokenPrefix) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refusals counts refused requests. Its log has one line for all of them in a while, because
+// there may be thousands in a second.
+type refusals struct {
+	log *slog.Logger
+
+	mu         sync.Mutex // guards what follows
+	unreported int
+	reportedAt time.Time
+}
+
+func (r *refusals) count(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unreported++
+	if now.Sub(r.reportedAt) < reportEvery {
+		return
+	}
+	r.log.Warn("refused requests without a valid token", "requests", r.unreported)
+	r.unreported, r.reportedAt = 0, now
+}

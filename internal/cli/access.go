@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"zego-mcp/internal/auth"
+	"zego-mcp/internal/httpserver"
+	"zego-mcp/tools"
+)
+
+// accessFlags are the flags of serve that say who may call over HTTP.
+type accessFlags struct {
+	AuthTokens     string `name:"auth-tokens" variable:"ZEGO_MCP_AUTH_TOKENS_FILE" placeholder:"FILE" help:"Clients of http and sse need a bearer token of this file, which the command token writes."`
+	InsecureNoAuth bool   `name:"insecure-no-auth" help:"Serve other machines without asking who calls, for example behind a proxy that asks."`
+	CallsPerMinute int    `variable:"ZEGO_CALLS_PER_MINUTE" default:"600" help:"POST requests that each caller with a token may send in a minute, unless its token says otherwise; 0 for no limit. Default: 600."`
+}
+
+// validate refuses values with which serve cannot work.
+func (f *accessFlags) validate() error {
+	if f.CallsPerMinute < 0 {
+		return fmt.Errorf("--calls-per-minute must be 0 or more, got %d", f.CallsPerMinute)
+	}
+	return nil
+}
+
+// authenticates reports whether callers must say who they are.
+func (f *accessFlags) authenticates() bool { return f.AuthTokens != "" }
+
+// checkExposed returns an error if other machines reach listener and nobody would have to say
+// who they are.
+func (f *accessFlags) checkExposed(listener net.Listener) error {
+	if f.authenticates() || f.InsecureNoAuth || isLoopbackListener(listener) {
+		return nil
+	}
+	return usageError{fmt.Errorf("other machines reach %s, and whoever calls spends your ZEGO account's money. Choose one:\n"+
+		"  --auth-tokens FILE    clients need a bearer token; to make one: zego-mcp token new NAME --file FILE\n"+
+		"  --listen %s    only this machine reaches the server\n"+
+		"  --insecure-no-auth    whoever reaches the server may call; for a proxy in front that asks who it is", listener.Addr(), defaultListen)}
+}
+
+// guard makes callers say who they are, if the flags demand it. It sets in opts and cfg what
+// that takes, and returns a function that reads again what was read from files, or nil.
+func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (reread func(), err error) {
+	if !f.authenticates() {
+		return nil, nil
+	}
+	tokens, err := auth.OpenTokens(f.AuthTokens, log)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--auth-tokens: %w", err)}
+	}
+	if tokens.Len() == 0 {
+		log.Warn("the token file has no tokens, so nobody may call; to make one: zego-mcp token new NAME --file FILE")
+	}
+	gate := auth.NewGate(auth.Options{Tokens: tokens, CallsPerMinute: cmp.Or(f.CallsPerMinute, -1), Logger: log})
+	opts.Middleware = gate.Middleware
+	cfg.Project = projectOfCaller(cfg.Project)
+	return tokens.Reread, nil
+}
+
+// projectOfCaller returns a function for tools.Config.Project that bounds a project to what the
+// caller of a request may do.
+func projectOfCaller(project func(context.Context) *tools.Project) func(context.Context) *tools.Project {
+	return func(ctx context.Context) *tools.Project {
+		caller, ok := auth.CallerOf(ctx)
+		if !ok {
+			return project(ctx)
+		}
+		return project(ctx).For(caller.Caller)
+	}
+}
+
+// onHangup makes SIGHUP call functions in place of ending the process, until stop is called.
+// Functions that are nil count as absent. Without any, SIGHUP goes on to end the process.
+func onHangup(functions ...func()) (stop func()) {
+	functions = slices.DeleteFunc(functions, func(f func()) bool { return f == nil })
+	if len(functions) == 0 {
+		return func() {}
+	}
+	// Main has asked for SIGHUP too. Ignore undoes that, and leaves no moment at which the signal
+	// would end the process.
+	signal.Ignore(syscall.SIGHUP)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-signals:
+				for _, f := range functions {
+					f()
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
+}
+
+// subjectOf returns who makes a request, or "" if nobody had to say.
+func subjectOf(ctx context.Context) string {
+	caller, _ := auth.CallerOf(ctx)
+	return caller.Subject
+}
+
+// errNoTokenFile says that a command does not know its token file.
+var errNoTokenFile = errors.New("--file FILE is needed (or ZEGO_MCP_AUTH_TOKENS_FILE)")
