@@ -77,8 +77,8 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	}
 	var stats upstreamStats
 	ctx = zego.WithObserver(ctx, zego.Observer{Call: stats.add})
-	ctx = context.WithValue(ctx, requestNameKey{}, r.name)
 	var caller Caller
+	ctx = context.WithValue(ctx, requestNameKey{}, r.name)
 	defer func() {
 		if value := recover(); value != nil {
 			err = &panicError{value: value, stack: debug.Stack()}

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -70,8 +71,10 @@ func addressScrubber(address WSSAddress) scrubber {
 }
 
 // signedParameter matches a parameter of a signed query and its value, also URL-escaped. It
-// finds what is left of a signature that was cut.
-var signedParameter = regexp.MustCompile(`(?i)signature(nonce)?(=|%(25)*3d)[^&\s"'<>%\\]*`)
+// finds what is left of a signature that was cut. Few processes need it, and it is slow to make.
+var signedParameter = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)signature(nonce)?(=|%(25)*3d)[^&\s"'<>%\\]*`)
+})
 
 // remove returns text without what s hides.
 func (s scrubber) remove(text string) string {
@@ -81,7 +84,7 @@ func (s scrubber) remove(text string) string {
 		}
 	}
 	if strings.ContainsAny(text, "=%") {
-		text = signedParameter.ReplaceAllString(text, "[signature]")
+		text = signedParameter().ReplaceAllString(text, "[signature]")
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 )
 
@@ -35,7 +36,7 @@ type ViewerToken struct {
 
 // userIDPattern is stricter than ZEGO, which allows some punctuation marks: with these
 // characters, a UserID works in all of its SDKs.
-var userIDPattern = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+var userIDPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`) })
 
 const (
 	maxRoomID        = 128 // Bytes.
@@ -59,7 +60,7 @@ func NewViewerToken(appID uint32, serverSecret string, now time.Time, in ViewerT
 		return ViewerToken{}, fmt.Errorf("zego: ServerSecret must have 32 characters, got %d", len(serverSecret))
 	case in.RoomID == "" || len(in.RoomID) > maxRoomID:
 		return ViewerToken{}, fmt.Errorf("zego: RoomID must have 1 to %d bytes, got %d", maxRoomID, len(in.RoomID))
-	case !userIDPattern.MatchString(in.UserID):
+	case !userIDPattern().MatchString(in.UserID):
 		return ViewerToken{}, errors.New("zego: UserID must have 1 to 64 digits, ASCII letters, - and _")
 	case in.Lifetime < time.Second || in.Lifetime > maxTokenLifetime:
 		return ViewerToken{}, fmt.Errorf("zego: Lifetime must be from 1s to %v, got %v", maxTokenLifetime, in.Lifetime)

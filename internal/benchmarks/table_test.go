@@ -160,9 +160,9 @@ func (t *table) processes() {
 		}
 		return float64(info.Size())
 	}
-	t.row("cold start to the first answer, stdio", "%.1f ms", median(first[0])/msec, median(first[1])/msec, "<= 1.3")
-	t.row("idle memory after one call", "%.1f MiB", median(idle[0])/mib, median(idle[1])/mib, "<= 1.3")
-	t.row("binary", "%.1f MiB", size(t.plain)/mib, size(t.ours)/mib, "<= 2.5")
+	t.row("cold start to the first answer, stdio", "%.1f ms", median(first[0])/msec, median(first[1])/msec, "<= 1.2")
+	t.row("idle memory after one call", "%.1f MiB", median(idle[0])/mib, median(idle[1])/mib, "<= 1.4")
+	t.row("binary", "%.1f MiB", size(t.plain)/mib, size(t.ours)/mib, "<= 2.3")
 }
 
 // latency measures calls one after another. The servers take turns, so that other load

@@ -7,10 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"os/signal"
-	"slices"
-	"syscall"
 	"zego-mcp/internal/auth"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/tools"
@@ -47,10 +43,10 @@ func (f *accessFlags) checkExposed(listener net.Listener) error {
 }
 
 // guard makes callers say who they are, if the flags demand it. It sets in opts and cfg what
-// that takes, and returns a function that reads again what was read from files, or nil.
+// that takes, and returns a function that reads the tokens again.
 func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (reread func(), err error) {
 	if !f.authenticates() {
-		return nil, nil
+		return func() {}, nil
 	}
 	tokens, err := auth.OpenTokens(f.AuthTokens, log)
 	if err != nil {
@@ -74,37 +70,6 @@ func projectOfCaller(project func(context.Context) *tools.Project) func(context.
 			return project(ctx)
 		}
 		return project(ctx).For(caller.Caller)
-	}
-}
-
-// onHangup makes SIGHUP call functions in place of ending the process, until stop is called.
-// Functions that are nil count as absent. Without any, SIGHUP goes on to end the process.
-func onHangup(functions ...func()) (stop func()) {
-	functions = slices.DeleteFunc(functions, func(f func()) bool { return f == nil })
-	if len(functions) == 0 {
-		return func() {}
-	}
-	// Main has asked for SIGHUP too. Ignore undoes that, and leaves no moment at which the signal
-	// would end the process.
-	signal.Ignore(syscall.SIGHUP)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-signals:
-				for _, f := range functions {
-					f()
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
 	}
 }
 

@@ -106,7 +106,7 @@ func (c *completion) candidates(words []string) []candidate {
 	case strings.HasPrefix(typed, "-"):
 		return beginningWith(typed, c.flagNames())
 	case c.command == nil && len(c.arguments) == 0:
-		return beginningWith(typed, c.commandNames())
+		return beginningWith(typed, commandNames(c.app.Children))
 	case c.command == nil:
 		return nil
 	}
@@ -133,7 +133,7 @@ func (c *completion) read(words []string) {
 				c.settings = append(c.settings, name)
 			}
 		case strings.HasPrefix(name, "-"): // A flag that does not exist.
-		case c.command == nil && len(c.arguments) == 0 && c.findCommand(words[i]) != nil:
+		case len(c.arguments) == 0 && c.findCommand(words[i]) != nil:
 			c.command = c.findCommand(words[i])
 		default:
 			c.arguments = append(c.arguments, words[i])
@@ -141,8 +141,16 @@ func (c *completion) read(words []string) {
 	}
 }
 
+// commands returns the commands that the next word may name.
+func (c *completion) commands() []*kong.Node {
+	if c.command == nil {
+		return c.app.Children
+	}
+	return c.command.Children
+}
+
 func (c *completion) findCommand(name string) *kong.Node {
-	for _, command := range c.app.Children {
+	for _, command := range c.commands() {
 		if command.Name == name && !command.Hidden {
 			return command
 		}
@@ -156,7 +164,11 @@ func (c *completion) flags() []*kong.Flag {
 	if command == nil {
 		command = c.findCommand("serve")
 	}
-	return append(slices.Clone(command.Flags), c.app.Flags...)
+	var flags []*kong.Flag
+	for ; command != nil; command = command.Parent {
+		flags = append(flags, command.Flags...)
+	}
+	return flags
 }
 
 func (c *completion) findFlag(name string) *kong.Flag {
@@ -178,9 +190,9 @@ func (c *completion) flagNames() []candidate {
 	return names
 }
 
-func (c *completion) commandNames() []candidate {
+func commandNames(commands []*kong.Node) []candidate {
 	var names []candidate
-	for _, command := range c.app.Children {
+	for _, command := range commands {
 		if !command.Hidden {
 			names = append(names, candidate{command.Name, command.Help})
 		}
@@ -226,7 +238,9 @@ func (c *completion) argumentValues(typed string) []candidate {
 	case name == "tools" && first, name == "help" && slices.Equal(c.arguments, []string{"call"}):
 		return beginningWith(typed, c.toolNames(tools.AllToolsets))
 	case name == "help" && first:
-		return beginningWith(typed, c.commandNames())
+		return beginningWith(typed, commandNames(c.app.Children))
+	case len(c.command.Children) > 0 && first:
+		return beginningWith(typed, commandNames(c.command.Children))
 	case name == "watch" && first:
 		return c.ids("TaskId", typed, nil)
 	}

@@ -80,6 +80,8 @@ func TestCompletion(t *testing.T) {
 		"help call drive_by_t":                   "drive_by_text",
 		"completion ":                            "bash zsh fish powershell",
 		"completion p":                           "powershell",
+		"token r":                                "revoke",
+		"token revoke --endp":                    "--endpoint",
 		"version ":                               "",
 		"__com":                                  "",
 		"call get_digital_human DigitalHumanId=": "", // There are no credentials.

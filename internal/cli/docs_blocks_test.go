@@ -420,6 +420,7 @@ func stringsOf(value any) []string {
 func checkPowerShell(text string) error {
 	for line := range strings.Lines(text) {
 		var words []string
+		line, _, _ = strings.Cut(line, " | ") // What follows is another program's.
 		for _, match := range regexp.MustCompile(`"([^"]*)"|'([^']*)'|(\S+)`).FindAllStringSubmatch(line, -1) {
 			words = append(words, match[1]+match[2]+match[3])
 		}

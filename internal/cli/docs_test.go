@@ -79,7 +79,7 @@ func readPages(t *testing.T) []page {
 }
 
 // generatedPart matches a part between the comments <!-- NAME:begin --> and <!-- NAME:end -->.
-var generatedPart = regexp.MustCompile(`(?s)<!-- ([a-z]+(?: \S+)?):begin -->\n(.*?)<!-- ([a-z]+(?: \S+)?):end -->`)
+var generatedPart = regexp.MustCompile(`(?s)<!-- ([a-z]+(?: [A-Za-z_ ]+)?):begin -->\n(.*?)<!-- ([a-z]+(?: [A-Za-z_ ]+)?):end -->`)
 
 // TestGeneratedDocs compares the generated parts of the documentation with the code. With
 // -update it writes them.
@@ -213,16 +213,16 @@ func argumentTables(t *testing.T) string {
 // codeInRange matches in the type of an argument what Markdown would take for markup.
 var codeInRange = regexp.MustCompile(`(matching )(\S+?)(?:$|(?:, ))`)
 
-// commands returns the commands that a user sees.
+// commands returns the commands that a user sees, those below a command in place of it.
 func commands() []*kong.Node {
-	return slices.DeleteFunc(slices.Clone(cli.NewParser().Model.Children), func(n *kong.Node) bool { return n.Hidden })
+	return slices.DeleteFunc(cli.NewParser().Model.Leaves(false), func(n *kong.Node) bool { return n.Hidden })
 }
 
 // commandTable returns a table of all commands with their positional arguments.
 func commandTable(words func(string) string) string {
 	table := heading(words, "command", "what it does")
 	for _, command := range commands() {
-		usage := "zego-mcp " + command.Name
+		usage := command.FullPath()
 		for _, positional := range command.Positional {
 			usage += " " + positional.Summary()
 		}
@@ -236,11 +236,12 @@ func flagTable(t *testing.T, command string, words func(string) string) string {
 	t.Helper()
 	node := cli.NewParser().Model.Node
 	if command != "" {
-		i := slices.IndexFunc(node.Children, func(n *kong.Node) bool { return n.Name == command })
+		all := commands()
+		i := slices.IndexFunc(all, func(n *kong.Node) bool { return n.FullPath() == "zego-mcp "+command })
 		if i < 0 {
 			t.Fatalf("there is no command %q", command)
 		}
-		node = node.Children[i]
+		node = all[i]
 	}
 	table := heading(words, "flag", "variable", "meaning")
 	for _, f := range node.Flags {
@@ -395,22 +396,27 @@ func knownNames(t *testing.T) names {
 		}
 	}
 	model := cli.NewParser().Model
-	for _, node := range append(model.Children, model.Node) {
-		name := node.Name
-		if node == model.Node {
-			name = ""
-		}
-		known.commands[name] = map[string]bool{"--help": true}
-		for _, f := range node.Flags {
-			known.commands[name]["--"+f.Name] = true
-		}
+	known.addFlags("", model.Node)
+	for _, command := range model.Leaves(false) {
+		name := strings.Fields(command.FullPath())[1]
+		known.addFlags(name, command)
 	}
 	return known
 }
 
+// addFlags adds the flags of a command, or of one below it.
+func (n names) addFlags(name string, command *kong.Node) {
+	if n.commands[name] == nil {
+		n.commands[name] = map[string]bool{"--help": true}
+	}
+	for _, f := range command.Flags {
+		n.commands[name]["--"+f.Name] = true
+	}
+}
+
 // pendingCommands and their pendingFlags are documented and come with the next changes.
 var (
-	pendingCommands = []string{"install", "uninstall", "completion"}
+	pendingCommands = []string{"install", "uninstall"}
 	pendingFlags    = []string{"--yes", "--dry-run", "--print", "--project", "--url", "--with-secret"}
 )
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"zego-mcp/internal/leaktest"
+	"zego-mcp/zego/zegosim"
 )
 
 // doctorURL runs doctor --url, and returns what it printed and whether it found no fault.
@@ -96,4 +97,45 @@ func TestDoctorLogin(t *testing.T) {
 	}
 	out, _ = doctorURL(t, srv.URL, trust, "ZEGO_MCP_TOKEN=good")
 	matchAll(t, out, "ok    login        the token is accepted, a wrong one is refused", "FAIL  session ")
+}
+
+// TestCallersOverHTTP checks a server that asks for a token from outside, and that its audit log
+// names the caller.
+func TestCallersOverHTTP(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tokens, log := filepath.Join(dir, "tokens.json"), filepath.Join(dir, "audit.log")
+	command := exec.CommandContext(t.Context(), os.Args[0], "token", "new", "alice", "--toolsets", "all", "--file", tokens)
+	command.Env = append(os.Environ(), asProgram+"=1")
+	token, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "serve", "--simulate", "--transport", "http", "--listen", "127.0.0.1:0", "--toolsets", "all", "--auth-tokens", tokens, "--audit-log", log)
+	url := loggedURL(t, p)
+	out, ok := doctorURL(t, url, "ZEGO_MCP_TOKEN="+string(token))
+	if !ok || strings.Contains(out, strings.TrimSpace(string(token))) {
+		t.Errorf("got %s", out)
+	}
+	matchAll(t, out, "ok    login        the token is accepted, a wrong one is refused", "ok    call ")
+	out, _ = doctorURL(t, url)
+	matchAll(t, out, "ok    health       ready", "FAIL  login        a token is needed")
+
+	body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"create_stream_task","arguments":{"DigitalHumanId":"` + zegosim.DefaultHumans()[0].ID + `","RoomId":"studio"}}}`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	text, err := os.ReadFile(log)
+	if err != nil || !strings.Contains(string(text), `"by":"client","subject":"token:alice","tool":"create_stream_task"`) {
+		t.Errorf("got %s, %v", text, err)
+	}
 }

@@ -9,9 +9,11 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// NewParser returns a parser of the command line, whose Model has every command and flag.
+// NewParser returns a parser of the command line, whose Model has every command and flag. It
+// takes no variable into account.
 func NewParser() *kong.Kong {
-	return kong.Must(&commandLine{}, parserOptions(func(string) string { return "" })...)
+	options := parserOptions(func(string) string { return "" })
+	return kong.Must(new(commandLine), append(options, kong.Exit(func(int) {}))...)
 }
 
 // DescribedTool is a tool as tools/list answers it.

@@ -45,7 +45,7 @@ type uninstallCommand struct {
 var entryName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 // Validate refuses what would make no entry.
-func (c *clientFlags) Validate() error {
+func (c *clientFlags) Validate(*kong.Context) error {
 	for _, name := range c.Client {
 		if clients.Find(name) == nil {
 			return fmt.Errorf("unknown client %q; known: %s", name, strings.Join(clients.Names(), ", "))
@@ -108,10 +108,7 @@ func (c *uninstallCommand) Run(e *env) error {
 	if len(c.Client) == 0 {
 		return usageError{errors.New("name a client, such as zego-mcp uninstall cursor; zego-mcp install lists those that have an entry")}
 	}
-	self, err := thisProgram()
-	if err != nil {
-		return err
-	}
+	self := programOrNone()
 	return c.forEach(e, func(client *clients.Client) error {
 		if client.Link() {
 			return fmt.Errorf("%s keeps its servers to itself. What to do: delete the entry there, under Settings → MCP", client.Title)
@@ -258,10 +255,7 @@ func (c *installCommand) list(e *env) error {
 
 // entries returns the entries of all clients that are found, and the names of the others.
 func (c *clientFlags) entries(e *env) (entries []clients.Entry, absent []string, err error) {
-	self, err := thisProgram()
-	if err != nil {
-		self = "" // No entry starts it.
-	}
+	self := programOrNone()
 	for _, client := range clients.All {
 		locations, err := client.Locations(e.clientEnv())
 		if c.Project != "" && !client.Link() {

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,15 @@ func thisProgram() (string, error) {
 	return path, nil
 }
 
+// programOrNone is thisProgram, or "" if no client can start this program.
+func programOrNone() string {
+	path, err := thisProgram()
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 // isSameFile reports whether two paths of this program lead to one file.
 func isSameFile(a, b string) bool {
 	infoA, errA := os.Stat(a) //nolint:gosec // It comes from the command line that runs this program.
@@ -54,6 +64,9 @@ func (c *installCommand) server(e *env, line *kong.Context) (clients.Server, err
 	args, err := servingArgs(line)
 	if err != nil {
 		return server, err
+	}
+	if u, err := url.Parse(e.settings.RedisURL); err == nil && u.User != nil && !c.WithSecret && slices.Contains(args, "--redis-url="+e.settings.RedisURL) {
+		return server, usageError{errors.New("--redis-url holds a password, which would stand in the client's file: say --with-secret, or set ZEGO_REDIS_URL where the client starts")}
 	}
 	if c.URL != "" {
 		if len(args) > 0 || c.WithSecret {

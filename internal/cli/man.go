@@ -69,7 +69,7 @@ var manExitStatus = []manEntry{
 // variables returns the environment variables, those of flags first.
 func variables(app *kong.Application) []manEntry {
 	flags := slices.Clone(app.Flags)
-	for _, command := range app.Children {
+	for _, command := range app.Leaves(true) {
 		flags = append(flags, command.Flags...)
 	}
 	var found []manEntry
@@ -104,6 +104,9 @@ func (p *manPage) writeCommand(command *kong.Node) {
 		p.item(`\fI`+roff(argument.Name)+`\fR`, argument.Help)
 	}
 	p.writeFlags(command.Flags)
+	for _, child := range command.Children {
+		p.writeCommand(child)
+	}
 }
 
 func (p *manPage) writeFlags(flags []*kong.Flag) {

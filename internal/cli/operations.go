@@ -26,8 +26,8 @@ type operationFlags struct {
 	AuditLog    string        `variable:"ZEGO_AUDIT_LOG" placeholder:"FILE" help:"Add a line of JSON to this file for everything that starts, drives or stops a stream. http and sse open it again on SIGHUP. Default: none."`
 }
 
-// validate refuses values that serve cannot work with.
-func (f operationFlags) validate() error {
+// validateOperations refuses values that serve cannot work with.
+func (f operationFlags) validateOperations() error {
 	if f.DrainDelay < 0 {
 		return fmt.Errorf("--drain-delay must be 0 or more, got %v", f.DrainDelay)
 	}
@@ -74,12 +74,11 @@ func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) (*oper
 	return o, nil
 }
 
-// reopen returns a function that opens the audit log again, or nil if there is none.
-func (o *operations) reopen() func() {
-	if o.audit == nil {
-		return nil
+// reopen opens the audit log again, if there is one.
+func (o *operations) reopen() {
+	if o.audit != nil {
+		o.audit.Reopen()
 	}
-	return o.audit.Reopen
 }
 
 // end closes what observe has opened.

@@ -47,7 +47,7 @@ func (c *serveCommand) Validate(*kong.Context) error {
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return errors.Join(c.accessFlags.validate(), c.operationFlags.validate())
+	return errors.Join(c.accessFlags.validate(), c.validateOperations())
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -146,7 +146,9 @@ func (c *serveCommand) serveHTTP(e *env, listener net.Listener, cfg tools.Config
 	if err != nil {
 		return err
 	}
-	defer onHangup(reread, ops.reopen())()
+	if c.authenticates() || ops.audit != nil {
+		defer onHangup(func() { reread(); ops.reopen() })()
+	}
 	c.logAddress(listener.Addr(), ops.log)
 	return httpserver.Serve(e.ctx, listener, ops.newHandler(tools.NewServer(cfg), opts), ops.log, e.grace())
 }

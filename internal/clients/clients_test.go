@@ -625,6 +625,45 @@ func TestFileProblems(t *testing.T) {
 	}
 }
 
+// TestTwoAtOnce lets several installations of entries with different names change one file. Each
+// either succeeds or says that it was too late, and what succeeded is in the file.
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	c := clients.Find("cursor")
+	at := clients.Location{File: filepath.Join(t.TempDir(), "mcp.json")}
+	writeFile(t, at.File, []byte("{}"))
+	var installations sync.WaitGroup
+	var written sync.Map
+	for i := range 8 {
+		installations.Go(func() {
+			server := local
+			server.Name = fmt.Sprint("zego-", i)
+			change, err := c.Install(at, server, program, false)
+			if err == nil {
+				_, err = change.Write(now)
+			}
+			switch {
+			case err == nil:
+				written.Store(server.Name, true)
+			case !strings.Contains(err.Error(), "another program has changed the file"):
+				t.Error(err)
+			}
+		})
+	}
+	installations.Wait()
+	count := 0
+	written.Range(func(name, _ any) bool {
+		count++
+		if !bytes.Contains(readFile(t, at.File), []byte(fmt.Sprintf("%q", name))) {
+			t.Errorf("%v is not in the file", name)
+		}
+		return true
+	})
+	if count == 0 {
+		t.Error("no installation succeeded")
+	}
+}
+
 // TestSymlink installs into a file behind a symbolic link, as people have who keep their
 // settings in a repository.
 func TestSymlink(t *testing.T) {

@@ -67,7 +67,7 @@ func (c *Client) Locations(env Env) ([]Location, error) {
 }
 
 // ProjectFile returns the client's file of the project in directory dir, or "" if the client
-// has none. With an entry of another name than zego, the name of the file may be another.
+// has none.
 func (c *Client) ProjectFile(dir string) string {
 	for i, name := range c.project {
 		file := filepath.Join(dir, filepath.FromSlash(name))

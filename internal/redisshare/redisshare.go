@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -50,19 +49,25 @@ const (
 	retryInterval = time.Second
 )
 
-// databasePath matches the path of a URL that names a database, or none.
-var databasePath = regexp.MustCompile(`^(/[0-9]{0,9})?$`)
-
 // ParseURL parses a URL of Redis or Valkey: redis://[user:password@]host:port[/db], or
 // rediss:// for TLS. Its error does not repeat the URL, which may hold a password.
 func ParseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	// A # or ? that is not escaped in a password would make its beginning the host, which the
 	// log shows.
-	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Opaque != "" || strings.ContainsAny(text, "#?") || !databasePath.MatchString(u.Path) {
+	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Opaque != "" || strings.ContainsAny(text, "#?") || !namesDatabase(u.Path) {
 		return nil, errors.New("must look like redis://[user:password@]host:port[/db], or rediss://… for TLS")
 	}
 	return u, nil
+}
+
+// namesDatabase reports whether the path of a URL is the number of a database, or empty.
+func namesDatabase(path string) bool {
+	if path == "" || path == "/" {
+		return true
+	}
+	_, err := strconv.ParseUint(strings.TrimPrefix(path, "/"), 10, 31)
+	return err == nil
 }
 
 // Open returns a Client of the Redis at address, a URL as ParseURL takes it. It fails only if
