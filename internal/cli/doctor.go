@@ -15,7 +15,9 @@ import (
 	"zego-mcp/zego"
 )
 
-type doctorCommand struct{}
+type doctorCommand struct {
+	URL string `name:"url" placeholder:"URL" help:"Check a running server from outside, such as https://mcp.example.com/mcp, with the bearer token of ZEGO_MCP_TOKEN if it is set."`
+}
 
 // maxClockError is how far this machine's clock may be off before doctor complains.
 // ZEGO refuses signatures that are more than 10 minutes off.
@@ -26,8 +28,11 @@ const networkAdvice = "Check ZEGO_ENDPOINT, the network and any proxy"
 
 // Run checks what a call depends on, in the order in which a call can fail, and prints
 // one line for each finding. It fails if one of them is a fault.
-func (doctorCommand) Run(e *env) error {
+func (c *doctorCommand) Run(e *env) error {
 	report := &report{out: e.stdout}
+	if c.URL != "" {
+		return c.checkServer(e, report)
+	}
 	b, err := e.connect(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err

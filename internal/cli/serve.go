@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"runtime/debug"
@@ -76,15 +77,9 @@ func (c *serveCommand) Run(e *env) error {
 	streaming := slices.Contains(e.toolsets(), tools.Streaming) && b.client != nil
 	mark, unmark := e.processMark(streaming && !b.simulated, log)
 	defer unmark()
-	var listener net.Listener
-	if !overStdio {
-		if listener, err = listen(e.ctx, "--listen", cmp.Or(c.Listen, defaultListen)); err != nil {
-			return err
-		}
-		defer func() { _ = listener.Close() }()
-		if err := c.checkExposed(listener); err != nil {
-			return err
-		}
+	listener, err := c.listen(e.ctx)
+	if err != nil {
+		return err
 	}
 	// The streams of a simulator are its own process's. A server that creates none has no part
 	// in those of the others either.
@@ -105,29 +100,58 @@ func (c *serveCommand) Run(e *env) error {
 		defer e.addWatching(&cfg, project, b.endpoint)()
 	}
 	ops.countTools(&cfg, b.account.appID, project) // Not what the pages for watching call every few seconds.
-	// When a signal comes, a call that runs may still use its whole time limit.
-	grace := e.settings.Timeout + time.Second
 	if overStdio {
-		if isTerminal(e.stdin) {
-			log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
-		}
-		// When the client is gone, calls need not wait for the end of speech any more.
-		stdin := &endNotifier{Reader: e.stdin, atEnd: project.Speech.Close}
-		return stdio.Serve(e.ctx, tools.NewServer(cfg), stdin, e.stdout, log, grace)
+		return e.serveStdio(cfg, project, log)
 	}
+	defer func() { _ = listener.Close() }()
+	return c.serveHTTP(e, listener, cfg, ops, callbackHandler(secret, b.account.appID, project.Speech))
+}
+
+// listen returns a listener for the transports that listen, or nil for stdio.
+func (c *serveCommand) listen(ctx context.Context) (net.Listener, error) {
+	if c.Transport == "stdio" {
+		return nil, nil
+	}
+	listener, err := listen(ctx, "--listen", cmp.Or(c.Listen, defaultListen))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkExposed(listener); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	return listener, nil
+}
+
+// grace returns how long calls may go on after a signal: each may use its whole time limit.
+func (e *env) grace() time.Duration { return e.settings.Timeout + time.Second }
+
+// serveStdio serves MCP over standard input and output.
+func (e *env) serveStdio(cfg tools.Config, project tools.Project, log *slog.Logger) error {
+	if isTerminal(e.stdin) {
+		log.Info("speaking MCP on standard input and output, for a client to launch; to try a tool here: zego-mcp call list_digital_humans --simulate")
+	}
+	// When the client is gone, calls need not wait for the end of speech any more.
+	stdin := &endNotifier{Reader: e.stdin, atEnd: project.Speech.Close}
+	return stdio.Serve(e.ctx, tools.NewServer(cfg), stdin, e.stdout, log, e.grace())
+}
+
+// serveHTTP serves MCP over HTTP on listener. callbacks answers ZEGO's callbacks; nil: none are
+// taken.
+func (c *serveCommand) serveHTTP(e *env, listener net.Listener, cfg tools.Config, ops *operations, callbacks http.Handler) error {
 	opts := httpserver.Options{
-		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: log,
-		Callbacks: callbackHandler(secret, b.account.appID, project.Speech),
+		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: ops.log,
+		Callbacks: callbacks,
 	}
-	secured, reread, err := c.secure(listener, &opts, &cfg, log)
+	secured, reread, err := c.secure(listener, &opts, &cfg, ops.log)
 	if err != nil {
 		return err
 	}
 	if c.authenticates() || c.TLSCert != "" || ops.audit != nil {
 		defer onHangup(func() { reread(); ops.reopen() })()
 	}
-	c.logAddress(listener.Addr(), log)
-	return httpserver.Serve(e.ctx, secured, ops.newHandler(tools.NewServer(cfg), opts), log, grace)
+	c.logAddress(listener.Addr(), ops.log)
+	return httpserver.Serve(e.ctx, secured, ops.newHandler(tools.NewServer(cfg), opts), ops.log, e.grace())
 }
 
 // endNotifier is an io.Reader that calls atEnd once when nothing more can be read.
