@@ -47,7 +47,7 @@ func (c *serveCommand) Validate(*kong.Context) error {
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return errors.Join(c.accessFlags.validate(), c.validateOperations())
+	return errors.Join(c.validate(), c.validateOperations())
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
