@@ -25,7 +25,11 @@ const (
 // CompletePromptArgument completes the names of digital humans and timbres. entered holds
 // the arguments that the user has entered before.
 func (c completions) CompletePromptArgument(ctx context.Context, promptName string, argument mcp.CompleteArgument, entered mcp.CompleteContext) (*mcp.Completion, error) {
-	return c.complete(ctx, promptName, argument, func(ctx context.Context, client *zego.Client) iter.Seq[string] {
+	i := slices.IndexFunc(allPrompts, func(p prompt) bool { return p.Name == promptName })
+	if i < 0 {
+		return noCompletion(), nil
+	}
+	return c.complete(ctx, promptName, allPrompts[i].toolset, argument, func(ctx context.Context, client *zego.Client) iter.Seq[string] {
 		switch argument.Name {
 		case "DigitalHuman":
 			return humanNames(ctx, client)
@@ -38,7 +42,11 @@ func (c completions) CompletePromptArgument(ctx context.Context, promptName stri
 
 // CompleteResourceArgument completes the ids of running stream tasks.
 func (c completions) CompleteResourceArgument(ctx context.Context, uri string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
-	return c.complete(ctx, uri, argument, func(ctx context.Context, client *zego.Client) iter.Seq[string] {
+	i := slices.IndexFunc(allResources, func(r resource) bool { return r.uri == uri })
+	if i < 0 {
+		return noCompletion(), nil
+	}
+	return c.complete(ctx, uri, allResources[i].toolset, argument, func(ctx context.Context, client *zego.Client) iter.Seq[string] {
 		if argument.Name != "TaskId" {
 			return nil
 		}
@@ -47,11 +55,12 @@ func (c completions) CompleteResourceArgument(ctx context.Context, uri string, a
 }
 
 // complete returns the values that match what the user has typed for argument. The function
-// values returns nil if the argument has no completions. name is for the log.
-func (c completions) complete(ctx context.Context, name string, argument mcp.CompleteArgument, values func(context.Context, *zego.Client) iter.Seq[string]) (*mcp.Completion, error) {
-	completion := &mcp.Completion{Values: []string{}}
+// values returns nil if the argument has no completions. A caller that may not use the toolset
+// gets none. name is for the log.
+func (c completions) complete(ctx context.Context, name string, set Toolset, argument mcp.CompleteArgument, values func(context.Context, *zego.Client) iter.Seq[string]) (*mcp.Completion, error) {
+	completion := noCompletion()
 	err := c.a.do(ctx, request{kind: kindCompletion, name: name}, func(ctx context.Context, d deps) error {
-		if d.project.Client == nil {
+		if d.project.Client == nil || !d.project.allows(set) {
 			return nil
 		}
 		if found := values(ctx, d.project.Client); found != nil {
@@ -61,6 +70,8 @@ func (c completions) complete(ctx context.Context, name string, argument mcp.Com
 	})
 	return completion, err
 }
+
+func noCompletion() *mcp.Completion { return &mcp.Completion{Values: []string{}} }
 
 // matching returns the values that match what was typed, each once and the best one first.
 func matching(typed string, values iter.Seq[string]) *mcp.Completion {

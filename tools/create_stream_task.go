@@ -73,7 +73,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 		req := streams.StartRequest{
 			DigitalHumanID: in.DigitalHumanID, BackgroundColor: in.BackgroundColor, OutputMode: zego.OutputMode(in.OutputMode),
 			RoomID: in.RoomID, StreamID: in.StreamID, TTL: ttl, MaxIdleTime: idle,
-			Timeout: d.timeout,
+			Timeout: d.timeout, Caller: d.project.caller.Subject, CallerMaxTasks: d.project.caller.MaxTasks,
 		}
 		if in.WaitUntilStreaming == nil || *in.WaitUntilStreaming {
 			req.Wait = d.waitUntilStreaming
@@ -122,7 +122,13 @@ const stopAnother = "Ask the user which one to stop (list_stream_tasks says what
 // explainStart turns the errors of package streams into texts for the model. It returns
 // other errors unchanged.
 func explainStart(err error) error {
-	if full, ok := errors.AsType[*streams.LimitError](err); ok {
+	full, ok := errors.AsType[*streams.LimitError](err)
+	if ok && full.OfCaller {
+		return &toolError{reason: "too many stream tasks of the caller", text: lines(
+			fmt.Sprintf("Nothing was created: this caller may run %d stream tasks at once (maxTasks of its token), and runs %s.", full.MaxTasks, strings.Join(full.Running, ", ")),
+			"What to do: "+stopAnother)}
+	}
+	if ok {
 		return &toolError{reason: "too many stream tasks", text: lines(
 			fmt.Sprintf("Nothing was created: this server may run %d stream tasks at once (its operator's --max-tasks), and runs %s.", full.MaxTasks, strings.Join(full.Running, ", ")),
 			"What to do: "+stopAnother)}

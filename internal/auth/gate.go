@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"zego-mcp/tools"
 )
 
 const (
@@ -26,6 +28,10 @@ const (
 // Options says whom a Gate admits.
 type Options struct {
 	Tokens *Tokens // The static tokens. Default: none.
+	OIDC   *OIDC   // The identity provider. Default: none.
+	// Toolsets are what the server offers. Clients are told to ask the identity provider for the
+	// scopes of these.
+	Toolsets []tools.Toolset
 	// CallsPerMinute is how many POST requests each caller may send in a minute who has no limit
 	// of its own. A negative number means no limit. Default: DefaultCallsPerMinute.
 	CallsPerMinute int
@@ -40,7 +46,7 @@ type Gate struct {
 	refused refusals
 }
 
-// NewGate returns a Gate. Without Options.Tokens it admits nobody.
+// NewGate returns a Gate. Without Options.Tokens and Options.OIDC it admits nobody.
 func NewGate(opts Options) *Gate {
 	opts.CallsPerMinute = cmp.Or(opts.CallsPerMinute, DefaultCallsPerMinute)
 	if opts.Logger == nil {
@@ -67,12 +73,18 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 		}
 		token, ok := bearerToken(r.Header.Get("Authorization"))
 		if !ok {
-			g.unauthorized(w, "")
+			g.unauthorized(w, r, "")
 			return
 		}
 		admitted, err := g.verify(r.Context(), token)
+		if errors.Is(err, errScope) {
+			g.refused.count(g.opts.Now())
+			w.Header().Set("WWW-Authenticate", g.challenge(r, "insufficient_scope"))
+			http.Error(w, "Forbidden: the token has none of the scopes "+g.scopes(), http.StatusForbidden)
+			return
+		}
 		if err != nil {
-			g.unauthorized(w, "invalid_token")
+			g.unauthorized(w, r, "invalid_token")
 			return
 		}
 		if !g.withinRate(w, r, admitted.caller) {
@@ -89,23 +101,44 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 
 // verify returns what a token gives.
 func (g *Gate) verify(ctx context.Context, token string) (grant, error) {
-	if len(token) > maxToken || g.opts.Tokens == nil {
+	if len(token) > maxToken {
 		return grant{}, errInvalid
 	}
-	return g.opts.Tokens.verify(ctx, token, g.opts.Now())
+	if g.opts.Tokens != nil {
+		if admitted, err := g.opts.Tokens.verify(ctx, token, g.opts.Now()); err == nil {
+			return admitted, nil
+		}
+	}
+	if g.opts.OIDC != nil {
+		return g.opts.OIDC.verify(ctx, token, g.opts.Now())
+	}
+	return grant{}, errInvalid
 }
 
 // unauthorized answers a request without a valid token. code is an error code of RFC 6750, or
 // "" if there was no token.
-func (g *Gate) unauthorized(w http.ResponseWriter, code string) {
+func (g *Gate) unauthorized(w http.ResponseWriter, r *http.Request, code string) {
 	g.refused.count(g.opts.Now())
-	challenge, text := `Bearer realm="zego-mcp"`, "Unauthorized: send the header Authorization: Bearer …"
+	text := "Unauthorized: send the header Authorization: Bearer …"
 	if code != "" {
-		challenge += `, error="` + code + `"`
 		text = "Unauthorized: the token is not valid"
 	}
-	w.Header().Set("WWW-Authenticate", challenge)
+	w.Header().Set("WWW-Authenticate", g.challenge(r, code))
 	http.Error(w, text, http.StatusUnauthorized)
+}
+
+// challenge returns the header WWW-Authenticate for a refused request. code is an error code of
+// RFC 6750, or "". With an identity provider, it says where a client learns how to get a token.
+func (g *Gate) challenge(r *http.Request, code string) string {
+	challenge := `Bearer realm="zego-mcp"`
+	if code != "" {
+		challenge += `, error="` + code + `"`
+	}
+	if g.opts.OIDC != nil {
+		// The characters that would end a quoted string do not occur in a URL that url.URL writes.
+		challenge += `, resource_metadata="` + g.metadataURL(r) + `", scope="` + g.scopes() + `"`
+	}
+	return challenge
 }
 
 // withinRate reports whether the caller may send one more request now. If not, it answers the

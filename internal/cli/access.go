@@ -15,6 +15,8 @@ import (
 // accessFlags are the flags of serve that say who may call over HTTP.
 type accessFlags struct {
 	AuthTokens     string `name:"auth-tokens" variable:"ZEGO_MCP_AUTH_TOKENS_FILE" placeholder:"FILE" help:"Clients of http and sse need a bearer token of this file, which the command token writes."`
+	OIDCIssuer     string `name:"oidc-issuer" variable:"ZEGO_OIDC_ISSUER" placeholder:"URL" help:"Clients of http and sse need an access token (a JWT) of this OpenID Connect provider, with the scopes zego:assets or zego:streaming."`
+	OIDCAudience   string `name:"oidc-audience" variable:"ZEGO_OIDC_AUDIENCE" placeholder:"URI" help:"The audience of these tokens, usually the public URL of /mcp."`
 	InsecureNoAuth bool   `name:"insecure-no-auth" help:"Serve other machines without asking who calls, for example behind a proxy that asks."`
 	CallsPerMinute int    `variable:"ZEGO_CALLS_PER_MINUTE" default:"600" help:"POST requests that each caller with a token may send in a minute, unless its token says otherwise; 0 for no limit. Default: 600."`
 }
@@ -24,11 +26,18 @@ func (f *accessFlags) validate() error {
 	if f.CallsPerMinute < 0 {
 		return fmt.Errorf("--calls-per-minute must be 0 or more, got %d", f.CallsPerMinute)
 	}
+	switch {
+	case f.OIDCIssuer == "" && f.OIDCAudience != "":
+		return errors.New("--oidc-audience needs --oidc-issuer")
+	case f.OIDCIssuer != "":
+		_, err := auth.NewOIDC(auth.OIDCOptions{Issuer: f.OIDCIssuer, Audience: f.OIDCAudience})
+		return err
+	}
 	return nil
 }
 
 // authenticates reports whether callers must say who they are.
-func (f *accessFlags) authenticates() bool { return f.AuthTokens != "" }
+func (f *accessFlags) authenticates() bool { return f.AuthTokens != "" || f.OIDCIssuer != "" }
 
 // checkExposed returns an error if other machines reach listener and nobody would have to say
 // who they are.
@@ -38,6 +47,7 @@ func (f *accessFlags) checkExposed(listener net.Listener) error {
 	}
 	return usageError{fmt.Errorf("other machines reach %s, and whoever calls spends your ZEGO account's money. Choose one:\n"+
 		"  --auth-tokens FILE    clients need a bearer token; to make one: zego-mcp token new NAME --file FILE\n"+
+		"  --oidc-issuer URL     clients need an access token of your identity provider; --oidc-audience says for whom\n"+
 		"  --listen %s    only this machine reaches the server\n"+
 		"  --insecure-no-auth    whoever reaches the server may call; for a proxy in front that asks who it is", listener.Addr(), defaultListen)}
 }
@@ -48,17 +58,27 @@ func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *sl
 	if !f.authenticates() {
 		return func() {}, nil
 	}
-	tokens, err := auth.OpenTokens(f.AuthTokens, log)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--auth-tokens: %w", err)}
+	options := auth.Options{CallsPerMinute: cmp.Or(f.CallsPerMinute, -1), Toolsets: cfg.Project(context.Background()).Toolsets, Logger: log}
+	reread = func() {}
+	if f.AuthTokens != "" {
+		tokens, err := auth.OpenTokens(f.AuthTokens, log)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--auth-tokens: %w", err)}
+		}
+		if tokens.Len() == 0 {
+			log.Warn("the token file has no tokens; to make one: zego-mcp token new NAME --file FILE")
+		}
+		options.Tokens, reread = tokens, tokens.Reread
 	}
-	if tokens.Len() == 0 {
-		log.Warn("the token file has no tokens, so nobody may call; to make one: zego-mcp token new NAME --file FILE")
+	if f.OIDCIssuer != "" {
+		if options.OIDC, err = auth.NewOIDC(auth.OIDCOptions{Issuer: f.OIDCIssuer, Audience: f.OIDCAudience, Logger: log}); err != nil {
+			return nil, usageError{err}
+		}
 	}
-	gate := auth.NewGate(auth.Options{Tokens: tokens, CallsPerMinute: cmp.Or(f.CallsPerMinute, -1), Logger: log})
-	opts.Middleware = gate.Middleware
+	gate := auth.NewGate(options)
+	opts.Middleware, opts.Subject, opts.Metadata = gate.Middleware, auth.Subject, gate.Metadata()
 	cfg.Project = projectOfCaller(cfg.Project)
-	return tokens.Reread, nil
+	return reread, nil
 }
 
 // projectOfCaller returns a function for tools.Config.Project that bounds a project to what the
@@ -71,12 +91,6 @@ func projectOfCaller(project func(context.Context) *tools.Project) func(context.
 		}
 		return project(ctx).For(caller.Caller)
 	}
-}
-
-// subjectOf returns who makes a request, or "" if nobody had to say.
-func subjectOf(ctx context.Context) string {
-	caller, _ := auth.CallerOf(ctx)
-	return caller.Subject
 }
 
 // errNoTokenFile says that a command does not know its token file.

@@ -210,9 +210,6 @@ func checkClientCommand(args []string) error {
 
 // parseCommandLine returns an error if zego-mcp refuses args.
 func parseCommandLine(args []string) error {
-	if len(args) > 0 && slices.Contains(pendingCommands, args[0]) {
-		return nil
-	}
 	_, err := cli.NewParser().Parse(args)
 	return err
 }
@@ -226,9 +223,6 @@ var endings = map[string]string{
 func runZegoMCP(args []string) int {
 	parsed, err := cli.NewParser().Parse(args)
 	command := "serve"
-	if err != nil && len(args) > 0 && slices.Contains(pendingCommands, args[0]) {
-		return 0
-	}
 	if err == nil && parsed.Selected() != nil {
 		command = parsed.Selected().Name
 	}

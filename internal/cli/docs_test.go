@@ -128,6 +128,8 @@ func generate(t *testing.T, part string, words func(string) string) string {
 		return flagTable(t, of, words)
 	case "codes":
 		return codeTable(t, words)
+	case "clients":
+		return clientTable(t, words)
 	case "links":
 		return installLinks(t)
 	case "example":
@@ -414,12 +416,6 @@ func (n names) addFlags(name string, command *kong.Node) {
 	}
 }
 
-// pendingCommands and their pendingFlags are documented and come with the next changes.
-var (
-	pendingCommands = []string{"install", "uninstall"}
-	pendingFlags    = []string{"--yes", "--dry-run", "--print", "--project", "--url", "--with-secret"}
-)
-
 // toolLike matches what only a tool or a prompt can be: a verb of theirs, and more words.
 var toolLike = regexp.MustCompile(`^(list|find|get|preview|create|watch|drive|do|interrupt|stop|choose|go)(_[a-z]+)+$`)
 
@@ -446,13 +442,11 @@ func (n names) checkFlags(words []string) string {
 		maps.Copy(flags, n.commands["serve"])
 	} else if own, ok := n.commands[words[0]]; ok {
 		maps.Copy(flags, own)
-	} else if slices.Contains(pendingCommands, words[0]) {
-		return ""
 	} else {
 		return "there is no command " + words[0]
 	}
 	for _, word := range words {
-		if name, _, _ := strings.Cut(word, "="); strings.HasPrefix(name, "--") && name != "--" && !flags[name] && !slices.Contains(pendingFlags, name) {
+		if name, _, _ := strings.Cut(word, "="); strings.HasPrefix(name, "--") && name != "--" && !flags[name] {
 			return "there is no flag " + name
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 	"zego-mcp/internal/audit"
+	"zego-mcp/internal/auth"
 	"zego-mcp/internal/health"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/metrics"
@@ -61,7 +62,7 @@ func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) (*oper
 	if f.AuditLog == "" {
 		return o, nil
 	}
-	opts := audit.Options{Subject: subjectOf, Logger: log}
+	opts := audit.Options{Subject: auth.Subject, Logger: log}
 	if o.metrics != nil {
 		opts.Failed = o.metrics.AuditErrors()
 	}

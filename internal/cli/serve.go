@@ -29,6 +29,7 @@ type serveCommand struct {
 	AllowHost []string `variable:"ZEGO_ALLOW_HOST" placeholder:"NAME" help:"Host names under which browsers and clients may reach http and sse; localhost and IP addresses are always allowed."`
 
 	accessFlags
+	edgeFlags
 
 	MaxSessions int `variable:"ZEGO_MAX_SESSIONS" default:"1000" help:"Sessions that http and sse keep, and streams that are open, at once; further clients get status 503. Default: 1000."`
 
@@ -47,7 +48,7 @@ func (c *serveCommand) Validate(*kong.Context) error {
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
-	return errors.Join(c.validate(), c.validateOperations())
+	return errors.Join(c.accessFlags.validate(), c.edgeFlags.validate(), c.validateOperations())
 }
 
 // Run serves until the input ends or a signal comes; both are a success.
@@ -142,15 +143,15 @@ func (c *serveCommand) serveHTTP(e *env, listener net.Listener, cfg tools.Config
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: ops.log,
 		Callbacks: callbacks,
 	}
-	reread, err := c.guard(&opts, &cfg, ops.log)
+	secured, reread, err := c.secure(listener, &opts, &cfg, ops.log)
 	if err != nil {
 		return err
 	}
-	if c.authenticates() || ops.audit != nil {
+	if c.authenticates() || c.TLSCert != "" || ops.audit != nil {
 		defer onHangup(func() { reread(); ops.reopen() })()
 	}
 	c.logAddress(listener.Addr(), ops.log)
-	return httpserver.Serve(e.ctx, listener, ops.newHandler(tools.NewServer(cfg), opts), ops.log, e.grace())
+	return httpserver.Serve(e.ctx, secured, ops.newHandler(tools.NewServer(cfg), opts), ops.log, e.grace())
 }
 
 // endNotifier is an io.Reader that calls atEnd once when nothing more can be read.
@@ -195,6 +196,9 @@ func lowerCase(names []string) []string {
 func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 	path := map[string]string{"http": "/mcp", "sse": "/sse"}[c.Transport]
 	url, everywhere := localURL(address)
+	if c.TLSCert != "" {
+		url = "https" + strings.TrimPrefix(url, "http")
+	}
 	attrs := []any{"transport", c.Transport, "url", url + path}
 	if everywhere {
 		attrs = append(attrs, "listens_on", "all addresses of this machine")

@@ -17,7 +17,7 @@ import (
 //
 // http.CrossOriginProtection does not replace it: that lets each GET pass, and /sse is
 // one, wants the exact port of a trusted Origin, and does not look at Host.
-func checkHostAndOrigin(next http.Handler, allowed []string) http.Handler {
+func checkHostAndOrigin(next http.Handler, allowed, origins []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := hostname(r.Host)
 		if !hostAllowed(host, allowed) {
@@ -25,8 +25,8 @@ func checkHostAndOrigin(next http.Handler, allowed []string) http.Handler {
 			return
 		}
 		origin := r.Header.Get("Origin")
-		if origin != "" && !originAllowed(origin, host, allowed) {
-			http.Error(w, "Forbidden: this Origin is not allowed; see --allow-host", http.StatusForbidden)
+		if origin != "" && !slices.Contains(origins, origin) && !originAllowed(origin, host, allowed) {
+			http.Error(w, "Forbidden: this Origin is not allowed; see --allow-origin", http.StatusForbidden)
 			return
 		}
 		if origin == "" && !siteAllowed(r.Header.Get("Sec-Fetch-Site")) {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -20,6 +21,13 @@ type Options struct {
 	// AllowedHosts are host names, in lower case and without port, under which clients
 	// may reach the server, besides localhost and IP addresses.
 	AllowedHosts []string
+	// AllowedOrigins are the origins, such as https://app.example.com, whose pages may use the
+	// server from a browser and read its answers. Default: those of this machine and of the
+	// server's own host may use it.
+	AllowedOrigins []string
+	// TrustedProxies are the addresses of proxies that say by X-Forwarded-Host, X-Forwarded-Proto
+	// and X-Forwarded-For for whom they send a request. Default: nobody is believed that.
+	TrustedProxies []netip.Prefix
 	// MaxSessions is how many Streamable HTTP sessions are kept, and how many streams
 	// may be open at once. Default: DefaultMaxSessions.
 	MaxSessions int
@@ -33,10 +41,17 @@ type Options struct {
 	// only requests whose Host and Origin are allowed. Their body is not read yet, and
 	// its size is not limited there. Default: none.
 	Middleware func(http.Handler) http.Handler
+	// Subject returns who sent a request, given its context as Middleware has left it, or "" if
+	// that is not known. A session can be used only by the subject that has opened it; for others
+	// it does not exist. Default: it is not known of any request.
+	Subject func(context.Context) string
 	// Callbacks answers the requests to CallbackPath. Host and Origin of these are not checked,
 	// and Middleware does not get them, so Callbacks must check who has sent them. Default: there
 	// is no such path.
 	Callbacks http.Handler
+	// Metadata answers the requests below /.well-known/. Anyone may send them: neither their Host
+	// and Origin are checked, nor does Middleware get them. Default: there are no such paths.
+	Metadata http.Handler
 	// Probes answers the requests to /healthz and /readyz. Host and Origin of these are not
 	// checked, and Middleware does not get them. Default: there are no such paths.
 	Probes http.Handler
@@ -50,7 +65,8 @@ const DefaultMaxSessions = 1000
 // Handler serves one MCP server over HTTP. It must be closed, and refuses all requests
 // after Drain or Close.
 type Handler struct {
-	chain      http.Handler // The checks, the middleware and the endpoints.
+	chain      http.Handler                 // The checks, the middleware and the endpoints.
+	subject    func(context.Context) string // Options.Subject.
 	work       *workload
 	streams    context.Context // Done when the streams are to end.
 	endStreams context.CancelFunc
@@ -73,12 +89,16 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 	if opts.Middleware == nil {
 		opts.Middleware = func(next http.Handler) http.Handler { return next }
 	}
+	if opts.Subject == nil {
+		opts.Subject = func(context.Context) string { return "" }
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{
+		subject:  opts.Subject,
 		work:     &workload{max: [kinds]int{bodies: opts.MaxCalls, calls: opts.MaxCalls, streams: opts.MaxSessions, callbacks: maxCallbacks}},
-		sse:      &sseServer{mcp: s, log: opts.Logger, sessions: map[string]*sseSession{}},
+		sse:      &sseServer{mcp: s, log: opts.Logger, subject: opts.Subject, sessions: map[string]*sseSession{}},
 		sessions: newSessions(opts.MaxSessions, opts.SessionIdleTimeout),
 	}
 	h.streams, h.endStreams = context.WithCancel(context.Background())
@@ -95,7 +115,10 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 		mux.HandleFunc("/mcp", h.serveStreamable)
 	}
 	outer := http.NewServeMux()
-	outer.Handle("/", checkHostAndOrigin(opts.Middleware(mux), opts.AllowedHosts))
+	outer.Handle("/", checkHostAndOrigin(cors(opts.Middleware(mux), opts.AllowedOrigins), opts.AllowedHosts, opts.AllowedOrigins))
+	if opts.Metadata != nil {
+		outer.Handle("/.well-known/", opts.Metadata)
+	}
 	if opts.Callbacks != nil {
 		outer.Handle(CallbackPath, h.boundCallbacks(opts.Callbacks))
 	}
@@ -103,7 +126,7 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 		outer.Handle("/healthz", opts.Probes)
 		outer.Handle("/readyz", opts.Probes)
 	}
-	h.chain = limitWrites(outer)
+	h.chain = limitWrites(forwarded(outer, opts.TrustedProxies))
 	return h
 }
 

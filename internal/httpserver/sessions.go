@@ -2,6 +2,8 @@ package httpserver
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
@@ -32,8 +34,45 @@ type sessions struct {
 
 	mu    sync.Mutex // guards what follows
 	max   int        // How many open sessions are remembered at most.
-	open  *simplelru.LRU[uuid.UUID, *session]
-	ended *simplelru.LRU[uuid.UUID, struct{}]
+	open  *simplelru.LRU[sessionKey, *session]
+	ended *simplelru.LRU[sessionKey, struct{}]
+}
+
+// sessionKey is what a session id says. The id of a session that belongs to a subject has a hash
+// of that subject, so that every replica knows whose session it is. No key is needed: who writes
+// a subject of their own into an id names another session by that.
+type sessionKey struct {
+	random uuid.UUID
+	owner  ownerHash
+}
+
+// ownerHash is a hash of a subject and of the random part of a session id. It is zero if the
+// session belongs to nobody, because nobody had to say who they are.
+type ownerHash [16]byte
+
+// newSessionKey returns the key of a session of subject, which may be "".
+func newSessionKey(random uuid.UUID, subject string) sessionKey {
+	key := sessionKey{random: random}
+	if subject != "" {
+		sum := sha256.Sum256([]byte("zego-mcp session " + random.String() + " " + subject))
+		copy(key.owner[:], sum[:])
+	}
+	return key
+}
+
+// id returns the session id.
+func (k sessionKey) id() string {
+	id := sessionPrefix + k.random.String()
+	if k.owner != (ownerHash{}) {
+		id += "-" + hex.EncodeToString(k.owner[:])
+	}
+	return id
+}
+
+// belongsTo reports whether the session id, if it is one, names a session of subject.
+func belongsTo(id, subject string) bool {
+	key, err := parseSessionID(id)
+	return err != nil || key == newSessionKey(key.random, subject)
 }
 
 // session is an open session.
@@ -44,15 +83,15 @@ type session struct {
 
 func newSessions(maxOpen int, idle time.Duration) *sessions {
 	// NewLRU fails only for a size below 1.
-	open, _ := simplelru.NewLRU[uuid.UUID, *session](maxOpen, nil)
-	ended, _ := simplelru.NewLRU[uuid.UUID, struct{}](maxEnded, nil)
+	open, _ := simplelru.NewLRU[sessionKey, *session](maxOpen, nil)
+	ended, _ := simplelru.NewLRU[sessionKey, struct{}](maxEnded, nil)
 	return &sessions{idle: idle, max: maxOpen, open: open, ended: ended}
 }
 
-// begin opens a session and returns its id. If there are too many, the one that was not
+// begin opens a session of subject, which may be "", and returns its id. If there are too many, the one that was not
 // used for the longest time is forgotten: its client can go on, but cannot be shown forms.
 // If that one is in use as well, begin reports false, and how long to wait.
-func (s *sessions) begin(client clientInfo) (id string, wait time.Duration, ok bool) {
+func (s *sessions) begin(client clientInfo, subject string) (id string, wait time.Duration, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -61,9 +100,9 @@ func (s *sessions) begin(client clientInfo) (id string, wait time.Duration, ok b
 			return "", s.idle - now.Sub(oldest.used), false
 		}
 	}
-	key := uuid.New()
+	key := newSessionKey(uuid.New(), subject)
 	s.open.Add(key, &session{client: client, used: now}) // This removes the oldest if there are too many.
-	return sessionPrefix + key.String(), 0, true
+	return key.id(), 0, true
 }
 
 // count returns how many sessions are open.
@@ -103,16 +142,24 @@ func (s *sessions) use(id string) (clientInfo, bool) {
 	return session.client, true
 }
 
-// newSessionID returns an id for a request that comes without a session.
-func newSessionID() string { return sessionPrefix + uuid.NewString() }
+// newSessionID returns an id for a request of subject that comes without a session.
+func newSessionID(subject string) string { return newSessionKey(uuid.New(), subject).id() }
 
 // parseSessionID returns an error if newSessionID, of this or another replica, cannot have
 // made id.
-func parseSessionID(id string) (uuid.UUID, error) {
+func parseSessionID(id string) (key sessionKey, err error) {
+	const uuidLength = 36
 	suffix, ok := strings.CutPrefix(id, sessionPrefix)
-	key, err := uuid.Parse(suffix)
-	if !ok || err != nil {
-		return uuid.Nil, errors.New("invalid session id")
+	owner := ""
+	if ok && len(suffix) > uuidLength {
+		suffix, owner = suffix[:uuidLength], suffix[uuidLength:]
+	}
+	key.random, err = uuid.Parse(suffix)
+	if owner != "" && err == nil {
+		_, err = hex.Decode(key.owner[:], []byte(owner[1:min(len(owner), 2*len(key.owner)+1)]))
+	}
+	if !ok || err != nil || key.id() != id {
+		return sessionKey{}, errors.New("invalid session id")
 	}
 	return key, nil
 }

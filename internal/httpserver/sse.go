@@ -26,8 +26,9 @@ const pingInterval = 10 * time.Second
 // client has left, nobody can know when an answer has been sent, an error of writing goes
 // unnoticed, and pages of every origin may read the stream.
 type sseServer struct {
-	mcp *server.MCPServer
-	log *slog.Logger
+	mcp     *server.MCPServer
+	log     *slog.Logger
+	subject func(context.Context) string // Options.Subject.
 
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*sseSession
@@ -38,7 +39,7 @@ func (s *sseServer) serveStream(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	session := &sseSession{
-		id: uuid.NewString(), ctx: ctx,
+		id: uuid.NewString(), ctx: ctx, subject: s.subject(ctx),
 		notifications: make(chan mcp.JSONRPCNotification, 100),
 		answers:       make(chan sseAnswer),
 	}
@@ -74,6 +75,9 @@ func (s *sseServer) remove(session *sseSession) {
 	delete(s.sessions, session.id)
 }
 
+// errNoSession says that there is no such session, or that it is another subject's.
+var errNoSession = errors.New("Invalid session ID") //nolint:staticcheck // Clients know this text from mcp-go.
+
 // session returns the session that a request to /message names, or an error that says
 // what is wrong.
 func (s *sseServer) session(r *http.Request) (*sseSession, error) {
@@ -84,8 +88,8 @@ func (s *sseServer) session(r *http.Request) (*sseSession, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	session, ok := s.sessions[id]
-	if !ok {
-		return nil, errors.New("Invalid session ID") //nolint:staticcheck // Clients know this text from mcp-go.
+	if !ok || session.subject != s.subject(r.Context()) {
+		return nil, errNoSession
 	}
 	return session, nil
 }
@@ -101,14 +105,17 @@ func (s *sseServer) count() int {
 // the stream of its session or cannot be answered.
 func (s *sseServer) serveMessage(w http.ResponseWriter, r *http.Request, body []byte, m message, end func()) {
 	session, err := s.session(r)
-	code := mcp.INVALID_PARAMS
-	if err == nil && !json.Valid(body) {
+	code, status := mcp.INVALID_PARAMS, http.StatusBadRequest
+	switch {
+	case errors.Is(err, errNoSession) && s.subject(r.Context()) != "": // Without subjects, clients know 400 from mcp-go.
+		status = http.StatusNotFound
+	case err == nil && !json.Valid(body):
 		err, code = errors.New("Parse error"), mcp.PARSE_ERROR //nolint:staticcheck // Clients know this text from mcp-go.
 	}
 	if err != nil {
 		end()
 		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusBadRequest)
+		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(mcp.NewJSONRPCError(mcp.NewRequestId(nil), code, err.Error(), nil))
 		return
 	}
@@ -142,6 +149,7 @@ func (s *sseServer) handle(ctx context.Context, body []byte, m message) (answer 
 // server.SessionWithClientInfo.
 type sseSession struct {
 	id            string
+	subject       string          // Who has opened it; empty: that is not known.
 	ctx           context.Context // Done when the client has left.
 	notifications chan mcp.JSONRPCNotification
 	answers       chan sseAnswer // To the stream.

@@ -10,6 +10,10 @@ import (
 
 // serveStreamable serves Streamable HTTP with mcp-go.
 func (h *Handler) serveStreamable(w http.ResponseWriter, r *http.Request) {
+	if id := r.Header.Get(server.HeaderKeySessionID); id != "" && !belongsTo(id, h.subject(r.Context())) {
+		http.Error(w, "Invalid session ID", http.StatusNotFound)
+		return
+	}
 	switch r.Method {
 	case http.MethodPost:
 		h.servePost(w, r)
@@ -20,7 +24,7 @@ func (h *Handler) serveStreamable(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		defer end()
-		giveSession(r)
+		h.giveSession(r)
 		h.passOn(w, r, nil)
 	default:
 		h.passOn(w, r, nil)
@@ -40,7 +44,7 @@ func (h *Handler) servePost(w http.ResponseWriter, r *http.Request) {
 		if isModern(r.Header, body) {
 			break // mcp-go refuses it.
 		}
-		id, wait, ok := h.sessions.begin(readClientInfo(body))
+		id, wait, ok := h.sessions.begin(readClientInfo(body), h.subject(r.Context()))
 		if !ok {
 			refuse(w, tooManySessions, wait)
 			return
@@ -53,18 +57,18 @@ func (h *Handler) servePost(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusAccepted)
 			return
 		}
-		giveSession(r)
+		h.giveSession(r)
 	default:
-		giveSession(r)
+		h.giveSession(r)
 	}
 	h.passOn(w, r, body)
 }
 
 // giveSession puts a request that comes without a session into one of its own. Otherwise
 // all such requests would be in one session in mcp-go, where they could cancel each other.
-func giveSession(r *http.Request) {
+func (h *Handler) giveSession(r *http.Request) {
 	if r.Header.Get(server.HeaderKeySessionID) == "" {
-		r.Header.Set(server.HeaderKeySessionID, newSessionID())
+		r.Header.Set(server.HeaderKeySessionID, newSessionID(h.subject(r.Context())))
 	}
 }
 

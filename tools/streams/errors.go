@@ -10,9 +10,11 @@ import (
 // ErrClosed says that Close was called, so that no task is created any more.
 var ErrClosed = errors.New("this server is ending; nothing was created")
 
-// LimitError says that Options.MaxTasks tasks run already. Nothing was created.
+// LimitError says that Options.MaxTasks tasks run already, or StartRequest.CallerMaxTasks of the
+// caller. Nothing was created.
 type LimitError struct {
 	MaxTasks int
+	OfCaller bool     // The limit is the caller's, and Running are its tasks.
 	Running  []string // Their TaskIds, or "StreamId …" where the TaskId is not known.
 }
 

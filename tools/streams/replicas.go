@@ -267,7 +267,7 @@ func (l *Ledger) record(t *task) Record {
 func (l *Ledger) recordLocked(t *task) Record {
 	offset := l.replica.clockOffset
 	return Record{
-		Key: t.key, StreamID: t.streamID, RoomID: t.roomID, TaskID: t.taskID,
+		Key: t.key, StreamID: t.streamID, RoomID: t.roomID, TaskID: t.taskID, Caller: t.caller,
 		Generated: t.generatedID, Confirmed: t.confirmed, StoppedBefore: t.stoppedBefore, WithCaller: t.state == withCaller,
 		ReservedAt:       t.reservedAt.Add(offset).UTC(),
 		LatestCreateTime: t.latestCreateTime.Add(offset).UTC(),
@@ -279,7 +279,7 @@ func (l *Ledger) recordLocked(t *task) Record {
 func (l *Ledger) newTask(r Record) *task {
 	offset := -l.replica.clockOffset
 	t := &task{
-		key: r.Key, streamID: r.StreamID, roomID: r.RoomID, taskID: r.TaskID,
+		key: r.Key, streamID: r.StreamID, roomID: r.RoomID, taskID: r.TaskID, caller: r.Caller,
 		generatedID: r.Generated, confirmed: r.Confirmed, stoppedBefore: r.StoppedBefore,
 		reservedAt: r.ReservedAt.Add(offset), latestCreateTime: r.LatestCreateTime.Add(offset), expiresAt: r.ExpiresAt.Add(offset),
 		state: stopping,

@@ -18,6 +18,8 @@ type StartRequest struct {
 	TTL             time.Duration // Whole seconds, at most Ledger.MaxTTL.
 	MaxIdleTime     time.Duration // Whole seconds, at most Ledger.MaxTTL.
 	Timeout         time.Duration // How long the create itself may take. It goes on when ctx ends.
+	Caller          string        // Who asks for the task; empty: that is not known.
+	CallerMaxTasks  int           // How many tasks of Caller may run at once; 0: as many as Options.MaxTasks.
 
 	// Wait, if set, is called with the TaskId after the create. It returns the task when that is
 	// no longer initializing. If the task then does not stream, Start returns an error, and the
@@ -180,7 +182,7 @@ func lostAnswer(err error) error {
 // its StreamId, reserve asks ZEGO which own tasks have ended, and tries once more. reserve
 // refuses a StreamId that the caller chose if ZEGO's list shows a task with it.
 func (l *Ledger) reserve(ctx context.Context, req StartRequest) (*task, error) {
-	t := &task{key: newKey(), roomID: req.RoomID, streamID: req.StreamID}
+	t := &task{key: newKey(), roomID: req.RoomID, streamID: req.StreamID, caller: req.Caller, callerMaxTasks: req.CallerMaxTasks}
 	if t.streamID == "" {
 		t.streamID, t.generatedID = l.opts.Mark.newStreamID(), true
 	} else if err := l.checkUnused(ctx, t.streamID); err != nil {

@@ -60,6 +60,7 @@ type Record struct {
 	StreamID string
 	RoomID   string
 	TaskID   string // Empty as long as ZEGO has not told it.
+	Caller   string `json:",omitempty"` // Who asked for the task; empty: that is not known.
 
 	Generated     bool // A ledger generated the StreamID.
 	Confirmed     bool // ZEGO's list or status has shown the task under its TaskID.

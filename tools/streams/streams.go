@@ -145,15 +145,29 @@ func (l *Ledger) addHere(t *task) error {
 	case l.tasks[t.streamID] != nil:
 		return &StreamIDInUseError{StreamID: t.streamID}
 	case len(l.tasks) >= l.opts.MaxTasks:
-		var running []string
-		for _, known := range l.tasks {
-			running = append(running, known.name())
+		return &LimitError{MaxTasks: l.opts.MaxTasks, Running: namesOf(l.tasks, func(*task) bool { return true })}
+	}
+	if t.callerMaxTasks > 0 {
+		ofCaller := func(other *task) bool { return other.caller == t.caller }
+		running := append(namesOf(l.tasks, ofCaller), namesOf(l.replica.otherTasks, ofCaller)...)
+		if len(running) >= t.callerMaxTasks {
+			return &LimitError{MaxTasks: t.callerMaxTasks, OfCaller: true, Running: running}
 		}
-		slices.Sort(running)
-		return &LimitError{MaxTasks: l.opts.MaxTasks, Running: running}
 	}
 	l.tasks[t.streamID] = t
 	return nil
+}
+
+// namesOf returns the sorted names of the tasks for which wanted is true. Ledger.mu must be held.
+func namesOf(tasks map[string]*task, wanted func(*task) bool) []string {
+	var names []string
+	for _, t := range tasks {
+		if wanted(t) {
+			names = append(names, t.name())
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // removeExpired removes the tasks that a caller has and that ZEGO has ended by their TTL.

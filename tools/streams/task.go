@@ -12,6 +12,8 @@ import (
 type task struct {
 	key              string // The key of its record in the Store; tells two tasks with the same StreamId apart.
 	roomID, streamID string
+	caller           string    // Who asked for it; empty: that is not known.
+	callerMaxTasks   int       // How many tasks of caller may run at once; 0: no limit. Not shared.
 	generatedID      bool      // The ledger generated the StreamId, so no other task can have it.
 	reservedAt       time.Time // Before the create was sent.
 	expiresAt        time.Time // ZEGO has ended the task by then, however late it carried out the create.
