@@ -120,6 +120,45 @@ func TestAllFormats(t *testing.T) {
 	}
 }
 
+// TestDeleteBehindComment deletes an entry that stands alone behind a comment, which must not
+// swallow the bracket.
+func TestDeleteBehindComment(t *testing.T) {
+	t.Parallel()
+	for format, tt := range map[configfile.Format][2]string{
+		configfile.JSON: {"{\"a\": { // c\n\"b\": 1}}", "{\"a\": { // c\n}}"},
+		configfile.YAML: {"a: { # c\n  b: 1}\n", "a: { # c\n  }\n"},
+	} {
+		if got, err := configfile.Delete(format, []byte(tt[0]), "a", "b"); err != nil || string(got) != tt[1] {
+			t.Errorf("%v: got %q, %v, want %q", format, got, err, tt[1])
+		}
+	}
+}
+
+// TestMistakesWithSecrets checks that an error about a file does not repeat what the file holds.
+func TestMistakesWithSecrets(t *testing.T) {
+	t.Parallel()
+	for format, files := range map[configfile.Format][]string{
+		configfile.JSON: {
+			`{"KEY": hunter2}`, `{"KEY": "hunter2\q"}`, "{\"KEY\": \"hunter2\n\"}", `{"KEY": 'hunter2'}`, `{KEY: "hunter2"}`, `{"KEY": "hunter2}`,
+			"{\"KEY\": \"hunter2\x00\"}", `/* hunter2`, `hunter2`,
+		},
+		configfile.TOML: {"KEY = hunter2", "KEY = \"hunter2\\q\"", "KEY = 'hunter2\n'", "KEY = 12345678901234567890123", "KEY = 0xhunter2", "KEY = truehunter2"},
+		configfile.YAML: {
+			"KEY: *hunter2", "KEY: \"hunter2\\q\"", "KEY: @hunter2", "KEY: %hunter2", "KEY: hunter2: x", "KEY: 'hunter2", "KEY: !hun!ter2 x", "KEY: &a *hunter2",
+			"KEY: `hunter2", "KEY: [hunter2", "KEY: !<hunter2 x",
+		},
+	} {
+		for _, file := range files {
+			_, err := configfile.Set(format, []byte(file), json.RawMessage(entry), "a", "b")
+			if e, ok := errors.AsType[*configfile.SyntaxError](err); !ok || e.Line == 0 {
+				t.Errorf("%v %q: got %v, want a SyntaxError with a line", format, file, err)
+			} else if text := err.Error(); strings.Contains(text, "hunter2") || strings.Contains(text, "123456789") || strings.Contains(text, "\n") {
+				t.Errorf("%v %q: the error repeats the file: %s", format, file, text)
+			}
+		}
+	}
+}
+
 // FuzzSet sets and deletes an entry in whatever may stand in a file.
 func FuzzSet(f *testing.F) {
 	for _, text := range []string{

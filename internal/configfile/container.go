@@ -137,7 +137,11 @@ func (c container) removeOnly() []edit {
 	}
 	start := beforeLineEnd(c.text, skipBlanksBack(c.text, item.start))
 	behind := c.text[end:c.close]
-	if len(bytes.TrimSpace(behind)) > 0 || bytes.IndexByte(behind, '\n') < 0 || c.endsInLineComment(start) {
+	inComment := c.endsInLineComment(start)
+	if inComment && bytes.IndexByte(behind, '\n') < 0 { // The line end ends the comment.
+		return []edit{{start: item.start, end: end}}
+	}
+	if len(bytes.TrimSpace(behind)) > 0 || bytes.IndexByte(behind, '\n') < 0 || inComment {
 		return []edit{{start: start, end: end}}
 	}
 	if before := c.text[c.open+1 : start]; len(before) > 0 && before[len(before)-1] == '\n' {

@@ -158,7 +158,8 @@ func (f *File) change(now time.Time, do func() error) (backup string, err error)
 		}
 		return "", err
 	}
-	return backup, syncDirectory(filepath.Dir(f.Path))
+	syncDirectory(filepath.Dir(f.Path))
+	return backup, nil
 }
 
 // checkUnchanged returns ErrChanged if the file is not as it was read.
@@ -272,7 +273,7 @@ func (f *File) Backups() ([]string, error) {
 	for _, entry := range slices.Backward(entries) {
 		name, ok := strings.CutPrefix(entry.Name(), filepath.Base(f.Path)+".")
 		stamp, isBackup := strings.CutSuffix(name, backupSuffix)
-		if _, err := time.Parse(backupTime, stamp); ok && isBackup && err == nil {
+		if _, err := time.Parse(backupTime, stamp); ok && isBackup && err == nil && entry.Type().IsRegular() {
 			paths = append(paths, filepath.Join(filepath.Dir(f.Path), entry.Name()))
 		}
 	}
@@ -318,14 +319,13 @@ func unlockAndRemove(lock *flock.Flock) {
 }
 
 // syncDirectory makes a rename last, even if the machine stops. Windows needs no such call.
-func syncDirectory(path string) error {
+// Where it cannot be done, the change is made all the same.
+func syncDirectory(path string) {
 	if runtime.GOOS == "windows" {
-		return nil
+		return
 	}
-	dir, err := os.Open(path) //nolint:gosec // The directory of the file to edit.
-	if err != nil {
-		return err
+	if dir, err := os.Open(path); err == nil { //nolint:gosec // The directory of the file to edit.
+		_ = dir.Sync()
+		_ = dir.Close()
 	}
-	defer func() { _ = dir.Close() }()
-	return dir.Sync()
 }

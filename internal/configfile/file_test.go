@@ -87,6 +87,9 @@ func TestWrite(t *testing.T) {
 		}
 	}
 	writeFile(t, path+".old.zego-mcp.bak", "", 0o600)
+	if err := os.Mkdir(path+".20270101T000000.000Z.zego-mcp.bak", 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if got, err := f.Backups(); err != nil || !cmp.Equal(got, []string{second, first}) {
 		t.Errorf("Backups: got %q, %v", got, err)
 	}
@@ -291,6 +294,28 @@ func TestDirectoryNotWritable(t *testing.T) {
 	writeFile(t, path, "one", 0o000)
 	if f, err := configfile.Read(path); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("a file that may not be read: got %+v, %v", f, err)
+	}
+}
+
+// TestDirectoryNotReadable changes a file in a directory that cannot be listed. It needs a user
+// who is not root.
+func TestDirectoryNotReadable(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() <= 0 {
+		t.Skip("root may read everywhere, and Windows knows no such directory")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mcp.json")
+	writeFile(t, path, "one", 0o600)
+	if err := os.Chmod(dir, 0o300); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+	if backup, err := read(t, path).Write([]byte("two"), noon); err != nil || backup == "" {
+		t.Errorf("got %q, %v", backup, err)
+	}
+	if got := string(read(t, path).Data); got != "two" {
+		t.Errorf("got %s", got)
 	}
 }
 

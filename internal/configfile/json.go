@@ -29,13 +29,17 @@ func parseJSON(text []byte) (*jsonDocument, error) {
 	}
 	v, err := hujson.Parse(text)
 	if err != nil {
-		return nil, jsonSyntaxError(err)
+		// A comment may end with the file, but the parser wants a line end behind it.
+		var endErr error
+		if v, endErr = hujson.Parse(append(bytes.Clone(text), '\n')); endErr != nil {
+			return nil, jsonSyntaxError(err)
+		}
 	}
 	d.value, d.tree = &v, jsonTree(&v)
 	return d, nil
 }
 
-var hujsonError = regexp.MustCompile(`^hujson: line (\d+), column (\d+): (.*)$`)
+var hujsonError = regexp.MustCompile(`(?s)^hujson: line (\d+), column (\d+): (.*)$`)
 
 func jsonSyntaxError(err error) error {
 	m := hujsonError.FindStringSubmatch(err.Error())
@@ -44,13 +48,20 @@ func jsonSyntaxError(err error) error {
 	}
 	line, _ := strconv.Atoi(m[1])
 	column, _ := strconv.Atoi(m[2])
-	return &SyntaxError{JSON, line, column, m[3]}
+	message := m[3]
+	if strings.HasPrefix(message, "invalid literal: ") { // What follows may be a secret.
+		message = "invalid literal"
+	}
+	return &SyntaxError{JSON, line, column, message}
 }
 
 // onlyComments reports whether a text is empty but for comments.
 func onlyComments(text []byte) bool {
 	for at := 0; at < len(text); {
 		if end := skipComment(text, at); end > at && text[at] == '/' {
+			if text[at+1] == '*' && !bytes.Contains(text[at+2:end], []byte("*/")) {
+				return false // The comment has no end.
+			}
 			at = end
 			continue
 		}
@@ -276,9 +287,10 @@ func (d *jsonDocument) style() (style, *jsonWriter) {
 			}
 			first = false
 		}
-		outer, inner := indentAt(d.text, c.open), indentAt(d.text, start)
-		if unit, deeper := strings.CutPrefix(inner, outer); s.unit == "" && deeper && unit != "" && beginsLine(d.text, start) {
-			s.unit = unit
+		if s.unit == "" && beginsLine(d.text, start) {
+			if unit, deeper := strings.CutPrefix(indentAt(d.text, start), indentAt(d.text, c.open)); deeper {
+				s.unit = unit
+			}
 		}
 		if d.text[c.open] == '[' && !c.hasLineBreak(c.open) {
 			flatLists++

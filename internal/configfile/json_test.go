@@ -71,6 +71,14 @@ func TestJSON(t *testing.T) {
 			after: "{\n  \"mcpServers\": {\n    \"a\": {\n      \"args\": [\"b\", \"c\"]\n    },\n    " +
 				strings.Replace(inJSON("    "), "[\n        \"serve\"\n      ]", "[\"serve\"]", 1) + "\n  }\n}\n",
 		},
+		{
+			name: "a comment at the end, without a line end", before: `{"mcpServers": {"a": 1}} // mine`,
+			after: `{"mcpServers": {"a": 1, ` + flat + `}} // mine`,
+		},
+		{
+			name: "brackets with a comment only", before: "{\"x\": 1, \"mcpServers\": { // none\n}}",
+			after: "{\"x\": 1, \"mcpServers\": { // none\n\n  " + inJSON("  ") + "\n}}",
+		},
 		{name: "one line", before: `{"mcpServers": {"a": 1}}`, after: `{"mcpServers": {"a": 1, ` + flat + `}}`},
 		{name: "one line, empty parent", before: `{"mcpServers": { }}`, after: `{"mcpServers": { ` + flat + `}}`},
 		{name: "one dense line", before: `{"mcpServers":{"a":1}}`, after: `{"mcpServers":{"a":1,` + dense + `}}`},
@@ -279,6 +287,19 @@ func TestLargeJSON(t *testing.T) {
 	start := time.Now()
 	got, err := configfile.Set(configfile.JSON, []byte(b.String()), json.RawMessage(entry), "mcpServers", "zego")
 	if err != nil || len(got) < 5_000_000 {
+		t.Errorf("got %d bytes, %v", len(got), err)
+	}
+	t.Logf("%d bytes took %v", len(got), time.Since(start))
+}
+
+// TestLargeJSONLine edits a file that has everything on one line. If each of its lists made the
+// edit read the whole line, it would take minutes.
+func TestLargeJSONLine(t *testing.T) {
+	t.Parallel()
+	data := `{"a":[` + strings.Repeat("[1],", 250_000) + `1],"mcpServers":{"x":1}}`
+	start := time.Now()
+	got, err := configfile.Set(configfile.JSON, []byte(data), json.RawMessage(entry), "mcpServers", "zego")
+	if err != nil || len(got) < len(data) {
 		t.Errorf("got %d bytes, %v", len(got), err)
 	}
 	t.Logf("%d bytes took %v", len(got), time.Since(start))

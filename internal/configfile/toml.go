@@ -264,7 +264,7 @@ func (b *tomlBuilder) value(v *unstable.Node) *node {
 	case unstable.Integer:
 		i, err := strconv.ParseInt(data, 0, 64)
 		if err != nil {
-			b.fail(int(v.Raw.Offset), "%s does not fit in 64 bits", data)
+			b.fail(int(v.Raw.Offset), "the number does not fit in 64 bits")
 		}
 		return &node{kind: number, text: strconv.FormatInt(i, 10)}
 	case unstable.Float:

@@ -50,7 +50,11 @@ func parseYAML(text []byte) (*yamlDocument, error) {
 
 func yamlSyntaxError(err error) error {
 	if e, ok := errors.AsType[*yaml.LoadError](err); ok {
-		return &SyntaxError{YAML, max(e.Mark.Line, 1), e.Mark.Column, e.Message}
+		message := e.Message
+		if strings.HasPrefix(message, "unknown anchor ") { // Its name may be a secret that begins with *.
+			message = "a value that begins with * refers to no anchor"
+		}
+		return &SyntaxError{YAML, max(e.Mark.Line, 1), e.Mark.Column, message}
 	}
 	return err
 }

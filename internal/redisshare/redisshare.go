@@ -92,22 +92,16 @@ func Open(address string, opts Options) (*Client, error) {
 
 // newPool returns a pool of connections to the Redis at address.
 func newPool(address string) *redis.Pool {
-	const (
-		perProcessor = 10
-		// checkAfter is how long a connection may be idle before it is checked: Redis may have
-		// been restarted, or have closed it.
-		checkAfter = 100 * time.Millisecond
-	)
+	const perProcessor = 10
 	return &redis.Pool{
 		DialContext: func(ctx context.Context) (redis.Conn, error) {
 			return redis.DialURLContext(ctx, address,
 				redis.DialConnectTimeout(timeout), redis.DialTLSHandshakeTimeout(timeout),
 				redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))
 		},
-		TestOnBorrowContext: func(ctx context.Context, conn redis.Conn, lastUsed time.Time) error {
-			if time.Since(lastUsed) < checkAfter {
-				return nil
-			}
+		// Each connection is checked before it is used again: Redis may have been restarted, and
+		// a command that fails cannot be sent a second time.
+		TestOnBorrowContext: func(ctx context.Context, conn redis.Conn, _ time.Time) error {
 			_, err := redis.DoContext(conn, ctx, "PING")
 			return err
 		},

@@ -425,3 +425,35 @@ func TestListBeforeWrongTaskID(t *testing.T) {
 		}
 	})
 }
+
+// TestYoungEnds checks to the nanosecond from when on a task counts as ended that ZEGO does not
+// know any more.
+func TestYoungEnds(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		age   time.Duration
+		place bool
+	}{{30*time.Second - 1, false}, {30 * time.Second, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &model{}
+			l, _ := modelLedger(t, m, streams.Options{MaxTasks: 1})
+			started, err := l.Start(t.Context(), modelRequest())
+			if err != nil {
+				t.Fatal(err)
+			}
+			created := time.Now()
+			if _, err := l.Get(t.Context(), started.TaskID); err != nil {
+				t.Fatal(err)
+			}
+			m.mu.Lock()
+			m.tasks[0].stopped = true // By itself.
+			m.mu.Unlock()
+			time.Sleep(time.Until(created.Add(tt.age)))
+			_, err = l.Start(t.Context(), modelRequest())
+			if full := errors.As(err, new(*streams.LimitError)); full == tt.place {
+				t.Errorf("after %v: got %v", tt.age, err)
+			}
+			l.Close(t.Context())
+		})
+	}
+}

@@ -2,10 +2,12 @@ package streams_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 	"zego-mcp/tools/streams"
+	"zego-mcp/zego"
 )
 
 // nextProcess is the mark of a process that starts after the process "dead" has died.
@@ -59,6 +61,48 @@ func TestRecoverLooksAgain(t *testing.T) {
 			time.Sleep(5 * time.Minute)
 			if n := len(m.running()); n != 0 {
 				t.Errorf("%s: %d tasks run; log:\n%s", tt.name, n, log)
+			}
+			l.Close(t.Context())
+		})
+	}
+}
+
+// TestNoClient checks what a ledger without a client does, as a server without credentials has.
+func TestNoClient(t *testing.T) {
+	t.Parallel()
+	l := streams.New(nil, streams.Options{Store: replicaStore{newSharedStore(), "a", &gate{}}})
+	l.Recover(t.Context())
+	if got := l.StartedBy(zego.StreamTask{ID: "1", StreamID: leftBehind}); got != streams.Orphan {
+		t.Errorf("got %s", got)
+	}
+	l.Close(t.Context())
+}
+
+// TestRecoverWarnsOnce checks that the tasks of others are logged once, however often Recover
+// looks, and that Recover looks for about a minute.
+func TestRecoverWarnsOnce(t *testing.T) {
+	t.Parallel()
+	for _, down := range []time.Duration{0, 20 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &model{born: time.Now(), outages: []outage{{Action: listAction, Fault: gatewayBefore, To: down}}}
+			_, _ = m.create("room", "zego-mcp-there-1-1", time.Hour, false)
+			lists := 0
+			transport := &interceptor{to: m, after: func(string, *http.Response) { lists++ }}
+			l, log := modelLedger(t, transport, streams.Options{Mark: nextProcess})
+			l.Recover(t.Context())
+			if failed := strings.Contains(log.String(), "could not look"); failed != (down > 0) {
+				t.Errorf("got the log %s", log)
+			}
+			time.Sleep(50 * time.Second)
+			if down == 0 && lists != 4 {
+				t.Errorf("it looked %d times in 50 s", lists)
+			}
+			time.Sleep(time.Hour / 2)
+			if down == 0 && lists != 5 {
+				t.Errorf("it looked %d times", lists)
+			}
+			if n := strings.Count(log.String(), "a stream task of another zego-mcp is running"); n != 1 {
+				t.Errorf("got %d warnings: %s", n, log)
 			}
 			l.Close(t.Context())
 		})

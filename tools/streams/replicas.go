@@ -293,9 +293,11 @@ func (l *Ledger) newTask(r Record) *task {
 // isOutdated reports whether the record in the Store must be replaced by current.
 func isOutdated(stored, current Record) bool {
 	const clockError = 5 * time.Second // The clock of the Store is known to a second or so.
-	return stored.TaskID != current.TaskID || stored.Confirmed != current.Confirmed ||
-		stored.StoppedBefore != current.StoppedBefore || stored.WithCaller != current.WithCaller ||
-		stored.LatestCreateTime.Sub(current.LatestCreateTime).Abs() > clockError
+	if stored.LatestCreateTime.Sub(current.LatestCreateTime).Abs() > clockError {
+		return true
+	}
+	stored.ReservedAt, stored.LatestCreateTime, stored.ExpiresAt = current.ReservedAt, current.LatestCreateTime, current.ExpiresAt
+	return stored != current
 }
 
 // addShared puts t into the ledger and the Store, or into none of them. It fails as add does.

@@ -331,3 +331,35 @@ func TestClocksOfReplicas(t *testing.T) {
 		})
 	}
 }
+
+// TestCallerMaxTasks lets a caller, who may run one task, create tasks at two replicas. Other
+// callers are not bound by that, and a task that another replica takes over still counts.
+func TestCallerMaxTasks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		ofAlice, ofBob := modelRequest(), modelRequest()
+		ofAlice.Caller, ofAlice.CallerMaxTasks, ofBob.Caller = "alice", 1, "bob"
+		if _, err := a.ledger.Start(t.Context(), ofAlice); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		for step, replica := range []*modelReplica{a, b} {
+			_, err := replica.ledger.Start(t.Context(), ofAlice)
+			if full, ok := errors.AsType[*streams.LimitError](err); !ok || !full.OfCaller || full.MaxTasks != 1 || len(full.Running) != 1 {
+				t.Errorf("step %d: got %v", step, err)
+			}
+		}
+		if _, err := b.ledger.Start(t.Context(), ofBob); err != nil {
+			t.Errorf("bob: %v", err)
+		}
+		a.gate.kill()
+		time.Sleep(15 * time.Second)
+		if _, err := b.ledger.Start(t.Context(), ofAlice); !errors.As(err, new(*streams.LimitError)) {
+			t.Errorf("after b has taken the task over: got %v", err)
+		}
+		b.ledger.Close(t.Context())
+		a.ledger.Close(context.Background())
+	})
+}
