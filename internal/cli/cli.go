@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"zego-mcp/internal/clients"
@@ -67,6 +69,8 @@ const (
 // usageError is an error in the command line: the exit code is exitUsage.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 // reportedError is an error that the command has told the user about already: the exit
 // code is exitError, and nothing more is printed.
 type reportedError struct{ error }
@@ -94,21 +98,22 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		kong.Writers(helpOut, stderr),
 		kong.Help(helpPrinter(ctx, stdout, &helpErr)),
 	)...)
+	command := commandOf(parser.Model.Node, args)
 	parsed, err := parse(parser, args)
 	switch {
 	case parsed == nil && err == nil: // The help was shown.
-		return reportError(stderr, helpErr)
+		return reportError(stderr, command, helpErr)
 	case err != nil:
-		return reportError(stderr, usageError{nameVariable(withoutValue(err), parser, args, getenv)})
+		return reportError(stderr, command, usageError{nameVariable(withoutValue(nameCommands(err, command)), parser, args, getenv)})
 	}
 	e := &env{ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings}
 	switch {
 	case line.ShowVersion:
-		return reportError(stderr, line.Version.Run(e))
+		return reportError(stderr, command, line.Version.Run(e))
 	case parsed.Selected().Name == "help":
 		return Run(ctx, append(line.Help.Command, "--help"), getenv, stdin, helpOut, stderr)
 	}
-	return reportError(stderr, runSelected(parsed, e))
+	return reportError(stderr, command, runSelected(parsed, e))
 }
 
 // parserOptions returns how the command line is read.
@@ -137,17 +142,51 @@ func describeToolsets() string {
 	return strings.Join(texts, "; ")
 }
 
+// commandOf returns the command that args name, or the program if they name none. The command
+// line may be wrong.
+func commandOf(program *kong.Node, args []string) *kong.Node {
+	command := program
+	for _, arg := range args {
+		i := slices.IndexFunc(command.Children, func(n *kong.Node) bool { return n.Name == arg && !n.Hidden })
+		if i >= 0 {
+			command = command.Children[i]
+		}
+	}
+	return command
+}
+
+// nameCommands adds to an error about an unknown command which commands there are.
+func nameCommands(err error, command *kong.Node) error {
+	if command.Type != kong.ApplicationNode || !strings.HasPrefix(err.Error(), "unexpected argument ") || strings.Contains(err.Error(), "did you mean") {
+		return err
+	}
+	var names []string
+	for _, child := range command.Children {
+		if !child.Hidden {
+			names = append(names, child.Name)
+		}
+	}
+	return fmt.Errorf("%w (commands: %s)", err, strings.Join(names, ", "))
+}
+
+// isReaderGone reports whether err came of writing to a pipe whose reader wants no more, such
+// as head.
+func isReaderGone(err error) bool {
+	_, isFile := errors.AsType[*fs.PathError](err)
+	return isFile && errors.Is(err, syscall.EPIPE)
+}
+
 // reportError prints why a command failed, if it failed, and returns the exit code.
-func reportError(stderr io.Writer, err error) (exitCode int) {
+func reportError(stderr io.Writer, command *kong.Node, err error) (exitCode int) {
 	var reported reportedError
 	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &reported):
+	case errors.As(err, &reported), isReaderGone(err):
 		return exitError
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintf(stderr, "zego-mcp: %s\nFor help: zego-mcp --help\n", withoutSecrets(err.Error()))
+		_, _ = fmt.Fprintf(stderr, "zego-mcp: %s\nFor help: %s --help\n", withoutSecrets(err.Error()), command.FullPath())
 		return exitUsage
 	}
 	_, _ = fmt.Fprintf(stderr, "zego-mcp: %s\n", strings.TrimPrefix(err.Error(), "zego: "))

@@ -548,3 +548,23 @@ func TestListenEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestReaderGone checks that a command whose output nobody reads any more ends without a word.
+func TestReaderGone(t *testing.T) {
+	inParallel(t)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = writer.Close() }()
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"version", "serve --help", "tools", "completion bash"} {
+		var stderr strings.Builder
+		code := cli.Run(t.Context(), strings.Fields(args), func(string) string { return "" }, strings.NewReader(""), writer, &stderr)
+		if code != 1 || stderr.String() != "" {
+			t.Errorf("%s: got code %d and %q, want 1 and nothing", args, code, stderr.String())
+		}
+	}
+}

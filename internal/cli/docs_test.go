@@ -205,7 +205,7 @@ func argumentTables(t *testing.T) string {
 			if a.Required {
 				a.Type += ", required"
 			}
-			text.WriteString(row("`"+a.Name+"`", codeInRange.ReplaceAllString(a.Type, "$1`$2`"), a.Text))
+			text.WriteString(row("`"+a.Name+"`", codeInRange.ReplaceAllString(a.Type, "$1`$2`$3"), a.Text))
 		}
 		text.WriteString("\n")
 	}
@@ -213,7 +213,7 @@ func argumentTables(t *testing.T) string {
 }
 
 // codeInRange matches in the type of an argument what Markdown would take for markup.
-var codeInRange = regexp.MustCompile(`(matching )(\S+?)(?:$|(?:, ))`)
+var codeInRange = regexp.MustCompile(`(matching )(\S+?)($|, )`)
 
 // commands returns the commands that a user sees, those below a command in place of it.
 func commands() []*kong.Node {

@@ -34,12 +34,16 @@ type installCommand struct {
 	clientFlags
 	WithSecret bool   `help:"Write the server secret into the client's file, in clear. Default: a reference to it, if zego-mcp login does not keep it."`
 	Print      bool   `help:"Print the entry, to paste it elsewhere."`
-	Output     string `enum:",table,json" default:"" help:"table or json: the form of the list that install prints without CLIENT. Default: table."`
+	Output     string `enum:",table,json" default:"" placeholder:"FORMAT" help:"table or json: the form of the list that install prints without CLIENT. Default: table."`
 }
 
 type uninstallCommand struct {
 	clientFlags
 }
+
+// errClientNotFound means that a client has no file yet, and that nobody but the client knows
+// where it belongs.
+var errClientNotFound = errors.New("was not found on this machine")
 
 // entryName matches the names that every client takes.
 var entryName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
@@ -114,6 +118,9 @@ func (c *uninstallCommand) Run(e *env) error {
 			return fmt.Errorf("%s keeps its servers to itself. What to do: delete the entry there, under Settings → MCP", client.Title)
 		}
 		locations, err := c.locations(e, client)
+		if errors.Is(err, errClientNotFound) {
+			_, err = fmt.Fprintf(e.stdout, "%s: there is no entry %s, because the client %v\n", client.Title, c.Name, errClientNotFound)
+		}
 		if err != nil {
 			return err
 		}
@@ -167,7 +174,7 @@ func (c *clientFlags) locations(e *env, client *clients.Client) ([]clients.Locat
 	}
 	locations, err := client.Locations(e.clientEnv())
 	if err == nil && len(locations) == 0 {
-		err = fmt.Errorf("%s was not found on this machine. What to do: start it once, then try again", client.Title)
+		err = fmt.Errorf("%s %w. What to do: start it once, then try again", client.Title, errClientNotFound)
 	}
 	return locations, err
 }

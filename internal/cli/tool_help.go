@@ -64,8 +64,9 @@ func findAnyTool(ctx context.Context, name string) (tool describedTool, definiti
 	return tool, nil, usageError{errors.New(tools.NotOffered(name, names))}
 }
 
-// helpPrinter returns kong's printer of help, with one difference: the help of a call that
-// names a tool is the tool's. It sets err if there is no such tool.
+// helpPrinter returns kong's printer of help, with two differences: the help of a call that
+// names a tool is the tool's, and the flags of a command come before those that every command
+// has. It sets err if there is no such tool.
 func helpPrinter(ctx context.Context, stdout io.Writer, err *error) kong.HelpPrinter {
 	return func(options kong.HelpOptions, parsed *kong.Context) error {
 		for _, path := range parsed.Path {
@@ -78,6 +79,11 @@ func helpPrinter(ctx context.Context, stdout io.Writer, err *error) kong.HelpPri
 				*err = printTool(stdout, tool)
 			}
 			return nil
+		}
+		if parsed.Selected() != nil {
+			for _, flag := range parsed.Model.Flags {
+				flag.Group = &kong.Group{Key: "every", Title: "Flags of every command:"}
+			}
 		}
 		return kong.DefaultHelpPrinter(options, parsed)
 	}
