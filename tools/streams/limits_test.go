@@ -195,6 +195,7 @@ func TestPausesOfAttempts(t *testing.T) {
 		l, log := modelLedger(t, refusing(&attempts), streams.Options{MaxTasks: 1})
 		stop(t, l)
 		time.Sleep(2 * time.Minute)
+		synctest.Wait() // The goroutine that stops the task rests: attempts can be read.
 		got := pauses(attempts)
 		want := []time.Duration{0, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second}
 		if !slices.Equal(got, want) {
@@ -204,8 +205,10 @@ func TestPausesOfAttempts(t *testing.T) {
 			t.Errorf("got %d warnings: %s", n, log)
 		}
 		time.Sleep(15 * time.Minute)
+		synctest.Wait()
 		before := len(attempts)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if n := strings.Count(log.String(), "by now ZEGO has ended it"); n != 1 || len(attempts) != before {
 			t.Errorf("after its TTL: got %d attempts, and the log %s", len(attempts)-before, log)
 		}
@@ -219,6 +222,7 @@ func TestPausesOfAttempts(t *testing.T) {
 		l, log := modelLedger(t, refusing(&attempts), streams.Options{StopTimeout: 10 * time.Second})
 		stop(t, l)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		attempts = nil
 		l.Close(t.Context())
 		if len(attempts) != 9 || slices.ContainsFunc(pauses(attempts), func(p time.Duration) bool { return p != time.Second }) {
