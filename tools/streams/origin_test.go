@@ -3,6 +3,7 @@ package streams_test
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,20 +87,20 @@ func TestRecoverWarnsOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := &model{born: time.Now(), outages: []outage{{Action: listAction, Fault: gatewayBefore, To: down}}}
 			_, _ = m.create("room", "zego-mcp-there-1-1", time.Hour, false)
-			lists := 0
-			transport := &interceptor{to: m, after: func(string, *http.Response) { lists++ }}
+			var lists atomic.Int32
+			transport := &interceptor{to: m, after: func(string, *http.Response) { lists.Add(1) }}
 			l, log := modelLedger(t, transport, streams.Options{Mark: nextProcess})
 			l.Recover(t.Context())
 			if failed := strings.Contains(log.String(), "could not look"); failed != (down > 0) {
 				t.Errorf("got the log %s", log)
 			}
 			time.Sleep(50 * time.Second)
-			if down == 0 && lists != 4 {
-				t.Errorf("it looked %d times in 50 s", lists)
+			if n := lists.Load(); down == 0 && n != 4 {
+				t.Errorf("it looked %d times in 50 s", n)
 			}
 			time.Sleep(time.Hour / 2)
-			if down == 0 && lists != 5 {
-				t.Errorf("it looked %d times", lists)
+			if n := lists.Load(); down == 0 && n != 5 {
+				t.Errorf("it looked %d times", n)
 			}
 			if n := strings.Count(log.String(), "a stream task of another zego-mcp is running"); n != 1 {
 				t.Errorf("got %d warnings: %s", n, log)

@@ -270,3 +270,24 @@ func TestKeepTasksTakesNothingOver(t *testing.T) {
 		a.ledger.Close(context.Background()) // It ends the goroutines of the killed replica.
 	})
 }
+
+// TestIdleReplica checks that a replica whose tasks do not change uses the Store once every
+// three seconds.
+func TestIdleReplica(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a := newModelReplica("a", m, store, 0)
+		startConfirmed(t, a.ledger)
+		store.mu.Lock()
+		store.faults = make([]storeFault, 100) // None of them is a fault.
+		store.mu.Unlock()
+		time.Sleep(30 * time.Second)
+		store.mu.Lock()
+		if used := 100 - len(store.faults); used != 10 {
+			t.Errorf("the Store was used %d times in 30 s", used)
+		}
+		store.mu.Unlock()
+		a.ledger.Close(t.Context())
+	})
+}
