@@ -23,6 +23,7 @@ type simulateCommand struct {
 	TLS           bool          `name:"tls" help:"Serve https, with a self-signed certificate that is made now."`
 	TLSCertOut    string        `name:"tls-cert-out" placeholder:"FILE" help:"Where to write the certificate of --tls, so that clients can trust it."`
 	Humans        int           `default:"64" placeholder:"N" help:"How many digital humans there are, 0 to 10000. Default: 64."`
+	Streams       int           `default:"10" placeholder:"N" help:"How many stream tasks may run at once, 1 to 10000. Default: 10."`
 	Latency       time.Duration `placeholder:"DURATION" help:"How long every answer takes."`
 	Fail          []string      `placeholder:"ACTION=CODE" help:"Refuse every call of an action, e.g. DriveByText=400010002. May be repeated."`
 	Drop          float64       `placeholder:"SHARE" help:"Share of the calls, 0 to 1, that are carried out and get no answer: the connection is closed. 0.1 is every tenth call of an action."`
@@ -31,8 +32,10 @@ type simulateCommand struct {
 	CallbackURL   string        `name:"callback-url" placeholder:"URL" help:"Where to POST callbacks about stream tasks and drives, signed like those of ZEGO."`
 }
 
-// maxHumans is the largest value of --humans.
-const maxHumans = 10_000
+const (
+	maxHumans  = 10_000 // The largest value of --humans.
+	maxStreams = 10_000 // The largest value of --streams.
+)
 
 // Validate refuses values that the simulator cannot work with.
 func (c *simulateCommand) Validate(*kong.Context) error {
@@ -44,6 +47,9 @@ func (c *simulateCommand) Validate(*kong.Context) error {
 	}
 	if c.Humans < 0 || c.Humans > maxHumans {
 		return fmt.Errorf("--humans must be from 0 to %d, got %d", maxHumans, c.Humans)
+	}
+	if c.Streams < 1 || c.Streams > maxStreams {
+		return fmt.Errorf("--streams must be from 1 to %d, got %d", maxStreams, c.Streams)
 	}
 	return c.validateFaults()
 }
@@ -58,7 +64,7 @@ func (c *simulateCommand) Run(e *env) error {
 	sim := &zegosim.Server{
 		Humans: zegosim.MakeHumans(c.Humans), Fault: c.fault(), Lag: c.Lag,
 		CallbackURL: c.CallbackURL, NoDriveStatus: c.NoDriveStatus, Logger: log,
-		QPS: e.settings.QPS,
+		QPS: e.settings.QPS, MaxTasks: c.Streams,
 	}
 	if sim.QPS == 0 {
 		sim.QPS = -1 // For package zegosim, 0 means the default and less than 0 no limit.

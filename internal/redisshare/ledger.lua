@@ -3,7 +3,8 @@
 -- clocks of the servers differ.
 --
 -- KEYS[1]  the records of the tasks: StreamId → JSON, with the field Owner
--- KEYS[2]  the leases: server → when the lease ends
+-- KEYS[2]  the leases: server → when the lease ends; for a server that is leaving, which has no
+--          lease any more, less than 0: the time until which it removes its own records
 -- ARGV[1]  the operation
 -- ARGV[2]  this server
 -- ARGV[3…] what the operation needs
@@ -17,11 +18,17 @@ local function lives(server)
 	return ends and tonumber(ends) > now
 end
 
+-- Reports whether a server removes the records of its tasks that have ended.
+local function removes(server)
+	local ends = redis.call('HGET', leases, server)
+	return ends and math.abs(tonumber(ends)) > now
+end
+
 local function others_live()
 	for _, server in ipairs(redis.call('HKEYS', leases)) do
-		if not lives(server) then
+		if not removes(server) then
 			redis.call('HDEL', leases, server)
-		elseif server ~= this then
+		elseif server ~= this and lives(server) then
 			return true
 		end
 	end
@@ -48,16 +55,19 @@ end
 -- "other" or "none" for its owner, and its JSON.
 if operation == 'renew' then
 	local others = others_live()
-	if ARGV[4] == 'gone' or ARGV[4] == 'leaving' and others then
+	if ARGV[4] == 'gone' then
 		redis.call('HDEL', leases, this)
 	else
-		redis.call('HSET', leases, this, string.format('%.0f', now + ARGV[3]))
+		local sign = ARGV[4] == 'leaving' and others and -1 or 1
+		redis.call('HSET', leases, this, string.format('%.0f', sign * (now + ARGV[3])))
 		redis.call('PEXPIRE', leases, 172800000)
 	end
 	local reply = {string.format('%.0f', now), others and '1' or '0'}
 	for _, json in ipairs(redis.call('HVALS', records)) do
-		local owner = cjson.decode(json).Owner
-		table.insert(reply, owner == this and 'this' or lives(owner) and 'other' or 'none')
+		local record = cjson.decode(json)
+		local owner = record.Owner
+		local other = lives(owner) or record.Ended and removes(owner)
+		table.insert(reply, owner == this and 'this' or other and 'other' or 'none')
 		table.insert(reply, json)
 	end
 	return reply
@@ -111,7 +121,7 @@ end
 
 -- ARGV[3] and ARGV[4] are as above. Returns nothing.
 if operation == 'remove' then
-	if may_take then
+	if record and (record.Owner == this or not removes(record.Owner)) then
 		redis.call('HDEL', records, record.StreamID)
 	elseif record then
 		record.Ended = true

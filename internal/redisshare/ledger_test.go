@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http/httptest"
 	"slices"
 	"sync"
@@ -206,4 +207,57 @@ func TestRedisLosesLedger(t *testing.T) {
 	if _, err := b.start(t); !errors.As(err, &full) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestRecordsOfLeavingReplica checks what others can do with the records of a replica that is
+// leaving: take them over, and mark them as ended, which the replica gets to know.
+func TestRecordsOfLeavingReplica(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	shareA, _ := open(t, "redis://"+redis.Address)
+	shareB, _ := open(t, "redis://"+redis.Address)
+	a, b := shareA.Ledger(), shareB.Ledger()
+	renew := func(s streams.Store, p streams.Presence, want map[string]streams.OwnedRecord) streams.View {
+		t.Helper()
+		view, err := s.Renew(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]streams.OwnedRecord{}
+		for _, r := range view.Records {
+			got[r.StreamID] = streams.OwnedRecord{Record: streams.Record{Ended: r.Ended}, Owner: r.Owner}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		return view
+	}
+	running := func(o streams.Owner) streams.OwnedRecord { return streams.OwnedRecord{Owner: o} }
+	ended := func(o streams.Owner) streams.OwnedRecord {
+		return streams.OwnedRecord{Record: streams.Record{Ended: true}, Owner: o}
+	}
+	for _, id := range []string{"ended", "taken"} {
+		if err := a.Reserve(t.Context(), streams.Record{StreamID: id, Key: id, ExpiresAt: time.Now().Add(time.Hour)}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	renew(b, streams.Staying, map[string]streams.OwnedRecord{"ended": running(streams.NoReplica), "taken": running(streams.NoReplica)})
+	renew(a, streams.Leaving, map[string]streams.OwnedRecord{"ended": running(streams.ThisReplica), "taken": running(streams.ThisReplica)})
+	if view := renew(b, streams.Staying, map[string]streams.OwnedRecord{"ended": running(streams.NoReplica), "taken": running(streams.NoReplica)}); view.OthersAlive {
+		t.Error("a counts as alive")
+	}
+	if err := b.Remove(t.Context(), "ended", "ended"); err != nil {
+		t.Error(err)
+	}
+	if _, taken, err := b.TakeOver(t.Context(), "taken", "taken"); !taken || err != nil {
+		t.Errorf("take over: got %t, %v", taken, err)
+	}
+	renew(b, streams.Staying, map[string]streams.OwnedRecord{"ended": ended(streams.OtherReplica), "taken": running(streams.ThisReplica)})
+	renew(a, streams.Leaving, map[string]streams.OwnedRecord{"ended": ended(streams.ThisReplica), "taken": running(streams.OtherReplica)})
+	renew(a, streams.Gone, map[string]streams.OwnedRecord{"ended": ended(streams.ThisReplica), "taken": running(streams.OtherReplica)})
+	renew(b, streams.Staying, map[string]streams.OwnedRecord{"ended": ended(streams.NoReplica), "taken": running(streams.ThisReplica)})
+	if err := b.Remove(t.Context(), "ended", "ended"); err != nil {
+		t.Error(err)
+	}
+	renew(b, streams.Gone, map[string]streams.OwnedRecord{"taken": running(streams.ThisReplica)})
 }

@@ -212,6 +212,42 @@ func TestStopOfAnothersTask(t *testing.T) {
 	})
 }
 
+// TestStopWhileOwnerEnds stops a task through another replica while the owner of the task is being
+// closed and waits for others to take its tasks over. The owner must not wait for that one.
+func TestStopWhileOwnerEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		started, err := a.ledger.Start(t.Context(), modelRequest())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if !b.ledger.Owns(t.Context(), started.TaskID) {
+			t.Error("b does not own what a started")
+		}
+		begin := time.Now()
+		var closing sync.WaitGroup
+		closing.Go(func() { a.ledger.Close(t.Context()) })
+		synctest.Wait()
+		if _, err := b.ledger.Stop(t.Context(), started.TaskID); err != nil {
+			t.Error(err)
+		}
+		closing.Wait()
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("a took %v to end; its log: %s", took, a.log)
+		}
+		time.Sleep(5 * time.Second)
+		store.mu.Lock()
+		if len(store.records) != 0 {
+			t.Errorf("got %v", store.records)
+		}
+		store.mu.Unlock()
+		b.ledger.Close(t.Context())
+	})
+}
+
 // TestStoreLosesRecords empties the Store. The records are in it again soon, and count.
 func TestStoreLosesRecords(t *testing.T) {
 	t.Parallel()

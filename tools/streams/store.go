@@ -36,7 +36,8 @@ type Store interface {
 	TakeOver(ctx context.Context, streamID, key string) (r Record, taken bool, err error)
 
 	// Remove removes a record whose task has ended. If its owner is another replica that is
-	// alive, Remove only sets Ended. That tells the owner to remove the record.
+	// alive, or was Leaving at its last Renew less than a Lease ago, Remove only sets Ended. That
+	// tells the owner to remove the record.
 	Remove(ctx context.Context, streamID, key string) error
 }
 
@@ -93,5 +94,5 @@ type Owner int
 const (
 	NoReplica    Owner = iota // A replica that is not alive any more.
 	ThisReplica               // This one, even if its lease has ended.
-	OtherReplica              // Another one, which is alive.
+	OtherReplica              // Another one, which is alive. If the record has Ended, it may also be Leaving.
 )

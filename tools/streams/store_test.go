@@ -14,6 +14,7 @@ type sharedStore struct {
 	mu      sync.Mutex // guards what follows
 	records map[string]storedRecord
 	leases  map[string]time.Time // When they end, by replica.
+	leaving map[string]time.Time // Until when a replica that is leaving can still remove its records.
 	faults  []storeFault         // Of the next operations; then none.
 	gone    [2]time.Time         // Between these times no operation is carried out.
 }
@@ -49,7 +50,7 @@ const storeClockOffset = 7 * time.Minute
 var errNoStore = errors.New("the store does not answer")
 
 func newSharedStore() *sharedStore {
-	return &sharedStore{records: map[string]storedRecord{}, leases: map[string]time.Time{}}
+	return &sharedStore{records: map[string]storedRecord{}, leases: map[string]time.Time{}, leaving: map[string]time.Time{}}
 }
 
 // replicaStore is how one replica uses a sharedStore.
@@ -113,6 +114,11 @@ func readLocked[T any](s replicaStore, written *T) T {
 
 func (s *sharedStore) lives(replica string) bool { return time.Now().Before(s.leases[replica]) }
 
+// removes reports whether a replica removes the records of its tasks that have ended.
+func (s *sharedStore) removes(replica string) bool {
+	return s.lives(replica) || time.Now().Before(s.leaving[replica])
+}
+
 func (s *sharedStore) othersLive(replica string) bool {
 	for other := range s.leases {
 		if other != replica && s.lives(other) {
@@ -126,6 +132,10 @@ func (s replicaStore) Renew(ctx context.Context, presence streams.Presence) (str
 	var view streams.View
 	err := s.do(ctx, func() {
 		view = streams.View{Now: time.Now().Add(storeClockOffset), OthersAlive: s.othersLive(s.name)}
+		delete(s.leaving, s.name)
+		if presence == streams.Leaving {
+			s.leaving[s.name] = time.Now().Add(streams.Lease)
+		}
 		if presence == streams.Gone || presence == streams.Leaving && view.OthersAlive {
 			delete(s.leases, s.name)
 		} else {
@@ -136,7 +146,7 @@ func (s replicaStore) Renew(ctx context.Context, presence streams.Presence) (str
 			switch {
 			case r.owner == s.name:
 				owned.Owner = streams.ThisReplica
-			case s.lives(r.owner):
+			case s.lives(r.owner), r.Ended && s.removes(r.owner):
 				owned.Owner = streams.OtherReplica
 			}
 			view.Records = append(view.Records, owned)
@@ -195,7 +205,7 @@ func (s replicaStore) Remove(ctx context.Context, streamID, key string) error {
 		stored, ok := s.records[streamID]
 		switch {
 		case !ok || stored.Key != key:
-		case stored.owner == s.name || !s.lives(stored.owner):
+		case stored.owner == s.name || !s.removes(stored.owner):
 			delete(s.records, streamID)
 		default:
 			stored.Ended = true

@@ -194,8 +194,7 @@ func (a *agent) try(ctx context.Context, tool string, arguments map[string]any) 
 func (a *agent) connect(ctx context.Context) (*client.Client, error) {
 	session, err := client.NewStreamableHttpClient(
 		a.url,
-		transport.WithHTTPBasicClient(&http.Client{Transport: a.connections}),
-		transport.WithHTTPHeaders(map[string]string{"Authorization": "Bearer " + a.token}),
+		transport.WithHTTPBasicClient(&http.Client{Transport: authorized{a.connections, a.token}}),
 		transport.WithHTTPLogger(slog.New(slog.DiscardHandler)),
 	)
 	if err != nil {
@@ -211,6 +210,20 @@ func (a *agent) connect(ctx context.Context) (*client.Client, error) {
 		return nil, err
 	}
 	return session, nil
+}
+
+// authorized is an http.RoundTripper that sends a token with each request. mcp-go's own option
+// for headers leaves out the request that ends a session.
+type authorized struct {
+	connections *http.Transport
+	token       string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+t.token)
+	return t.connections.RoundTrip(r)
 }
 
 // fail counts a call that failed although it was repeated.

@@ -17,6 +17,7 @@ import (
 // deployment is the simulator, Redis, the servers, and the load balancer before them.
 type deployment struct {
 	dir, binary  string
+	maxTasks     int      // Stream tasks that may run at once. A create that is repeated may leave a second one for a while.
 	tokens       []string // Of the callers.
 	simulatorURL string
 	redisURL     string
@@ -52,7 +53,8 @@ func (d *deployment) start(ctx context.Context) (balancerURL string, err error) 
 	if err := d.startRedis(ctx); err != nil {
 		return "", err
 	}
-	p, url, err := startProcess(ctx, "simulator", d.environment(""), simulatorURL, d.binary, "simulate", "--listen", "127.0.0.1:0", "--qps", fmt.Sprint(zegosim.DefaultQPS), "--log-format", "json")
+	p, url, err := startProcess(ctx, "simulator", d.environment(""), simulatorURL,
+		d.binary, "simulate", "--listen", "127.0.0.1:0", "--qps", fmt.Sprint(zegosim.DefaultQPS), "--streams", fmt.Sprint(d.maxTasks), "--log-format", "json")
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +137,7 @@ func (d *deployment) startServer(ctx context.Context) error {
 	name := fmt.Sprintf("server %d", len(d.servers)+1)
 	p, url, err := startProcess(ctx, name, d.environment(d.upstreamURL), servedURL,
 		d.binary, "serve", "--transport", "http", "--listen", "127.0.0.1:0", "--redis-url", d.redisURL,
-		"--auth-tokens", d.tokenFile(), "--toolsets", "all", "--max-tasks", fmt.Sprint(zegosim.DefaultMaxTasks),
+		"--auth-tokens", d.tokenFile(), "--toolsets", "all", "--max-tasks", fmt.Sprint(d.maxTasks),
 		"--drain-delay", drainDelay.String(), "--log-format", "json")
 	if err != nil {
 		return err

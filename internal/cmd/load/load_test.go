@@ -113,7 +113,7 @@ func TestVerdict(t *testing.T) {
 		{"a failed call", "1 calls failed twice", func(f *figures) { f.agents.failed = 1 }},
 		{"no task", "no stream task was created", func(f *figures) { f.upstream.created = 0 }},
 		{"a task is left", "2 stream tasks run", func(f *figures) { f.running = 2 }},
-		{"a refusal", "refused 1", func(f *figures) { f.upstream.rateLimited = 1 }},
+		{"a refusal", "ZEGO refused 1 of 0 calls", func(f *figures) { f.upstream.rateLimited = 1 }},
 		{"too often", "ZEGO got 11 calls of Drive in a second", func(f *figures) {
 			f.upstream.arrivals = map[string][]time.Time{"Drive": make([]time.Time, zegosim.DefaultQPS+1)}
 		}},

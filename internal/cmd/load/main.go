@@ -33,7 +33,7 @@ func main() {
 	var opts options
 	flag.DurationVar(&opts.duration, "duration", 10*time.Second, "how long to call")
 	flag.IntVar(&opts.agents, "agents", 40, "agents that call at the same time, 1 to 900")
-	flag.IntVar(&opts.streams, "streams", 5, "stream tasks that run at the same time, 1 to 5; the simulator allows 10, and a create that is repeated may leave a second one for a while")
+	flag.IntVar(&opts.streams, "streams", 20, "stream tasks of the agents that run at the same time, 1 to 100")
 	flag.StringVar(&opts.binary, "binary", "", "the zego-mcp to run (default: build it from the working directory)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -50,14 +50,17 @@ func main() {
 
 // check returns an error if a flag has a value with which the run cannot work.
 func (o options) check() error {
-	const maxAgents = 900 // A server keeps 1000 sessions, and one server serves all agents for a while.
+	const (
+		maxAgents  = 900 // A server keeps 1000 sessions, and one server serves all agents for a while.
+		maxStreams = 100 // The last server has 30 s to stop what the agents leave, ten in a second.
+	)
 	switch {
 	case o.duration <= 0:
 		return fmt.Errorf("--duration must be more than 0, got %v", o.duration)
 	case o.agents < 1 || o.agents > maxAgents:
 		return fmt.Errorf("--agents must be from 1 to %d, got %d", maxAgents, o.agents)
-	case o.streams < 1 || o.streams > zegosim.DefaultMaxTasks/2:
-		return fmt.Errorf("--streams must be from 1 to %d, got %d", zegosim.DefaultMaxTasks/2, o.streams)
+	case o.streams < 1 || o.streams > maxStreams:
+		return fmt.Errorf("--streams must be from 1 to %d, got %d", maxStreams, o.streams)
 	}
 	return nil
 }
@@ -70,7 +73,7 @@ func load(ctx context.Context, out io.Writer, opts options) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &deployment{dir: dir, binary: opts.binary, balancer: newBalancer()}
+	d := &deployment{dir: dir, binary: opts.binary, maxTasks: 2 * opts.streams, balancer: newBalancer()}
 	defer func() {
 		d.killAll()
 		err = errors.Join(err, os.RemoveAll(dir))
