@@ -32,6 +32,7 @@ var importRules = []importRule{
 	{folder: "internal/credentials"},
 	{folder: "internal/cmd/evals", imports: "tools/... schema zego/...", mcp: true},
 	{folder: "internal/cmd/icon"},
+	{folder: "internal/cmd/load", imports: "zego/...", mcp: true},
 	{folder: "internal/cmd/modulepath"},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
 	{folder: "internal/configfile"},

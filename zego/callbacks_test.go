@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
@@ -226,5 +227,40 @@ func TestCallbacksOfOneTask(t *testing.T) {
 	sending.Wait()
 	if diff := cmp.Diff([]string{"initializing", "streaming", "queued", "driving", "ended", "stopping", "stopped"}, got); diff != "" || failed {
 		t.Errorf("failed %t (-want +got):\n%s", failed, diff)
+	}
+}
+
+// TestCallbackLimits checks to the millisecond how old a callback may be, to the byte how large,
+// and from which number on its time is in milliseconds.
+func TestCallbackLimits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		handler := zego.CallbackHandler(callbackSecret, func(context.Context, zego.Event) error { return nil })
+		for _, tt := range []struct {
+			age  time.Duration
+			size int // 0: as it is.
+			want int
+		}{
+			{10 * time.Minute, 0, 204},
+			{10*time.Minute + time.Millisecond, 0, 401},
+			{-10 * time.Minute, 0, 204},
+			{-10*time.Minute - time.Millisecond, 0, 401},
+			{0, 1 << 20, 204},
+			{0, 1<<20 + 1, 400},
+		} {
+			body := callback(t, 3, map[string]any{"Timestamp": strconv.FormatInt(time.Now().Add(-tt.age).UnixMilli(), 10)})
+			body = append(body, bytes.Repeat([]byte(" "), max(0, tt.size-len(body)))...)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/", bytes.NewReader(body)))
+			if w.Code != tt.want {
+				t.Errorf("%v old, %d bytes: got %d %s, want %d", tt.age, len(body), w.Code, w.Body, tt.want)
+			}
+		}
+	})
+	for timestamp, want := range map[string]time.Time{"99999999999": time.Unix(99999999999, 0), "100000000000": time.UnixMilli(100000000000)} {
+		event, err := zego.ParseCallback(callback(t, 3, map[string]any{"Timestamp": timestamp}), callbackSecret)
+		if err != nil || !event.Sent.Equal(want) {
+			t.Errorf("%s: got %v, %v", timestamp, event.Sent, err)
+		}
 	}
 }

@@ -128,6 +128,7 @@ func TestViewerTokenRefused(t *testing.T) {
 			t.Errorf("%+v: got %+v, %v, want %q", in, got, err, tt.want)
 		}
 	}
+	good.RoomID, good.UserID = strings.Repeat("r", 128), strings.Repeat("u", 64)
 	for _, lifetime := range []time.Duration{time.Second, 24 * time.Hour} {
 		good.Lifetime = lifetime
 		if _, err := zego.NewViewerToken(1, tokenSecret, time.Now(), good); err != nil {

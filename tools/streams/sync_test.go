@@ -244,3 +244,29 @@ func TestNamesOfReplicas(t *testing.T) {
 		b.ledger.Close(t.Context())
 	})
 }
+
+// TestKeepTasksTakesNothingOver closes a ledger that keeps its tasks, while the lease of a
+// killed replica ends. The stream of the killed one goes on for its caller.
+func TestKeepTasksTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a := newModelReplica("a", m, store, 0)
+		b, log := modelLedger(t, m, streams.Options{Store: replicaStore{store, "b", &gate{}}, KeepTasks: true, StopTimeout: time.Minute})
+		startConfirmed(t, a.ledger)
+		stopping := startConfirmed(t, b)
+		m.mu.Lock()
+		m.faults = map[string][]fault{stopAction: slices.Repeat([]fault{errorBefore}, 100)}
+		m.mu.Unlock()
+		if _, err := b.Stop(t.Context(), stopping.TaskID); err == nil {
+			t.Error("ZEGO stopped the task")
+		}
+		a.gate.kill()
+		time.AfterFunc(30*time.Second, m.endFaults)
+		b.Close(t.Context())
+		if running := m.running(); len(running) != 1 || running[0].id == stopping.TaskID || strings.Contains(log.String(), "took over") {
+			t.Errorf("%d tasks run; log: %s", len(running), log)
+		}
+		a.ledger.Close(context.Background()) // It ends the goroutines of the killed replica.
+	})
+}
