@@ -243,21 +243,50 @@ func (c *installCommand) list(e *env) error {
 	if err != nil {
 		return err
 	}
+	if c.Output != "json" {
+		return writeEntries(e, entries, absent)
+	}
 	type row struct{ Name, Client, State, File, Detail string }
 	rows := []row{}
 	for _, entry := range entries {
 		rows = append(rows, row{entry.Client.Name, entry.Client.Title, string(entry.State), entry.File, describeEntry(entry)})
 	}
 	text, err := json.Marshal(map[string]any{"Clients": rows, "NotFound": absent})
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = fmt.Fprintf(e.stdout, "%s\n", text)
 	}
-	if c.Output == "json" {
-		_, err := fmt.Fprintf(e.stdout, "%s\n", text)
-		return err
+	return err
+}
+
+// writeEntries prints a line for each client that is found, and below it what is wrong there. A
+// terminal of 80 columns is wide enough for most files.
+func writeEntries(e *env, entries []clients.Entry, absent []string) error {
+	home := e.getenv("HOME")
+	if e.goos() == "windows" {
+		home = e.getenv("USERPROFILE")
 	}
-	width, _ := terminalWidth(e.stdout)
-	return writeTable(e.stdout, text, width)
+	var text strings.Builder
+	for _, entry := range entries {
+		file := entry.File
+		if below, ok := strings.CutPrefix(file, home+string(filepath.Separator)); ok && home != "" {
+			file = filepath.Join("~", below)
+		}
+		fmt.Fprintf(&text, "%-15s %-11s %s\n", entry.Client.Name, entry.State, file)
+		if detail := describeEntry(entry); detail != "" && entry.State != clients.Absent {
+			fmt.Fprintf(&text, "%15s %s\n", "", detail)
+		}
+	}
+	if len(absent) > 0 {
+		text.WriteString("\nNot found on this machine:\n")
+		width, ok := terminalWidth(e.stdout)
+		if !ok {
+			width = 80
+		}
+		writeWrapped(&text, strings.Join(absent, ", "), "  ", width)
+	}
+	text.WriteString("\nTo add the server to a client, or to mend its entry: zego-mcp install NAME\n")
+	_, err := io.WriteString(e.stdout, text.String())
+	return err
 }
 
 // entries returns the entries of all clients that are found, and the names of the others.
