@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -129,7 +130,7 @@ func (c *uninstallCommand) Run(e *env) error {
 			if errors.Is(err, clients.ErrAbsent) {
 				_, err = fmt.Fprintf(e.stdout, "%s: there is no entry %s in %s\n", client.Title, c.Name, at.File)
 			} else if err == nil {
-				err = c.carryOut(e, change, "has no entry "+c.Name+" any more")
+				err = c.carryOut(e, change, "has no entry "+c.Name+" of zego-mcp any more")
 			}
 			if err != nil {
 				return err
@@ -165,6 +166,9 @@ func (c *clientFlags) locations(e *env, client *clients.Client) ([]clients.Locat
 		dir, err := filepath.Abs(c.Project)
 		if err != nil {
 			return nil, err
+		}
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("--project: there is no directory %s. What to do: make it, or correct the path", dir)
 		}
 		file := client.ProjectFile(dir)
 		if file == "" {

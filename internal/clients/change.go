@@ -9,9 +9,11 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 	"zego-mcp/internal/configfile"
 )
 
@@ -102,14 +104,31 @@ func (c *Client) Install(at Location, s Server, self string, force bool) (*Chang
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file.Path, err)
 	}
-	if c.noSpaces && strings.Contains(s.Command, " ") {
-		change.Notes = append(slices.Clone(change.Notes), fmt.Sprintf("%s cannot start a program whose path has a space, as %q has: move zego-mcp, and install it again from there.", c.Title, s.Command))
-	}
+	change.Notes = append(slices.Clone(change.Notes), c.warnings(file, s)...)
 	return change, nil
+}
+
+// warnings returns what the user should know of an entry that stands in a file.
+func (c *Client) warnings(file *configfile.File, s Server) (notes []string) {
+	if c.noSpaces && strings.Contains(s.Command, " ") {
+		notes = append(notes, fmt.Sprintf("%s cannot start a program whose path has a space, as %q has: move zego-mcp, and install it again from there.", c.Title, s.Command))
+	}
+	if strings.Contains(s.Command, "$") || strings.Contains(s.Command, "{env:") || strings.Contains(s.Command, "{file:") {
+		notes = append(notes, fmt.Sprintf("%s may take a part of the path %q for a variable: if it does not start zego-mcp, move zego-mcp, and install it again from there.", c.Title, s.Command))
+	}
+	if s.Secret != "" && file.Mode&0o077 != 0 && runtime.GOOS != "windows" {
+		notes = append(notes, fmt.Sprintf("The file holds the secret, and other users of this machine may have access to it (mode %04o): run chmod 600 '%s'.", file.Mode, file.Path))
+	}
+	return notes
 }
 
 // check returns an error if the client cannot use a server.
 func (c *Client) check(s Server) error {
+	for _, text := range append([]string{s.Command, s.SecretFile}, s.Args...) {
+		if !utf8.ValidString(text) {
+			return fmt.Errorf("%q is not in UTF-8, and no client's file can hold it. What to do: rename it, or the directory that it is in", text)
+		}
+	}
 	if s.URL != "" && c.remote == "" {
 		return fmt.Errorf("%s takes no URL from its file. What to do: %s", c.Title, c.remedy)
 	}
@@ -226,6 +245,9 @@ func (c *Client) Uninstall(at Location, name, url, self string, force bool) (*Ch
 	change := &Change{Client: c, file: file}
 	if before, existed, known := c.before(file, name, self); known {
 		change.After, change.Delete = before, !existed
+		if existed && c.has(before, name) {
+			change.Notes = []string{fmt.Sprintf("The entry %s that was there before is back.", name)}
+		}
 		return change, nil
 	}
 	if !entry.isOurs(url) && !force {
@@ -235,6 +257,16 @@ func (c *Client) Uninstall(at Location, name, url, self string, force bool) (*Ch
 		return nil, fmt.Errorf("%s: %w", file.Path, err)
 	}
 	return change, nil
+}
+
+// has reports whether a file has an entry of a name.
+func (c *Client) has(data []byte, name string) bool {
+	at, err := c.at(data, name)
+	if err != nil {
+		return false
+	}
+	_, found, err := configfile.Get(c.format, data, at.path...)
+	return found && err == nil
 }
 
 // without returns a file without the entry of a name, and without the inputs to which nothing

@@ -25,13 +25,26 @@ func (c *Change) Diff() string {
 	return string(diff.Diff(before, masked(c.file.Data), after, masked(afterData)))
 }
 
+// secretName matches names of what may be a secret.
+const secretName = `[\w.-]*(?:secret|token|key|passw|pwd|auth|credential|cookie|private)[\w.-]*` //nolint:gosec // A pattern, no secret.
+
+// quoted matches a text in quotes, of which those of TOML may span lines.
+const quoted = `"""(?s:.*?)"""|'''(?s:.*?)'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*'`
+
 // Patterns of what may be a secret in a configuration file.
 var (
-	// A name and a value, as in "API_KEY": "…", api_key = "…" and api_key: ….
-	namedSecret = regexp.MustCompile(`(?i)([\w.-]*(?:secret|token|key|passw|auth|credential)[\w.-]*["']?\s*[:=]\s*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s"'{}\[\],#|>][^\s,}#]*)`)
+	// A name and a value, as in "API_KEY": "…", api_key = "…", api_key: … and "Authorization: Bearer …".
+	namedSecret = regexp.MustCompile(`(?i)(` + secretName + `["']?\s*[:=]\s*(?:/\*[^\n]*?\*/\s*)?)(` + quoted +
+		`|[^\s"'{}\[\],#|>](?:[^\s,}"'#]#|[^\s,}"'#]|[ \t]+[^\s,}"'#])*)`)
+	// A flag and its value, as in "--api-key", "…" and, on two lines, - --api-key and - ….
+	flagSecret  = regexp.MustCompile(`(?i)(["']?-` + secretName + `["']?\s*(?:,|\n\s*-)\s*)(` + quoted + `|[^\s"'\[\],]+)`)
+	blockSecret = regexp.MustCompile(`(?i)^([ \t-]*)["']?` + secretName + `["']?\s*:\s*[|>][-+0-9]*\s*(?:#.*)?$`) // In YAML, above the lines that hold the value.
 	longSecret  = regexp.MustCompile(`[0-9A-Za-z_-]{32,}`)
 	urlSecret   = regexp.MustCompile(`(://)[^/\s"'@]+@`)
 )
+
+// reference matches a value that only says where the secret is.
+var reference = regexp.MustCompile(`^(?:\$\{[^}]*\}|\$\{\{[^}]*\}\}|\$[A-Z_][A-Z0-9_]*|\{(?:env|file):[^}]*\})$`)
 
 // mask stands in place of a secret.
 const mask = "********"
@@ -39,18 +52,8 @@ const mask = "********"
 // masked returns a text without what may be a secret. References to secrets stay.
 func masked(text []byte) []byte {
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
-	text = namedSecret.ReplaceAllFunc(text, func(match []byte) []byte {
-		parts := namedSecret.FindSubmatch(match)
-		name, value := strings.ToLower(string(parts[1])), string(parts[2])
-		if strings.Contains(name, "_file") || strings.Contains(name, "env_var") || isHarmless(value) {
-			return match
-		}
-		quote := ""
-		if value[0] == '"' || value[0] == '\'' {
-			quote = value[:1]
-		}
-		return append(bytes.Clone(parts[1]), quote+mask+quote...)
-	})
+	text = maskValues(namedSecret, maskBlocks(text))
+	text = maskValues(flagSecret, text)
 	text = longSecret.ReplaceAllFunc(text, func(match []byte) []byte {
 		if bytes.ContainsAny(match, "0123456789") {
 			return []byte(mask)
@@ -60,9 +63,44 @@ func masked(text []byte) []byte {
 	return urlSecret.ReplaceAll(text, []byte("${1}"+mask+"@"))
 }
 
+// maskValues masks what the second group of a pattern matches, unless that is no secret.
+func maskValues(pattern *regexp.Regexp, text []byte) []byte {
+	return pattern.ReplaceAllFunc(text, func(match []byte) []byte {
+		parts := pattern.FindSubmatch(match)
+		name, value := strings.ToLower(string(parts[1])), string(parts[2])
+		if strings.Contains(name, "_file") || strings.Contains(name, "env_var") || strings.Contains(name, "env_keys") || isHarmless(value) {
+			return match
+		}
+		quote := ""
+		if value[0] == '"' || value[0] == '\'' {
+			quote = value[:1]
+		}
+		return append(bytes.Clone(parts[1]), quote+mask+quote...)
+	})
+}
+
+// maskBlocks masks the values of secrets that stand on lines of their own in YAML.
+func maskBlocks(text []byte) []byte {
+	lines := bytes.Split(text, []byte("\n"))
+	indent := -1 // Of the name of the secret; -1 outside its value.
+	for i, line := range lines {
+		deeper := len(line) - len(bytes.TrimLeft(line, " \t"))
+		switch {
+		case indent >= 0 && deeper > indent && deeper < len(line):
+			lines[i] = append(bytes.Clone(line[:deeper]), mask...)
+			continue
+		case deeper < len(line):
+			indent = -1
+		}
+		if m := blockSecret.FindSubmatch(line); m != nil {
+			indent = len(m[1])
+		}
+	}
+	return bytes.Join(lines, []byte("\n"))
+}
+
 // isHarmless reports whether a value is a reference, or too simple to be a secret.
 func isHarmless(value string) bool {
 	value = strings.Trim(value, `"'`)
-	return value == "" || value == "true" || value == "false" || value == "null" ||
-		strings.HasPrefix(value, "$") || strings.HasPrefix(value, "{env:") || strings.HasPrefix(value, "{file:")
+	return value == "" || value == "true" || value == "false" || value == "null" || reference.MatchString(value)
 }

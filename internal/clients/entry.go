@@ -108,7 +108,8 @@ func (m members) json() json.RawMessage {
 	return out.Bytes()
 }
 
-// decodeMembers reads a JSON object. ok is false if the value is something else.
+// decodeMembers reads a JSON object. Of a key that is there twice the last value counts, as it
+// does for clients. ok is false if the value is something else.
 func decodeMembers(value json.RawMessage) (m members, ok bool) {
 	dec := json.NewDecoder(bytes.NewReader(value))
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
@@ -123,7 +124,7 @@ func decodeMembers(value json.RawMessage) (m members, ok bool) {
 		if err := dec.Decode(&value); err != nil {
 			return nil, false
 		}
-		m = append(m, member{fmt.Sprint(key), value})
+		m = m.set(fmt.Sprint(key), value)
 	}
 	return m, true
 }

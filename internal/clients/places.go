@@ -31,7 +31,7 @@ type Location struct {
 }
 
 // errNoHome is the error of looking for files where no home directory is known.
-var errNoHome = errors.New("the home directory is not known. What to do: set HOME (on Windows USERPROFILE)")
+var errNoHome = errors.New("the home directory is not known. What to do: set HOME (on Windows USERPROFILE) to its absolute path")
 
 // Locations returns the files of the user's own settings that the client reads: those of
 // every place where the client is found, or else the one that a new installation of it would
@@ -96,12 +96,17 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// home returns the user's home directory, or "" if it is not known.
+// home returns the user's home directory, or "" if it is not known. A relative path would be
+// another directory wherever it is used.
 func (e Env) home() string {
+	variable := "HOME"
 	if e.GOOS == "windows" {
-		return e.Getenv("USERPROFILE")
+		variable = "USERPROFILE"
 	}
-	return e.Getenv("HOME")
+	if home := e.Getenv(variable); filepath.IsAbs(home) {
+		return home
+	}
+	return ""
 }
 
 // directory returns the directory that a name in braces stands for.

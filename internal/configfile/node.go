@@ -269,12 +269,20 @@ func (w *jsonWriter) writeChildren(opening, closing byte, n *node, indent string
 	w.out.WriteByte(closing)
 }
 
-// quote returns a text in JSON's quotes, which TOML and YAML have as well. DEL is escaped as
-// those two demand.
+// quote returns a text in JSON's quotes, which TOML and YAML have as well. Control characters
+// that JSON allows are escaped, because those two do not allow all of them.
 func quote(s string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(s) // A string can always be encoded.
-	return strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\x7f", `\u007f`)
+	var out strings.Builder
+	for _, r := range strings.TrimSuffix(b.String(), "\n") {
+		if r >= 0x7f && r < 0xa0 || r == '\ufeff' {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
 }
