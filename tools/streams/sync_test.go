@@ -291,3 +291,23 @@ func TestIdleReplica(t *testing.T) {
 		a.ledger.Close(t.Context())
 	})
 }
+
+// TestEndOfAnothersTask checks that a replica still knows a task of this server after the
+// replica that started it has stopped it.
+func TestEndOfAnothersTask(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		started := startConfirmed(t, a.ledger)
+		if _, err := a.ledger.Stop(t.Context(), started.TaskID); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(5 * time.Second)
+		if got := b.ledger.StartedBy(zego.StreamTask{ID: started.TaskID}); got != streams.ThisServer || b.ledger.Owns(t.Context(), started.TaskID) {
+			t.Errorf("the task was started by %s, or counts as running", got)
+		}
+		a.ledger.Close(t.Context())
+		b.ledger.Close(t.Context())
+	})
+}
