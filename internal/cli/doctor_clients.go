@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 	"zego-mcp/internal/clients"
 
@@ -75,15 +78,41 @@ func versionOf(ctx context.Context, command string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command, "version")
 	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	if err != nil {
+	var out limitedBuffer
+	cmd.Stdout = &out
+	err := cmd.Run()
+	switch {
+	case out.full: // Then the program has ended with an error of its own.
+		return "", errTooMuch
+	case err != nil:
 		return "", childError(ctx, err)
 	}
-	fields := strings.Fields(string(bytes.SplitN(out, []byte("\n"), 2)[0]))
+	fields := strings.Fields(string(bytes.SplitN(out.data, []byte("\n"), 2)[0]))
 	if len(fields) != 2 || fields[0] != "zego-mcp" {
 		return "", errors.New("it is no zego-mcp")
 	}
 	return fields[1], nil
+}
+
+// maxOutput is how many bytes doctor reads of what a program writes.
+const maxOutput = 1 << 18
+
+var errTooMuch = errors.New("it writes too much")
+
+// limitedBuffer keeps what is written to it, and refuses more than maxOutput bytes.
+type limitedBuffer struct {
+	data []byte
+	full bool // It has refused something.
+}
+
+// Write keeps p, or returns errTooMuch.
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	if len(b.data)+len(p) > maxOutput {
+		b.full = true
+		return 0, errTooMuch
+	}
+	b.data = append(b.data, p...)
+	return len(p), nil
 }
 
 // childError says why a program has failed. The text of an error of os/exec names it again.
@@ -101,31 +130,95 @@ func childError(ctx context.Context, err error) error {
 func initialize(ctx context.Context, entry clients.Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	var connection transport.Interface
-	if entry.URL != "" {
-		http, err := transport.NewStreamableHTTP(entry.URL)
+	if entry.URL == "" {
+		child, err := startServer(ctx, entry)
 		if err != nil {
-			return errors.New("the URL is malformed")
+			return childError(ctx, err)
 		}
-		connection = http
-	} else {
-		connection = transport.NewStdioWithOptions(entry.Command, environmentOf(entry), entry.Args)
+		defer child.stop(cancel)
+		err = hello(ctx, transport.NewIO(child.output, child.input, nil))
+		if err != nil && child.output.left.Load() <= 0 {
+			return errTooMuch
+		}
+		return err
 	}
+	connection, err := transport.NewStreamableHTTP(entry.URL)
+	if err != nil {
+		return errors.New("the URL is malformed")
+	}
+	return hello(ctx, connection)
+}
+
+// hello says hello to a server.
+func hello(ctx context.Context, connection transport.Interface) error {
 	c := client.NewClient(connection)
 	if err := c.Start(ctx); err != nil {
 		return childError(ctx, err)
 	}
 	defer func() { _ = c.Close() }()
-	var hello mcp.InitializeRequest
-	hello.Params.ProtocolVersion = mcp.LATEST_PROTOCOL_VERSION
-	hello.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp doctor", Version: version()}
-	if _, err := c.Initialize(ctx, hello); err != nil {
-		if ctx.Err() != nil {
-			return fmt.Errorf("no answer in %v", clientTimeout)
-		}
-		return withoutURL(err)
+	var request mcp.InitializeRequest
+	request.Params.ProtocolVersion = mcp.LATEST_PROTOCOL_VERSION
+	request.Params.ClientInfo = mcp.Implementation{Name: "zego-mcp doctor", Version: version()}
+	_, err := c.Initialize(ctx, request)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("no answer in %v", clientTimeout)
+	case errors.Is(err, transport.ErrTransportClosed), errors.Is(err, os.ErrClosed), errors.Is(err, syscall.EPIPE):
+		return errors.New("it ended without an answer")
 	}
-	return nil
+	return withoutURL(err)
+}
+
+// childServer is a server that doctor has started.
+type childServer struct {
+	cmd    *exec.Cmd
+	input  io.WriteCloser
+	output *limitedReader
+}
+
+// limitedReader reads at most left bytes.
+type limitedReader struct {
+	from io.Reader
+	left atomic.Int64
+}
+
+// Read reads into p. What is behind the limit does not exist for it.
+func (r *limitedReader) Read(p []byte) (int, error) {
+	left := r.left.Load()
+	if left <= 0 {
+		return 0, io.EOF
+	}
+	n, err := r.from.Read(p[:min(int64(len(p)), left)])
+	r.left.Add(-int64(n))
+	return n, err
+}
+
+// startServer starts the server of an entry. When ctx is done, the server is killed.
+func startServer(ctx context.Context, entry clients.Entry) (*childServer, error) {
+	cmd := exec.CommandContext(ctx, entry.Command, entry.Args...) //nolint:gosec // The client starts it as well.
+	cmd.Env = append(os.Environ(), environmentOf(entry)...)
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	limited := &limitedReader{from: output}
+	limited.left.Store(maxOutput)
+	return &childServer{cmd, input, limited}, cmd.Start()
+}
+
+// stop lets the server end by itself, as it should when its input ends, for a second. Then it
+// kills it.
+func (s *childServer) stop(kill func()) {
+	_ = s.input.Close()
+	timer := time.AfterFunc(time.Second, kill)
+	defer timer.Stop()
+	_ = s.cmd.Wait()
 }
 
 // environmentOf returns what an entry adds to the environment. A reference that the client would

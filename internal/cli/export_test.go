@@ -56,3 +56,12 @@ func Arguments(tool DescribedTool) ([]Argument, error) {
 	}
 	return arguments, nil
 }
+
+// Initialize starts the server of an entry as its client does, and says hello.
+var Initialize = initialize
+
+// VersionOf asks another zego-mcp for its version.
+func VersionOf(ctx context.Context, command string) error {
+	_, err := versionOf(ctx, command)
+	return err
+}

@@ -39,6 +39,8 @@ const (
 	loginName  = "login.json"
 	secretName = "server-secret"
 	lockName   = "lock"
+
+	temporaryPrefix = ".new-"
 )
 
 // maxFileSize is more than any file of a Store has, in bytes.
@@ -187,6 +189,10 @@ func (s Store) replaceFiles(ctx context.Context, login Login, secret string) (ol
 		return old, err
 	}
 	defer unlock()
+	s.removeLeftovers()
+	if info, err := os.Lstat(s.SecretFile()); err == nil && info.IsDir() {
+		return old, fmt.Errorf("%s is a directory; delete it", s.SecretFile())
+	}
 	old, _ = s.lastLogin()
 	text, err := json.Marshal(login)
 	if err != nil {
@@ -241,7 +247,7 @@ func (s Store) lock(ctx context.Context) (unlock func(), err error) {
 
 // writeTemporary writes text to a new file for its owner alone, and returns its path.
 func (s Store) writeTemporary(text string) (path string, err error) {
-	file, err := os.CreateTemp(s.dir, ".new-*")
+	file, err := os.CreateTemp(s.dir, temporaryPrefix+"*")
 	if err != nil {
 		return "", err
 	}
@@ -251,6 +257,17 @@ func (s Store) writeTemporary(text string) (path string, err error) {
 		_ = os.Remove(file.Name())
 	}
 	return file.Name(), err
+}
+
+// removeLeftovers deletes the temporary files of a login that was killed, which may hold a
+// secret. The directory is locked.
+func (s Store) removeLeftovers() {
+	entries, _ := os.ReadDir(s.dir) // What cannot be read cannot be deleted either.
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), temporaryPrefix) && entry.Type().IsRegular() {
+			_ = os.Remove(s.path(entry.Name()))
+		}
+	}
 }
 
 func removeIfExists(path string) error {
@@ -278,6 +295,7 @@ func (s Store) Delete(ctx context.Context) (deleted []string, err error) {
 		return deleted, err
 	}
 	defer unlock()
+	s.removeLeftovers()
 	for _, path := range []string{s.LoginFile(), s.SecretFile()} {
 		switch err := os.Remove(path); {
 		case err == nil:
