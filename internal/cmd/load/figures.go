@@ -46,6 +46,7 @@ func (f *figures) print(out io.Writer) {
 	upstreamCalls, action, perSecond := f.upstream.busiest()
 	row(out, "calls to ZEGO", upstreamCalls)
 	row(out, "  most in any second", fmt.Sprintf("%d (%s); allowed are %d", perSecond, cmp.Or(action, "none"), zegosim.DefaultQPS))
+	row(out, fmt.Sprintf("  shortest time for %d", zegosim.DefaultQPS+1), f.upstream.shortest(zegosim.DefaultQPS).Round(time.Millisecond))
 	row(out, "  refused for the rate", f.upstream.rateLimited)
 	row(out, "stream tasks created", f.upstream.created)
 	row(out, "  left by their agents", a.left)

@@ -27,6 +27,12 @@ func TestBusiest(t *testing.T) {
 		if calls, action, perSecond := u.busiest(); calls != 18 || action != "A" || perSecond != 6 {
 			t.Errorf("got %d calls, %d of %s, want 18, 6 of A", calls, perSecond, action)
 		}
+		if got := u.shortest(6); got != 1200*time.Millisecond {
+			t.Errorf("7 calls came in %v, want 1.2s", got)
+		}
+		if got := u.shortest(12); got != 0 {
+			t.Errorf("13 calls came in %v, although no action had so many", got)
+		}
 	})
 }
 

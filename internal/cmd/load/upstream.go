@@ -70,6 +70,22 @@ func (u *upstream) answered(action string, code zego.Code) {
 	}
 }
 
+// shortest returns the shortest time in which one call more than count of one action came, or 0 if
+// no action had so many.
+func (u *upstream) shortest(count int) time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var shortest time.Duration
+	for _, arrivals := range u.arrivals {
+		for i := count; i < len(arrivals); i++ {
+			if took := arrivals[i].Sub(arrivals[i-count]); shortest == 0 || took < shortest {
+				shortest = took
+			}
+		}
+	}
+	return shortest
+}
+
 // busiest returns how many calls came, and the highest number of calls of one action in any
 // second, with that action.
 func (u *upstream) busiest() (calls int, action string, perSecond int) {
