@@ -227,6 +227,9 @@ func TestLoginHidesTheSecret(t *testing.T) {
 	shown := readUntil(t, control, "AppID: ")
 	_, _ = fmt.Fprintf(control, "%d\r", zegosim.DefaultAppID)
 	shown += readUntil(t, control, "not shown): ")
+	for echoes(t, tty) { // The question comes a moment before the terminal hides what is typed.
+		runtime.Gosched()
+	}
 	_, _ = io.WriteString(control, zegosim.DefaultSecret+"\r")
 	shown += readUntil(t, control, "deletes it.\r\n")
 	if code := <-done; code != 0 || !strings.Contains(shown, "AppID: 1234567890\r\n") {
