@@ -41,14 +41,15 @@ func TestShells(t *testing.T) {
 			if name == "fish" { // It drops values that do not fit what was typed.
 				byName = human.ID[:8]
 			}
+			withName := "call --simulate get_digital_human DigitalHumanId=" + byName + "\t"
 			for typed, want := range map[string]string{
-				"cal\tlist_timb\tSco\tpri\t":                                        "[call][list_timbres][Scope=private]",
-				"call --log-l\twa\tlist_timb\t":                                     "[call][--log-level][warn][list_timbres]",
-				"--log-level=wa\t":                                                  "[--log-level=warn]",
-				"completion po\t":                                                   "[completion][powershell]",
-				"call list_timbres --save rep\t":                                    "[call][list_timbres][--save][report one.jpg]",
-				"call drive_by_text 'Text=a b' Timb\t":                              "[call][drive_by_text][Text=a b][TimbreId=]",
-				"call --simulate get_digital_human DigitalHumanId=" + byName + "\t": "[call][--simulate][get_digital_human][DigitalHumanId=" + human.ID + "]",
+				withName:                               "[call][--simulate][get_digital_human][DigitalHumanId=" + human.ID + "]",
+				"cal\tlist_timb\tSco\tpri\t":           "[call][list_timbres][Scope=private]",
+				"call --log-l\twa\tlist_timb\t":        "[call][--log-level][warn][list_timbres]",
+				"--log-level=wa\t":                     "[--log-level=warn]",
+				"completion po\t":                      "[completion][powershell]",
+				"call list_timbres --save rep\t":       "[call][list_timbres][--save][report one.jpg]",
+				"call drive_by_text 'Text=a b' Timb\t": "[call][drive_by_text][Text=a b][TimbreId=]",
 			} {
 				if _, err := io.WriteString(shell, "zego-mcp "+typed+"\r"); err != nil {
 					t.Fatal(err)
