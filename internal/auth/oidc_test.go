@@ -261,6 +261,11 @@ func TestKeyRotation(t *testing.T) {
 	}
 	expect("the provider does not answer", second, 200, 4)
 	advance(25 * time.Hour)
+	for p.fetches.Load() < 5 { // The fetch before may still be running.
+		if got := status(second); got != http.StatusUnauthorized {
+			t.Fatalf("got %d", got)
+		}
+	}
 	expect("the provider does not answer for a day", second, 401, 5)
 }
 
