@@ -78,9 +78,13 @@ func versionOf(ctx context.Context, command string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command, "version")
 	cmd.WaitDelay = time.Second
+	killRest := ownGroup(cmd)
 	var out limitedBuffer
 	cmd.Stdout = &out
 	err := cmd.Run()
+	if cmd.Process != nil {
+		killRest()
+	}
 	switch {
 	case out.full: // Then the program has ended with an error of its own.
 		return "", errTooMuch
@@ -176,6 +180,8 @@ type childServer struct {
 	cmd    *exec.Cmd
 	input  io.WriteCloser
 	output *limitedReader
+
+	killRest func() // Kills what the server has started, and left running.
 }
 
 // limitedReader reads at most left bytes.
@@ -209,7 +215,8 @@ func startServer(ctx context.Context, entry clients.Entry) (*childServer, error)
 	}
 	limited := &limitedReader{from: output}
 	limited.left.Store(maxOutput)
-	return &childServer{cmd, input, limited}, cmd.Start()
+	killRest := ownGroup(cmd)
+	return &childServer{cmd, input, limited, killRest}, cmd.Start()
 }
 
 // stop lets the server end by itself, as it should when its input ends, for a second. Then it
@@ -219,6 +226,7 @@ func (s *childServer) stop(kill func()) {
 	timer := time.AfterFunc(time.Second, kill)
 	defer timer.Stop()
 	_ = s.cmd.Wait()
+	s.killRest()
 }
 
 // environmentOf returns what an entry adds to the environment. A reference that the client would
