@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"zego-mcp/tools"
 
@@ -50,8 +51,8 @@ const tokenPrefix = "zmcp_"
 const maxTokenFile = 4 << 20
 
 var (
-	tokenName = regexp.MustCompile(`^[0-9A-Za-z._@+-]{1,64}$`)
-	sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	tokenName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z._@+-]{1,64}$`) })
+	sha256Hex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 )
 
 // NewToken returns a new random token, and the SHA-256 of it for Token.SHA256.
@@ -135,9 +136,9 @@ func withoutJSONValue(err error) error {
 func (t Token) check() error {
 	_, err := tools.ParseToolsets(strings.Join(t.Toolsets, ","))
 	switch {
-	case !tokenName.MatchString(t.Name):
+	case !tokenName().MatchString(t.Name):
 		return errors.New("name must have 1 to 64 letters, digits or any of ._@+-")
-	case !sha256Hex.MatchString(t.SHA256):
+	case !sha256Hex().MatchString(t.SHA256):
 		return fmt.Errorf("sha256 of %s must have 64 hexadecimal digits", t.Name)
 	case err != nil:
 		return fmt.Errorf("toolsets of %s: %w", t.Name, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/rogpeppe/go-internal/diff"
 )
@@ -34,17 +35,17 @@ const quoted = `"""(?s:.*?)"""|'''(?s:.*?)'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')
 // Patterns of what may be a secret in a configuration file.
 var (
 	// A name and a value, as in "API_KEY": "…", api_key = "…", api_key: … and "Authorization: Bearer …".
-	namedSecret = regexp.MustCompile(`(?i)(` + secretName + `["']?\s*[:=]\s*(?:/\*[^\n]*?\*/\s*)?)(` + quoted +
+	namedSecret = atFirstUse(`(?i)(` + secretName + `["']?\s*[:=]\s*(?:/\*[^\n]*?\*/\s*)?)(` + quoted +
 		`|[^\s"'{}\[\],#|>](?:[^\s,}"'#]#|[^\s,}"'#]|[ \t]+[^\s,}"'#])*)`)
 	// A flag and its value, as in "--api-key", "…" and, on two lines, - --api-key and - ….
-	flagSecret  = regexp.MustCompile(`(?i)(["']?-` + secretName + `["']?\s*(?:,|\n\s*-)\s*)(` + quoted + `|[^\s"'\[\],]+)`)
-	blockSecret = regexp.MustCompile(`(?i)^([ \t-]*)["']?` + secretName + `["']?\s*:\s*[|>][-+0-9]*\s*(?:#.*)?$`) // In YAML, above the lines that hold the value.
-	longSecret  = regexp.MustCompile(`[0-9A-Za-z_-]{32,}`)
-	urlSecret   = regexp.MustCompile(`(://)[^/\s"'@]+@`)
+	flagSecret  = atFirstUse(`(?i)(["']?-` + secretName + `["']?\s*(?:,|\n\s*-)\s*)(` + quoted + `|[^\s"'\[\],]+)`)
+	blockSecret = atFirstUse(`(?i)^([ \t-]*)["']?` + secretName + `["']?\s*:\s*[|>][-+0-9]*\s*(?:#.*)?$`) // In YAML, above the lines that hold the value.
+	longSecret  = atFirstUse(`[0-9A-Za-z_-]{32,}`)
+	urlSecret   = atFirstUse(`(://)[^/\s"'@]+@`)
 )
 
 // reference matches a value that only says where the secret is.
-var reference = regexp.MustCompile(`^(?:\$\{[^}]*\}|\$\{\{[^}]*\}\}|\$[A-Z_][A-Z0-9_]*|\{(?:env|file):[^}]*\})$`)
+var reference = atFirstUse(`^(?:\$\{[^}]*\}|\$\{\{[^}]*\}\}|\$[A-Z_][A-Z0-9_]*|\{(?:env|file):[^}]*\})$`)
 
 // mask stands in place of a secret.
 const mask = "********"
@@ -52,15 +53,15 @@ const mask = "********"
 // masked returns a text without what may be a secret. References to secrets stay.
 func masked(text []byte) []byte {
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
-	text = maskValues(namedSecret, maskBlocks(text))
-	text = maskValues(flagSecret, text)
-	text = longSecret.ReplaceAllFunc(text, func(match []byte) []byte {
+	text = maskValues(namedSecret(), maskBlocks(text))
+	text = maskValues(flagSecret(), text)
+	text = longSecret().ReplaceAllFunc(text, func(match []byte) []byte {
 		if bytes.ContainsAny(match, "0123456789") {
 			return []byte(mask)
 		}
 		return match
 	})
-	return urlSecret.ReplaceAll(text, []byte("${1}"+mask+"@"))
+	return urlSecret().ReplaceAll(text, []byte("${1}"+mask+"@"))
 }
 
 // maskValues masks what the second group of a pattern matches, unless that is no secret.
@@ -92,7 +93,7 @@ func maskBlocks(text []byte) []byte {
 		case deeper < len(line):
 			indent = -1
 		}
-		if m := blockSecret.FindSubmatch(line); m != nil {
+		if m := blockSecret().FindSubmatch(line); m != nil {
 			indent = len(m[1])
 		}
 	}
@@ -102,5 +103,11 @@ func maskBlocks(text []byte) []byte {
 // isHarmless reports whether a value is a reference, or too simple to be a secret.
 func isHarmless(value string) bool {
 	value = strings.Trim(value, `"'`)
-	return value == "" || value == "true" || value == "false" || value == "null" || reference.MatchString(value)
+	return value == "" || value == "true" || value == "false" || value == "null" || reference().MatchString(value)
+}
+
+// atFirstUse returns a function that compiles an expression when it is called first: the start of
+// a server, which needs none of these, would take longer otherwise.
+func atFirstUse(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

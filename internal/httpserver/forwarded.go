@@ -6,13 +6,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // forwardedHeaders are the headers by which a proxy says for whom it sends a request.
 var forwardedHeaders = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-Ip"}
 
 // forwardedHost matches what a proxy may give as the Host.
-var forwardedHost = regexp.MustCompile(`^[0-9A-Za-z._:\[\]-]{1,255}$`)
+var forwardedHost = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z._:\[\]-]{1,255}$`) })
 
 // forwarded passes requests on to next as the clients of the trusted proxies have sent them: with
 // their Host, scheme and address. From others it takes none of the headers that say so. It always
@@ -27,7 +28,7 @@ func forwarded(next http.Handler, trusted []netip.Prefix) http.Handler {
 			r.URL.Scheme = "https"
 		}
 		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && isTrusted(peer.Addr(), trusted) {
-			if host := lastOf(r.Header, "X-Forwarded-Host"); forwardedHost.MatchString(host) {
+			if host := lastOf(r.Header, "X-Forwarded-Host"); forwardedHost().MatchString(host) {
 				r.Host = host
 			}
 			if scheme := lastOf(r.Header, "X-Forwarded-Proto"); scheme == "http" || scheme == "https" {
