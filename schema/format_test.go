@@ -23,6 +23,9 @@ func TestFormats(t *testing.T) {
 	for _, tt := range []struct{ argument, value, want string }{
 		{"Room", "my studio", name + `, got "my studio"; try "my-studio"`},
 		{"Room", " Café №1! ", name + `, got " Café №1! "; try "Cafe-No1"`},
+		{"Room", "Müller!", name + `, got "Müller!"; try "Muller"`},
+		{"Room", strings.Repeat("x", 60) + "!", name + `, got "` + strings.Repeat("x", 60) + `…"; try "` + strings.Repeat("x", 60) + `"`},
+		{"Room", strings.Repeat("x", 61) + "!", name + `, got "` + strings.Repeat("x", 60) + `…"`},
 		{"Room", "房间", name + `, got "房间"`},
 		{"Room", strings.Repeat("x ", 40), name + `, got "` + strings.Repeat("x ", 30) + `…"`},
 		{"Color", "red", color + `, got "red"; try "#ff0000"`},

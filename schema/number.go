@@ -111,10 +111,7 @@ func parseInteger(value any) (json.Number, bool) {
 	// The number is significant × 10^exponent, and significant does not end in 0.
 	significant := strings.TrimRight(digits, "0")
 	exponent := int(written) - len(fraction) + len(digits) - len(significant)
-	if exponent < 0 { // It is not a whole number.
-		return "", false
-	}
-	if len(significant)+exponent > 19 { // An int64 has at most 19 digits.
+	if exponent < 0 || exponent > 18 { // It is not a whole number, or has more digits than an int64.
 		return "", false
 	}
 	n, err := strconv.ParseInt(sign+significant+strings.Repeat("0", exponent), 10, 64)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // everything has a field of each type that an argument can have.
 type everything struct {
 	Limit  *int     `json:"Limit,omitempty" jsonschema:"minimum=1,maximum=20,default=20" jsonschema_description:"Entries, at most 20"`
-	Rate   int      `json:"Rate,omitempty" jsonschema:"minimum=-500"`
+	Rate   int64    `json:"Rate,omitempty" jsonschema:"minimum=-500"`
 	Volume float64  `json:"Volume,omitempty" jsonschema:"maximum=1"`
 	Text   string   `json:"Text" jsonschema:"minLength=1,maxLength=5"`
 	Name   string   `json:"Name,omitempty" jsonschema:"minLength=1"`
@@ -89,6 +90,13 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%s: got %v, want 2", written, got.Limit)
 		}
 	}
+	for written, want := range map[string]int64{
+		`9223372036854775807`: math.MaxInt64, `1e18`: 1e18, `"12.34e17"`: 1234e15, `1234567890123456789.0`: 1234567890123456789,
+	} {
+		if got := decode(json.RawMessage(`{"Text":"x","Rate":` + written + `}`)); got.Rate != want {
+			t.Errorf("%s: got %d, want %d", written, got.Rate, want)
+		}
+	}
 	for _, written := range []string{`0`, `-0`, `0e99999999999999999999`, `"0"`, `0.000`} {
 		if got := decode(json.RawMessage(`{"Text":"x","Offset":` + written + `}`)); got.Offset != 0 {
 			t.Errorf("%s: got %d, want 0", written, got.Offset)
@@ -141,6 +149,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"smallest exponent of int64", `{"Limit":1.5e-9223372036854775808}`, "Limit must be an integer from 1 to 20, got 1.5e-9223372036854775808"},
 		{"largest exponent of int64", `{"Limit":1.5e9223372036854775807}`, "Limit must be an integer from 1 to 20, got 1.5e9223372036854775807"},
 		{"beyond int64", `{"Rate":9223372036854775808}`, "Rate must be an integer of at least -500, got 9223372036854775808"},
+		{"beyond int64 with an exponent", `{"Rate":1e19}`, "Rate must be an integer of at least -500, got 1e19"},
 		{"integer too small", `{"Rate":-501}`, "Rate must be an integer of at least -500, got -501"},
 		{"number too large", `{"Volume":1.5}`, "Volume must be a number of at most 1, got 1.5"},
 		{"number infinite", `{"Volume":1e999}`, "Volume must be a number of at most 1, got 1e999"},

@@ -33,11 +33,12 @@ var removeSeparators = strings.NewReplacer("_", "", "-", "")
 func Nearest(misspelt string, names []string) string {
 	normalize := func(s string) string { return removeSeparators.Replace(strings.ToLower(s)) }
 	from := normalize(misspelt)
-	nearest, minEdits := "", 3
+	const maxEdits = 2
+	nearest, minEdits := "", maxEdits+1
 	for _, name := range names {
 		to := normalize(name)
 		length := utf8.RuneCountInString(to)
-		if utf8.RuneCountInString(from) > 2*length {
+		if utf8.RuneCountInString(from) > length+maxEdits {
 			continue // It can't be near, and might take long to compare.
 		}
 		if edits := levenshtein.ComputeDistance(from, to); edits < minEdits && 2*edits < length {

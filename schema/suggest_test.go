@@ -16,6 +16,7 @@ func TestNearest(t *testing.T) {
 		{"one edit", "Ofset", []string{"Limit", "Offset"}, "Offset"},
 		{"two edits of five letters", "Lmi", []string{"Limit"}, "Limit"},
 		{"two edits are half of four letters", "Ro", []string{"Room"}, ""},
+		{"two letters too many", "Limitss", []string{"Limit"}, "Limit"},
 		{"three edits", "Offset", []string{"Offsetter"}, ""},
 		{"of equally near names the first", "Rate", []string{"Gate", "Late"}, "Gate"},
 		{"a nearer name comes later", "Timbre", []string{"Timber", "Timbres"}, "Timbres"},
