@@ -58,11 +58,12 @@ func TestScrubberLine(t *testing.T) {
 		"a\x1b[2J\u009bb\r\n\u0085c": "a [2J b c", "\xff": "\ufffd", "": "",
 		"HUNTER2":           "[signature]",
 		"SIGNATURE%253Dab&": "[signature]&", "a signature": "a signature",
-		strings.Repeat("é", 20):              strings.Repeat("é", 20),
-		strings.Repeat("é", 21):              strings.Repeat("é", 20) + "…",
-		secret:                               "[secret]",
-		"x " + strings.Repeat(" ", 17<<10):   "x" + strings.Repeat(" ", 19) + "…",
-		strings.Repeat("\n", 17<<10) + "end": "…",
+		strings.Repeat("é", 20):                strings.Repeat("é", 20),
+		strings.Repeat("é", 21):                strings.Repeat("é", 20) + "…",
+		secret:                                 "[secret]",
+		"x " + strings.Repeat(" ", 17<<10):     "x" + strings.Repeat(" ", 19) + "…",
+		strings.Repeat("\n", 17<<10) + "end":   "…",
+		strings.Repeat("\n", 16<<10-3) + "end": "end",
 	} {
 		if got := scrub.line(text, 20); got != want {
 			t.Errorf("%.40q: got %q, want %q", text, got, want)

@@ -59,3 +59,13 @@ func TestCacheKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestCacheNeedsTTL checks that a shared cache is left alone if answers are not to be kept.
+func TestCacheNeedsTTL(t *testing.T) {
+	t.Parallel()
+	cache := mapCache{}
+	client := newClient(t, &zegosim.Server{}, zego.Options{Cache: cache})
+	if _, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{}); err != nil || len(cache) > 0 {
+		t.Errorf("got %v, and %d answers in the cache", err, len(cache))
+	}
+}

@@ -65,7 +65,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"no AppId", 0, secret, "", "AppId must be a number from 1"},
 		{"short secret", 1, "hunter2", "", "must have 32 characters, got 7"},
-		{"http", 1, secret, "http://example.com", "must use https"},
+		{"http", 1, secret, "http://example.com", "must use https; http is allowed for loopback addresses only"},
 		{"another scheme", 1, secret, "hunter2://example.com", "must use https"},
 		{"no host", 1, secret, "https://", "must look like"},
 		{"path", 1, secret, "https://example.com/hunter2", "must have no path"},
@@ -156,6 +156,7 @@ func TestEveryCode(t *testing.T) {
 func TestBadAnswers(t *testing.T) {
 	t.Parallel()
 	const page = `{"Code":0,"Message":"success","RequestId":"r","Data":`
+	const empty = page + `{"Total":0}}`
 	for _, tt := range []struct {
 		name  string
 		fault zegosim.Fault
@@ -167,6 +168,7 @@ func TestBadAnswers(t *testing.T) {
 		{"HTTP 500 without envelope", zegosim.Fault{Status: 500, Body: "oops", ContentType: "text/plain"}, "HTTP 500): not JSON (text/plain, 4 bytes)"},
 		{"HTTP 500, empty", zegosim.Fault{Status: 500, Empty: true}, "HTTP 500): an empty body"},
 		{"HTTP 500 with success", zegosim.Fault{Status: 500}, "Code 0 (success) with a failing HTTP status"},
+		{"HTTP 400 with success", zegosim.Fault{Status: 400}, "Code 0 (success) with a failing HTTP status"},
 		{"empty", zegosim.Fault{Empty: true}, "an empty body"},
 		{"no envelope", zegosim.Fault{Body: `{"error":"no"}`}, "JSON without ZEGO's Code"},
 		{"null", zegosim.Fault{Body: `null`}, "JSON without ZEGO's Code"},
@@ -183,13 +185,16 @@ func TestBadAnswers(t *testing.T) {
 		{"Total missing", zegosim.Fault{Body: page + `{"DigitalHumans":[]}}`}, "Total is missing"},
 		{"Total is text", zegosim.Fault{Body: page + `{"Total":"1","DigitalHumans":[]}}`}, "Data does not fit"},
 		{"Total negative", zegosim.Fault{Body: page + `{"Total":-1,"DigitalHumans":[]}}`}, "Total is -1"},
+		{"Total largest", zegosim.Fault{Body: page + `{"Total":2147483647,"DigitalHumans":[]}}`}, ""},
+		{"Total too large", zegosim.Fault{Body: page + `{"Total":2147483648,"DigitalHumans":[]}}`}, "Total is 2147483648"},
 		{"list missing", zegosim.Fault{Body: page + `{"Total":1}}`}, "DigitalHumans is missing"},
 		{"list missing, none expected", zegosim.Fault{Body: page + `{"Total":0}}`}, ""},
 		{"list null, none expected", zegosim.Fault{Body: page + `{"Total":0,"DigitalHumans":null}}`}, ""},
 		{"id missing", zegosim.Fault{Body: page + `{"Total":1,"DigitalHumans":[{"Name":"x"}]}}`}, "DigitalHumans[0]: field DigitalHumanId is missing"},
 		{"unknown fields", zegosim.Fault{Body: `{"New":1,"Code":0,"Data":{"New":{},"Total":1,"DigitalHumans":[{"New":[],"DigitalHumanId":"x"}]}}`}, ""},
 		{"redirect", zegosim.Fault{Redirect: "https://example.com/?Signature=x"}, "HTTP 302): a redirect, which is never followed"},
-		{"oversized", zegosim.Fault{Body: `{"Code":0,"Data":"` + strings.Repeat("x", 8<<20) + `"}`}, "larger than 8 MiB"},
+		{"as large as allowed", zegosim.Fault{Body: empty + strings.Repeat(" ", 8<<20-len(empty))}, ""},
+		{"oversized", zegosim.Fault{Body: empty + strings.Repeat(" ", 8<<20-len(empty)+1)}, "larger than 8 MiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -68,6 +68,34 @@ func TestWaitPauses(t *testing.T) {
 	})
 }
 
+// TestDrivePauses checks how long the client waits between two drives of a stream that is said to
+// be on air but cannot be driven yet.
+func TestDrivePauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var driven []time.Duration
+		start := time.Now()
+		client := mustNew(t, zego.Options{QPS: -1, RetryInterval: 200 * time.Millisecond, HTTPClient: &http.Client{Transport: inProcess{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("Action") != "DriveByText" {
+				_, _ = io.WriteString(w, succeeded(`{"Status":3}`))
+				return
+			}
+			answer := refused(zego.CodeStreamNotStarted)
+			if driven = append(driven, time.Since(start)); len(driven) == 6 {
+				answer = succeeded(`{"DriveId":"d"}`)
+			}
+			_, _ = io.WriteString(w, answer)
+		})}}})
+		if drive, err := client.DriveByText(t.Context(), zego.DriveByTextRequest{TaskID: taskID, Text: "x"}); err != nil || drive.ID != "d" {
+			t.Errorf("got %+v, %v", drive, err)
+		}
+		const ms = time.Millisecond
+		if want := []time.Duration{0, 200 * ms, 600 * ms, 1400 * ms, 2400 * ms, 3400 * ms}; !slices.Equal(driven, want) {
+			t.Errorf("driven after %v, want %v", driven, want)
+		}
+	})
+}
+
 // lostCreates answers no create, and lists with list.
 func lostCreates(t *testing.T, list func(r *http.Request) (string, error)) *zego.Client {
 	t.Helper()
@@ -203,4 +231,25 @@ func TestQueueWait(t *testing.T) {
 			}
 		})
 	}
+	const want = "zego: DriveByText: not sent: 3 calls wait already, and a turn would come in about 1.2s, after the deadline"
+	if got := (&zego.QueueError{Action: "DriveByText", Ahead: 3, Wait: 1234567 * time.Microsecond}).Error(); got != want {
+		t.Errorf("got %q", got)
+	}
+}
+
+// lateContext is a context whose deadline has passed at this very moment, so that it has not ended
+// yet.
+type lateContext struct{ context.Context }
+
+func (lateContext) Deadline() (time.Time, bool) { return time.Now().Add(-1), true }
+
+// TestNoWaitAtTheDeadline checks that a call for which a slot is free is not refused by the
+// limiter, however little time it has left.
+func TestNoWaitAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	permit, err := zego.NewLimiter(1).Acquire(lateContext{t.Context()}, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	permit.Done(false)
 }

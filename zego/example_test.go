@@ -44,6 +44,25 @@ func Example() {
 	// there is no digital human with this id
 }
 
+// This example looks up until when a program may keep the URL of a digital human's picture.
+func ExampleClient_GetDigitalHuman() {
+	simulator := httptest.NewServer(&zegosim.Server{})
+	defer simulator.Close()
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: simulator.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	human, err := client.GetDigitalHuman(context.Background(), zegosim.DefaultHumans()[0].ID)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	until := human.At.Add(zego.AvatarURLLifetime)
+	fmt.Println("the picture of", human.Name, "can be fetched for", time.Until(until).Round(time.Hour))
+	// Output: the picture of 知小白 can be fetched for 24h0m0s
+}
+
 // This example reads all pages of the project's own digital humans.
 func ExampleClient_AllDigitalHumans() {
 	simulator := httptest.NewServer(&zegosim.Server{})

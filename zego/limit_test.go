@@ -374,7 +374,8 @@ func TestCoalescingAndCancelling(t *testing.T) {
 		go func() { results <- call(alone) }()
 		synctest.Wait()
 		leave()
-		if err := <-results; !errors.Is(err, context.Canceled) {
+		err := <-results
+		if failed, ok := errors.AsType[*zego.TransportError](err); !ok || failed.Action != "GetDigitalHumanList" || !errors.Is(err, context.Canceled) {
 			t.Errorf("alone: got %v", err)
 		}
 		synctest.Wait()
@@ -501,17 +502,40 @@ func TestAllPagesSideBySide(t *testing.T) {
 	})
 }
 
+// TestPagesAhead reads 1,000 digital humans without a rate limit. After the first page, ten are
+// fetched at the same time.
+func TestPagesAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{handler: &zegosim.Server{QPS: -1, Humans: manyHumans(1000)}, delay: func() time.Duration { return time.Second }}
+		start := time.Now()
+		for _, err := range wireClient(t, w, zego.Options{QPS: -1}).DigitalHumanPages(t.Context(), zego.FetchAll) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(start); took != 6*time.Second || w.maxPerSecond() != 10 {
+			t.Errorf("took %v, with up to %d pages at the same time", took, w.maxPerSecond())
+		}
+	})
+}
+
 // TestListChanges changes a list while its pages are read.
 func TestListChanges(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(page string) string{
-		"Total moves": func(page string) string { return strings.Replace(page, `"Total":100`, `"Total":101`, 1) },
-		"an id twice": func(page string) string { return strings.Replace(page, `"id-40"`, `"id-3"`, 1) },
-		"an entry is cut": func(page string) string {
+	for _, tt := range []struct {
+		name   string
+		change func(page string) string // Of the page at offset 40.
+		want   string
+	}{
+		{"Total moves", func(page string) string { return strings.Replace(page, `"Total":100`, `"Total":101`, 1) }, "100 entries became 101"},
+		{"an id twice", func(page string) string { return strings.Replace(page, `"id-40"`, `"id-3"`, 1) }, "id-3 came twice"},
+		{"an entry is cut", func(page string) string {
 			return strings.Replace(page, `{"DigitalHumanId":"id-40","Name":"Human 40","AvatarUrl":"x","Actions":[],"IsPublic":true},`, "", 1)
-		},
+		}, "100 entries became 99"},
+		{"a page is empty", func(string) string { return succeeded(`{"Total":100,"DigitalHumans":[]}`) }, "100 entries became 40"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			humans := manyHumans(100)
 			for i := range humans {
@@ -525,7 +549,7 @@ func TestListChanges(t *testing.T) {
 				sim.ServeHTTP(rec, r)
 				answer := rec.Body.String()
 				if bytes.Contains(body, []byte(`"Offset":40`)) {
-					changed := change(answer)
+					changed := tt.change(answer)
 					if changed == answer {
 						t.Error("nothing changed")
 					}
@@ -542,8 +566,8 @@ func TestListChanges(t *testing.T) {
 				}
 				ids[human.ID] = true
 			}
-			if changed := new(zego.ListChangedError); !errors.As(last, &changed) {
-				t.Errorf("got %v, want a ListChangedError", last)
+			if changed := new(zego.ListChangedError); !errors.As(last, &changed) || last.Error() != "zego: the list changed while it was read: "+tt.want {
+				t.Errorf("got %v, want a ListChangedError: %s", last, tt.want)
 			}
 		})
 	}

@@ -248,7 +248,7 @@ func (p *permit) finish(answered bool) {
 	switch {
 	case p.sentAt.IsZero(): // Nothing was sent: the slot is free at once.
 		p.slot.reserved, p.slot.freeAt = false, now
-	case answered && now.Sub(p.sentAt) < maxTransit:
+	case answered && now.Before(p.sentAt.Add(maxTransit)):
 		p.slot.freeAt = now.Add(window)
 	default:
 		// Sent has set freeAt already. If that moment is past, another request may have

@@ -86,7 +86,7 @@ func allPages[P page](ctx context.Context, fetch func(ctx context.Context, offse
 			if !yield(got.page, nil) {
 				return
 			}
-			if len(ids) == 0 && len(seen) < total {
+			if len(ids) == 0 {
 				break // The list has become shorter; the pages after an empty one are empty.
 			}
 		}

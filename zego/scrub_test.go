@@ -95,6 +95,28 @@ func TestSecretsNeverShow(t *testing.T) {
 	}
 }
 
+// TestSecretsInResults gets answers that are as documented, but have something that was sent in a
+// text. The result does not repeat it either.
+func TestSecretsInResults(t *testing.T) {
+	t.Parallel()
+	for want, hidden := range map[string]func(query url.Values) string{
+		"Sophia":                  func(url.Values) string { return "Sophia" },
+		"Sophia from [secret]":    func(url.Values) string { return "Sophia from " + secret },
+		"Sophia from [signature]": func(query url.Values) string { return "Sophia from " + query.Get("Signature") },
+		"Sophia [signature]":      func(query url.Values) string { return "Sophia " + strings.ToUpper(query.Get("Signature")) },
+		"Sophia from [nonce]":     func(query url.Values) string { return "Sophia from " + query.Get("SignatureNonce") },
+		"Sophia from [query]":     func(query url.Values) string { return "Sophia from " + query.Encode() },
+	} {
+		client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"Code":0,"Data":{"Total":1,"DigitalHumans":[{"DigitalHumanId":"x","Name":%q}]}}`, hidden(r.URL.Query()))
+		}), zego.Options{})
+		page, err := client.ListDigitalHumans(t.Context(), zego.ListDigitalHumansRequest{})
+		if err != nil || page.DigitalHumans[0].Name != want {
+			t.Errorf("got %+v, %v, want %s", page.DigitalHumans, err, want)
+		}
+	}
+}
+
 // received empties queries.
 func received(queries chan url.Values) (all []url.Values) {
 	for len(queries) > 0 {

@@ -620,6 +620,7 @@ func TestSpeakRefuses(t *testing.T) {
 		{"no address", zego.PCM{Reader: sound()}, "%zz?Token=hunter2", "no wss URL", 1},
 		{"no server", zego.PCM{Reader: sound()}, "wss://127.0.0.1:1/ws?Token=hunter2", "cannot connect", 1},
 		{"refused", zego.PCM{Reader: sound()}, "wrong token", "refused: HTTP 401", 1},
+		{"refused, with the voice in the right channel", zego.PCM{Reader: sound(), Channels: 2, VoiceChannel: zego.RightChannel}, "wrong token", "refused: HTTP 401", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -708,6 +709,7 @@ func TestReadWAV(t *testing.T) {
 		{"an odd format", wav(append(pcmFormat(1, 1, 24000, 16), 0), second, 48000), 0, 0, "has no audio"}, // The byte that fills it up is missing.
 		{"as many blocks as are read", wav(good, second, 48000, slices.Repeat([]string{"LIST"}, 998)...), time.Second, 48000, ""},
 		{"too many blocks", wav(good, second, 48000, slices.Repeat([]string{"LIST"}, 999)...), 0, 0, "no audio in it"},
+		{"half a sample of two channels", wav(pcmFormat(1, 2, 24000, 16), second[:10], 10), 2 * time.Second / 24000, 8, ""},
 		{"half a sample", wav(good, second[:3], 3), 2 * time.Second / 48000, 2, ""},
 		{"empty file", nil, 0, 0, "it is too short"},
 		{"MP3", []byte("ID3\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00"), 0, 0, "does not begin with RIFF"},
