@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"zego-mcp/internal/clients"
 	"zego-mcp/tools"
@@ -20,11 +21,17 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// commandLine describes every command and flag to kong, which makes the help from it.
-type commandLine struct {
+// serverLine is the part of commandLine that starts a server.
+type serverLine struct {
 	settings
 
-	Serve      serveCommand      `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
+	Serve serveCommand `cmd:"" default:"withargs" help:"Serve MCP over stdio or HTTP. This is the default command, which desktop clients launch."`
+}
+
+// commandLine describes every command and flag to kong, which makes the help from it.
+type commandLine struct {
+	serverLine
+
 	Call       callCommand       `cmd:"" help:"Call one tool from the shell."`
 	Tools      toolsCommand      `cmd:"" help:"List the tools."`
 	Watch      watchCommand      `cmd:"" help:"Watch a stream in the browser, on a page of this machine."`
@@ -92,6 +99,11 @@ func Main() int {
 func Run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	helpOut := stdout // Kong takes the width of its help from the terminal itself.
 	stdout, stderr = forTerminal(stdout), forTerminal(stderr)
+	e := &env{ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
+	if line, command := parseServer(args, getenv); line != nil {
+		e.settings = &line.settings
+		return reportError(stderr, command, line.Serve.Run(e))
+	}
 	var line commandLine
 	var helpErr error
 	parser := kong.Must(&line, append(parserOptions(getenv),
@@ -106,7 +118,7 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	case err != nil:
 		return reportError(stderr, command, usageError{nameVariable(withoutValue(nameCommands(err, command)), parser, args, getenv)})
 	}
-	e := &env{ctx: ctx, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr, settings: &line.settings}
+	e.settings = &line.settings
 	switch {
 	case line.ShowVersion:
 		return reportError(stderr, command, line.Version.Run(e))
@@ -116,21 +128,58 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	return reportError(stderr, command, runSelected(parsed, e))
 }
 
+// parseServer reads a command line that starts a server, and returns the command that it names.
+// It returns nil if the command line is another one, is wrong, or asks for help: only a parser
+// of the whole commandLine tells that. Describing all commands to kong would be a sixth of what
+// the start of a server costs.
+func parseServer(args []string, getenv func(string) string) (*serverLine, *kong.Node) {
+	if len(args) > 0 && args[0] != "serve" && !strings.HasPrefix(args[0], "-") {
+		return nil, nil
+	}
+	line := &serverLine{}
+	parser := kong.Must(line, append(parserOptions(getenv), kong.NoDefaultHelp())...)
+	if _, err := parse(parser, args); err != nil {
+		return nil, nil
+	}
+	return line, commandOf(parser.Model.Node, args)
+}
+
 // parserOptions returns how the command line is read.
 func parserOptions(getenv func(string) string) []kong.Option {
 	return []kong.Option{
 		kong.Name("zego-mcp"),
 		kong.Description("MCP server for ZEGOCLOUD's Digital Human API. The server secret comes from $ZEGO_SERVER_SECRET, $ZEGO_SERVER_SECRET_FILE or zego-mcp login only."),
-		kong.Vars{
-			"endpoint":         zego.DefaultEndpoint,
-			"toolsets":         describeToolsets(),
-			"default_toolsets": tools.DefaultToolsets(),
-			"clients":          strings.Join(clients.Names(), ", "),
-		},
+		kong.PostBuild(func(k *kong.Kong) error {
+			expandVariables(k.Model.Node)
+			return nil
+		}),
 		kong.Resolvers(fromEnvironment(getenv)),
 		kong.ValueFormatter(helpWithVariable),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	}
+}
+
+// expandVariables puts values in the place of the variables in the tags of a command and of the
+// commands below it. Kong's own Vars would be expanded anew for each flag.
+func expandVariables(command *kong.Node) {
+	values := sync.OnceValue(func() *strings.Replacer {
+		return strings.NewReplacer(
+			"${endpoint}", zego.DefaultEndpoint,
+			"${toolsets}", describeToolsets(),
+			"${default_toolsets}", tools.DefaultToolsets(),
+			"${clients}", strings.Join(clients.Names(), ", "),
+		)
+	})
+	_ = kong.Visit(command, func(node kong.Visitable, next kong.Next) error {
+		if value, ok := node.(*kong.Value); ok {
+			for _, text := range []*string{&value.Help, &value.Default} {
+				if strings.Contains(*text, "${") {
+					*text = values().Replace(*text)
+				}
+			}
+		}
+		return next(nil)
+	})
 }
 
 // describeToolsets says what each toolset holds, for the help.

@@ -96,3 +96,29 @@ func TestGrammar(t *testing.T) {
 	}
 	walk(reflect.TypeFor[commandLine]())
 }
+
+// TestParseServer checks that parseServer reads a command line that starts a server as the
+// parser of all commands does, and leaves every other command line to that.
+func TestParseServer(t *testing.T) {
+	t.Parallel()
+	variables := map[string]string{"ZEGO_QPS": "7", "ZEGO_MAX_SESSIONS": "9"}
+	getenv := func(name string) string { return variables[name] }
+	for _, args := range []string{
+		"", "serve", "--simulate", "--simulate serve", "serve --transport=http --listen :0", "--log-level call", "--qps 3 --qps 4",
+		"--version", "--help", "serve --help", "--simulate --help", "serve -h", "help serve", "--simulate tools", "tools", "call serve", "serve call",
+		"serve serve", "bogus", "--bogus", "serve --bogus", "--qps=-1", "--qps x", "--qps", "--log-format=xml", "serve --listen :0", "serve --max-sessions=0",
+	} {
+		words := strings.Fields(args)
+		var want commandLine
+		parsed, err := parse(kong.Must(&want, append(parserOptions(getenv), kong.Writers(io.Discard, io.Discard))...), words)
+		starts := err == nil && parsed != nil && parsed.Selected().Name == "serve" && !want.ShowVersion
+		switch got, command := parseServer(words, getenv); {
+		case (got != nil) != starts:
+			t.Errorf("%q: got %v, want it read: %t", args, got, starts)
+		case starts && !reflect.DeepEqual(*got, want.serverLine):
+			t.Errorf("%q: got %+v, want %+v", args, *got, want.serverLine)
+		case starts && command.FullPath() != commandOf(parsed.Model.Node, words).FullPath():
+			t.Errorf("%q: got the command %q", args, command.FullPath())
+		}
+	}
+}
