@@ -479,7 +479,7 @@ func TestClientAnswers(t *testing.T) {
 		return mcp.NewToolResultText(fmt.Sprint(answer.Action, answer.Content)), nil
 	})
 	for answer, want := range map[string]string{
-		`"result":{"action":"accept","content":{"name":"<Ann & Bo>"}}`: `acceptmap[name:\u003cAnn \u0026 Bo\u003e]`, // mcp-go itself escapes texts.
+		`"result":{"action":"accept","content":{"name":"<Ann & Bo>"}}`: `acceptmap[name:<Ann & Bo>]`,
 		`"result":{"action":"decline"}`:                                `decline`,
 		`"result":"what?"`:                                             `"isError":true`,
 		`"error":{"code":1,"message":"no forms"}`:                      `elicitation request failed: no forms`,
