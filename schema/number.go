@@ -95,6 +95,9 @@ func parseNumber(value any) (json.Number, bool) {
 // It works on the digits, because a float64 would round 2.00000000000000000001 to 2.
 func parseInteger(value any) (json.Number, bool) {
 	text, ok := numberText(value)
+	if n, err := strconv.ParseInt(text, 10, 64); ok && err == nil && strconv.FormatInt(n, 10) == text {
+		return json.Number(text), true // Most are written like this.
+	}
 	parts := jsonNumber.FindStringSubmatch(text)
 	if !ok || parts == nil {
 		return "", false

@@ -92,6 +92,9 @@ func isTransient(err error) bool {
 // parseRetryAfter returns how long a Retry-After header asks to wait, which is a number of
 // seconds or a time by ZEGO's clock. It returns 0 if the header asks for nothing.
 func parseRetryAfter(header string, now time.Time) time.Duration {
+	if header == "" {
+		return 0
+	}
 	const longest = 1_000_000 // Seconds. No Duration overflows.
 	seconds, err := strconv.ParseUint(header, 10, 64)
 	if err == nil || errors.Is(err, strconv.ErrRange) {

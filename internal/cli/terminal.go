@@ -99,6 +99,9 @@ func isSafe(r rune) bool {
 // escape writes the characters that are not safe, and bytes that are not UTF-8, as JSON
 // escapes them.
 func escape(text string, isSafe func(rune) bool) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r == utf8.RuneError || !isSafe(r) }) {
+		return text
+	}
 	var out strings.Builder
 	for i, r := range text {
 		_, size := utf8.DecodeRuneInString(text[i:])
