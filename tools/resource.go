@@ -46,6 +46,14 @@ func (r resource) register(s *server.MCPServer, hooks *server.Hooks, a adapter) 
 	), contentsRead)
 }
 
+// matches reports whether the URI is that of the resource, or one that the template makes.
+func (r resource) matches(uri string) bool {
+	if strings.Contains(r.uri, "{") {
+		return mcp.NewResourceTemplate(r.uri, r.name).URITemplate.Regexp().MatchString(uri)
+	}
+	return uri == r.uri
+}
+
 // contentsKey is the key in the _meta of a request, inside this process only, under which
 // readFirst leaves what it has read to contentsRead.
 const contentsKey = "zego-mcp/contents"

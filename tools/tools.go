@@ -136,21 +136,7 @@ func OneProject(project Project) func(context.Context) *Project {
 // NewServer panics if a tool in the lists has no effect, or if a tool, prompt or resource
 // has no known toolset.
 func NewServer(cfg Config) *server.MCPServer {
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = DefaultTimeout
-	}
-	if cfg.SpeechWait <= 0 {
-		cfg.SpeechWait = min(cfg.Timeout, DefaultSpeechWait)
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Pictures == nil {
-		cfg.Pictures = pictures.NewStore(pictures.NewFetcher(pictures.FetcherOptions{}))
-	}
-	if cfg.Project == nil {
-		cfg.Project = OneProject(Project{})
-	}
+	cfg = cfg.withDefaults()
 	a := adapter{cfg}
 	filter := toolsetFilter{cfg: cfg, toolsets: map[string]Toolset{}, forApps: map[string]bool{}, addSchemas: map[string]func(*mcp.Tool){}}
 	hooks := &server.Hooks{}
@@ -177,7 +163,7 @@ func NewServer(cfg Config) *server.MCPServer {
 		server.WithResourceCompletionProvider(completions{a}),
 	)
 	for _, t := range allTools {
-		if info := t.info(); (!info.local || cfg.Local) && (!info.watches || cfg.Watch != nil) {
+		if info := t.info(); cfg.offers(info) {
 			filter.add(kindTool, info.name, info.toolset)
 			s.AddTools(filter.serverTool(t, a))
 		}
@@ -199,6 +185,31 @@ func NewServer(cfg Config) *server.MCPServer {
 		r.register(s, hooks, a)
 	}
 	return s
+}
+
+// withDefaults returns the configuration with the defaults of what is not set.
+func (c Config) withDefaults() Config {
+	if c.Timeout <= 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.SpeechWait <= 0 {
+		c.SpeechWait = min(c.Timeout, DefaultSpeechWait)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Pictures == nil {
+		c.Pictures = pictures.NewStore(pictures.NewFetcher(pictures.FetcherOptions{}))
+	}
+	if c.Project == nil {
+		c.Project = OneProject(Project{})
+	}
+	return c
+}
+
+// offers reports whether a server with this configuration has a tool, whoever calls it.
+func (c Config) offers(t toolInfo) bool {
+	return (!t.local || c.Local) && (!t.watches || c.Watch != nil)
 }
 
 // toolsetFilter hides from a client the tools, prompts and resources whose toolset its

@@ -14,6 +14,9 @@ type Caller struct {
 	// CallsPerMinute is how many POST requests the caller may send in a minute; 0: as many as
 	// Options.CallsPerMinute says.
 	CallsPerMinute int
+	// HasScopes says that the caller's token has scopes, so that the caller may ask the identity
+	// provider for a token with more of them.
+	HasScopes bool
 }
 
 // grant is what a valid token gives.

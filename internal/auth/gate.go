@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,7 +80,7 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 		admitted, err := g.verify(r.Context(), token)
 		if errors.Is(err, errScope) {
 			g.refused.count(g.opts.Now())
-			w.Header().Set("WWW-Authenticate", g.challenge(r, "insufficient_scope"))
+			w.Header().Set("WWW-Authenticate", g.challenge(r, "insufficient_scope", g.scopes()))
 			http.Error(w, "Forbidden: the token has none of the scopes "+g.scopes(), http.StatusForbidden)
 			return
 		}
@@ -123,20 +124,41 @@ func (g *Gate) unauthorized(w http.ResponseWriter, r *http.Request, code string)
 	if code != "" {
 		text = "Unauthorized: the token is not valid"
 	}
-	w.Header().Set("WWW-Authenticate", g.challenge(r, code))
+	w.Header().Set("WWW-Authenticate", g.challenge(r, code, g.scopes()))
 	http.Error(w, text, http.StatusUnauthorized)
 }
 
+// StepUp returns the header WWW-Authenticate for a request of a caller who lacks a toolset, and a
+// text that says the same in words. It names the scopes that the caller has besides the one that
+// is lacking, because many clients ask for exactly the scopes that they are told. It returns empty
+// texts if the caller's token is not from the identity provider: no scope would help.
+//
+// MCP specification: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#scope-challenge-handling
+func (g *Gate) StepUp(r *http.Request, lacking tools.Lacking) (challenge, text string) {
+	caller, _ := CallerOf(r.Context())
+	var scopes []string
+	for _, set := range tools.Toolsets {
+		if set.Name == lacking.Toolset || slices.Contains(caller.Toolsets, set.Name) {
+			scopes = append(scopes, Scope(set.Name))
+		}
+	}
+	needs := lacking.Name + " needs the scope " + Scope(lacking.Toolset)
+	challenge = g.challenge(r, "insufficient_scope", strings.Join(scopes, " ")) + `, error_description="` + needs + `"`
+	return challenge, needs + ", which the caller's token does not have.\n" +
+		"What to do: Ask the user to log in to this server again and to grant that scope, or to give the client a token that has it. Calling again with the same token does not help."
+}
+
 // challenge returns the header WWW-Authenticate for a refused request. code is an error code of
-// RFC 6750, or "". With an identity provider, it says where a client learns how to get a token.
-func (g *Gate) challenge(r *http.Request, code string) string {
+// RFC 6750, or "". With an identity provider, it says where a client learns how to get a token, and
+// for which scopes.
+func (g *Gate) challenge(r *http.Request, code, scopes string) string {
 	challenge := `Bearer realm="zego-mcp"`
 	if code != "" {
 		challenge += `, error="` + code + `"`
 	}
 	if g.opts.OIDC != nil {
 		// The characters that would end a quoted string do not occur in a URL that url.URL writes.
-		challenge += `, resource_metadata="` + g.metadataURL(r) + `", scope="` + g.scopes() + `"`
+		challenge += `, resource_metadata="` + g.metadataURL(r) + `", scope="` + scopes + `"`
 	}
 	return challenge
 }
@@ -161,7 +183,7 @@ func (g grant) context(ctx context.Context) (_ context.Context, end func()) {
 	ctx, cancel := context.WithCancel(WithCaller(ctx, g.caller))
 	stopTimer, stopWatching := func() bool { return true }, func() bool { return true }
 	if !g.expiresAt.IsZero() {
-		stopTimer = time.AfterFunc(time.Until(g.expiresAt)+timeAfterExpiry, cancel).Stop
+		stopTimer = time.AfterFunc(time.Until(g.expiresAt.Add(timeAfterExpiry)), cancel).Stop
 	}
 	if g.revoked != nil {
 		stopWatching = context.AfterFunc(g.revoked, cancel)
@@ -193,12 +215,18 @@ func hasTokenInQuery(r *http.Request) bool {
 			return true
 		}
 		for _, value := range values {
-			if strings.HasPrefix(value, tokenPrefix) {
+			if strings.HasPrefix(value, tokenPrefix) || looksLikeJWT(value) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// looksLikeJWT reports whether a text has the form of a signed JSON Web Token: three parts, of which
+// the first is a JSON object in base64.
+func looksLikeJWT(text string) bool {
+	return strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2
 }
 
 // refusals counts refused requests. Its log has one line for all of them in a while, because

@@ -109,7 +109,7 @@ func (o *OIDC) verify(ctx context.Context, token string, now time.Time) (grant, 
 		return grant{}, errInvalid
 	}
 	scopes := append(scopesIn(c.Scope), scopesIn(c.Scp)...)
-	caller := Caller{Caller: tools.Caller{Subject: "oidc:" + verified.Subject}}
+	caller := Caller{Caller: tools.Caller{Subject: "oidc:" + verified.Subject}, HasScopes: true}
 	for _, set := range tools.Toolsets {
 		if slices.Contains(scopes, Scope(set.Name)) {
 			caller.Toolsets = append(caller.Toolsets, set.Name)

@@ -3,10 +3,12 @@ package cli
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"zego-mcp/internal/auth"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/tools"
@@ -78,7 +80,23 @@ func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *sl
 	gate := auth.NewGate(options)
 	opts.Middleware, opts.Subject, opts.Metadata = gate.Middleware, auth.Subject, gate.Metadata()
 	cfg.Project = projectOfCaller(cfg.Project)
+	opts.Challenge = challengeCallers(gate, *cfg)
 	return reread, nil
+}
+
+// challengeCallers returns a function for httpserver.Options.Challenge: whoever has a token of the
+// identity provider learns which scopes a request needs.
+func challengeCallers(gate *auth.Gate, cfg tools.Config) func(*http.Request, string, json.RawMessage) (challenge, text string) {
+	return func(r *http.Request, method string, params json.RawMessage) (challenge, text string) {
+		if caller, _ := auth.CallerOf(r.Context()); !caller.HasScopes {
+			return "", ""
+		}
+		lacking := tools.RefuseLacking(r.Context(), cfg, method, params)
+		if lacking == nil {
+			return "", ""
+		}
+		return gate.StepUp(r, *lacking)
+	}
 }
 
 // projectOfCaller returns a function for tools.Config.Project that bounds a project to what the

@@ -6,6 +6,7 @@ package httpserver
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -45,6 +46,12 @@ type Options struct {
 	// that is not known. A session can be used only by the subject that has opened it; for others
 	// it does not exist. Default: it is not known of any request.
 	Subject func(context.Context) string
+	// Challenge is asked about each request message to /mcp before it is answered: method and
+	// params are those of the message, and r has the context as Middleware has left it. If its
+	// caller could have it answered with another token, Challenge returns the header
+	// WWW-Authenticate that says with which one, and a text that says so in words. The client then
+	// gets status 403. Otherwise challenge is empty. Default: nobody is challenged.
+	Challenge func(r *http.Request, method string, params json.RawMessage) (challenge, text string)
 	// Callbacks answers the requests to CallbackPath. Host and Origin of these are not checked,
 	// and Middleware does not get them, so Callbacks must check who has sent them. Default: there
 	// is no such path.
@@ -67,6 +74,7 @@ const DefaultMaxSessions = 1000
 type Handler struct {
 	chain      http.Handler                 // The checks, the middleware and the endpoints.
 	subject    func(context.Context) string // Options.Subject.
+	challenge  func(*http.Request, string, json.RawMessage) (challenge, text string)
 	work       *workload
 	streams    context.Context // Done when the streams are to end.
 	endStreams context.CancelFunc
@@ -96,10 +104,11 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{
-		subject:  opts.Subject,
-		work:     &workload{max: [kinds]int{bodies: opts.MaxCalls, calls: opts.MaxCalls, streams: opts.MaxSessions, callbacks: maxCallbacks}},
-		sse:      &sseServer{mcp: s, log: opts.Logger, subject: opts.Subject, sessions: map[string]*sseSession{}},
-		sessions: newSessions(opts.MaxSessions, opts.SessionIdleTimeout),
+		subject:   opts.Subject,
+		challenge: opts.Challenge,
+		work:      &workload{max: [kinds]int{bodies: opts.MaxCalls, calls: opts.MaxCalls, streams: opts.MaxSessions, callbacks: maxCallbacks}},
+		sse:       &sseServer{mcp: s, log: opts.Logger, subject: opts.Subject, sessions: map[string]*sseSession{}},
+		sessions:  newSessions(opts.MaxSessions, opts.SessionIdleTimeout),
 	}
 	h.streams, h.endStreams = context.WithCancel(context.Background())
 	mux := http.NewServeMux()

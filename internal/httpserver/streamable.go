@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -38,6 +39,9 @@ func (h *Handler) servePost(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer end()
+	if h.challenged(w, r, body, m) {
+		return
+	}
 	switch m.Method {
 	case "": // An answer of the client, or no message at all.
 	case string(mcp.MethodInitialize):
@@ -62,6 +66,27 @@ func (h *Handler) servePost(w http.ResponseWriter, r *http.Request) {
 		h.giveSession(r)
 	}
 	h.passOn(w, r, body)
+}
+
+// challenged reports whether the caller needs another token for a message. If so, it answers the
+// request: programs read the header, and users and models the error.
+func (h *Handler) challenged(w http.ResponseWriter, r *http.Request, body []byte, m message) bool {
+	if h.challenge == nil || !m.isRequest() {
+		return false
+	}
+	var p struct{ Params json.RawMessage }
+	_ = json.Unmarshal(body, &p) // parseMessage has found that it is a message.
+	challenge, text := h.challenge(r, m.Method, p.Params)
+	if challenge == "" {
+		return false
+	}
+	var id any
+	_ = json.Unmarshal(m.ID, &id)
+	w.Header().Set("WWW-Authenticate", challenge)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusForbidden)
+	_ = json.NewEncoder(w).Encode(mcp.NewJSONRPCError(mcp.NewRequestId(id), mcp.INVALID_REQUEST, text, nil))
+	return true
 }
 
 // giveSession puts a request that comes without a session into one of its own. Otherwise
