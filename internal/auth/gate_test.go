@@ -116,6 +116,15 @@ func TestGate(t *testing.T) {
 		{"two headers", "/mcp", []string{"Bearer " + aliceToken, "Bearer " + aliceToken}, 400, "More than one Authorization header"},
 		{"a token in the query", "/mcp?access_token=" + aliceToken, []string{"Bearer " + aliceToken}, 400, "Tokens in the query are refused"},
 		{"a token in the query by another name", "/sse?x=" + aliceToken, nil, 400, "Tokens in the query are refused"},
+		{"a JWT in the query by another name", "/mcp?state=eyJhbGciOiJub25lIn0.e30.", []string{"Bearer " + aliceToken}, 400, "Tokens in the query are refused"},
+		{"a token in the query in other case", "/mcp?Access_Token=x", []string{"Bearer " + aliceToken}, 400, "Tokens in the query are refused"},
+		{"a tab", "/mcp", []string{"Bearer\t" + aliceToken}, 401, noToken},
+		{"a tab after the blank", "/mcp", []string{"Bearer \t" + aliceToken}, 200, "true token:alice"},
+		{"a blank before", "/mcp", []string{" BEARER " + aliceToken}, 200, "true token:alice"},
+		{"two tokens in a header", "/mcp", []string{"Bearer " + aliceToken + ", Bearer " + aliceToken}, 401, badToken},
+		{"a token and more", "/mcp", []string{"Bearer " + aliceToken + " x"}, 401, badToken},
+		{"quotes", "/mcp", []string{`Bearer "` + aliceToken + `"`}, 401, badToken},
+		{"no scheme", "/mcp", []string{aliceToken}, 401, noToken},
 		{"the session of /message", "/message?sessionId=x", []string{"Bearer " + aliceToken}, 200, "true token:alice"},
 	} {
 		w := ask(gate, http.MethodPost, tt.target, tt.header...)

@@ -68,12 +68,30 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 		return nil, errInvalid
 	}
 	header := signed.Signatures[0].Header
+	if !mayBeAccessToken(header) {
+		return nil, errInvalid
+	}
 	for _, key := range s.keysFor(ctx, header) {
 		if payload, err := signed.Verify(key.Key); err == nil {
 			return payload, nil
 		}
 	}
 	return nil, errNoKey
+}
+
+// mayBeAccessToken reports whether the header of a token calls it an access token (RFC 9068), or does
+// not say what it is for. The same key may sign what is no access token, such as a logout token.
+func mayBeAccessToken(header jose.Header) bool {
+	kind, says := header.ExtraHeaders[jose.HeaderType]
+	if !says {
+		return true
+	}
+	name, _ := kind.(string)
+	switch strings.TrimPrefix(strings.ToLower(name), "application/") {
+	case "jwt", "at+jwt":
+		return true
+	}
+	return false
 }
 
 // keysFor returns the keys that may have signed a token with a header. It fetches them if there

@@ -26,36 +26,57 @@ type metadata struct {
 
 // Metadata answers the requests below MetadataPath: it tells clients which identity provider to
 // ask for a token. Anyone may read it, pages of every origin too. It is nil without Options.OIDC.
+//
+// Caches may keep the document if Options.OIDC names this server's URL. Otherwise it repeats the
+// Host of the request, and must not be given to those who have asked for another one.
 func (g *Gate) Metadata() http.Handler {
 	if g.opts.OIDC == nil {
 		return nil
+	}
+	cache := "no-store"
+	if g.audienceIsURL() {
+		cache = "public, max-age=600"
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		path := strings.TrimPrefix(r.URL.Path, MetadataPath)
 		switch {
-		case path != "" && path != endpointPath && path != "/sse":
+		case !g.hasMetadata(r, path):
 			http.NotFound(w, r)
 		case r.Method == http.MethodOptions:
 			w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
 			w.Header().Set("Access-Control-Allow-Headers", "Mcp-Protocol-Version")
+			w.Header().Set("Access-Control-Max-Age", "600")
 			w.WriteHeader(http.StatusNoContent)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 			http.Error(w, "Method not allowed", http.StatusMethodNotAllowed)
 		default:
-			resource := g.resource(r)
-			if path != "" && !g.audienceIsURL() {
-				resource.Path = path
-			}
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(metadata{
-				Resource:             resource.String(),
-				AuthorizationServers: []string{g.opts.OIDC.opts.Issuer},
-				ScopesSupported:      strings.Fields(g.scopes()),
-				BearerMethods:        []string{"header"},
-				ResourceName:         "ZEGOCLOUD Digital Human (zego-mcp)",
-			})
+			w.Header().Set("Cache-Control", cache)
+			g.writeMetadata(w, r, path)
 		}
+	})
+}
+
+// hasMetadata reports whether there is a document at MetadataPath with this path behind it: the
+// path of an endpoint, as this server has it or as the audience says that clients see it.
+func (g *Gate) hasMetadata(r *http.Request, path string) bool {
+	return path == "" || path == endpointPath || path == "/sse" || path == strings.TrimSuffix(g.resource(r).Path, "/")
+}
+
+// writeMetadata writes the document for the endpoint at path.
+func (g *Gate) writeMetadata(w http.ResponseWriter, r *http.Request, path string) {
+	resource := g.resource(r)
+	if path != "" && !g.audienceIsURL() {
+		resource.Path = path
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(metadata{
+		Resource:             resource.String(),
+		AuthorizationServers: []string{g.opts.OIDC.opts.Issuer},
+		ScopesSupported:      strings.Fields(g.scopes()),
+		BearerMethods:        []string{"header"},
+		ResourceName:         "ZEGOCLOUD Digital Human (zego-mcp)",
 	})
 }
 

@@ -117,6 +117,53 @@ func sign(t *testing.T, key any, algorithm jose.SignatureAlgorithm, kid string, 
 	return token
 }
 
+// signAs signs a token with the header typ, if it is not empty, and further headers.
+func signAs(t *testing.T, key signingKey, typ jose.ContentType, headers map[jose.HeaderKey]any, claims map[string]any) string {
+	t.Helper()
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := (&jose.SignerOptions{}).WithHeader("kid", key.id)
+	if typ != "" {
+		opts = opts.WithType(typ)
+	}
+	for name, value := range headers {
+		opts = opts.WithHeader(name, value)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: key.algorithm, Key: key.private}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// signText signs what may be no claims.
+func signText(t *testing.T, key signingKey, payload string) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: key.algorithm, Key: key.private}, (&jose.SignerOptions{}).WithHeader("kid", key.id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign([]byte(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
 func (k signingKey) sign(t *testing.T, claims map[string]any) string {
 	t.Helper()
 	return sign(t, k.private, k.algorithm, k.id, claims)
@@ -189,6 +236,26 @@ func TestOIDC(t *testing.T) {
 		"no JWT":                     {"zmcp_x", 401, "invalid_token"},
 		"dots":                       {"..", 401, "invalid_token"},
 		"64 kB":                      {valid + strings.Repeat("x", 64<<10), 401, "invalid_token"},
+		"typed as a JWT":             {signAs(t, key, "JWT", nil, p.claims(nil)), 200, "oidc:alice"},
+		"typed as an access token":   {signAs(t, key, "application/AT+JWT", nil, p.claims(nil)), 200, "oidc:alice"},
+		"a logout token":             {signAs(t, key, "logout+jwt", nil, p.claims(nil)), 401, "invalid_token"},
+		"a type that is no text":     {signAs(t, key, "", map[jose.HeaderKey]any{"typ": 7}, p.claims(nil)), 401, "invalid_token"},
+		"an ID token":                {signAs(t, key, "JWT", nil, p.claims(map[string]any{"scope": nil, "nonce": "x", "at_hash": "x"})), 403, "insufficient_scope"},
+		"another's authorized party": {key.sign(t, p.claims(map[string]any{"azp": "another-client"})), 200, "oidc:alice"},
+		"a critical header":          {signAs(t, key, "JWT", map[jose.HeaderKey]any{"crit": []string{"x"}, "x": 1}, p.claims(nil)), 401, "invalid_token"},
+		"a token in the token":       {signText(t, key, valid), 401, "invalid_token"},
+		"claims that are a list":     {signText(t, key, "[]"), 401, "invalid_token"},
+		"claims twice":               {signText(t, key, string(payload)+string(payload)), 401, "invalid_token"},
+		"audiences of another type":  {key.sign(t, p.claims(map[string]any{"aud": map[string]any{"x": audience}})), 401, "invalid_token"},
+		"the audience as a prefix":   {key.sign(t, p.claims(map[string]any{"aud": audience + "/"})), 401, "invalid_token"},
+		"an audience in other case":  {key.sign(t, p.claims(map[string]any{"aud": strings.ToUpper(audience)})), 401, "invalid_token"},
+		"expiry at the end of time":  {key.sign(t, p.claims(map[string]any{"exp": 253402300799})), 200, "oidc:alice"},
+		"expiry beyond all time":     {key.sign(t, p.claims(map[string]any{"exp": 1e300})), 401, "invalid_token"},
+		"expiry before all time":     {key.sign(t, p.claims(map[string]any{"exp": -1})), 401, "invalid_token"},
+		"a scope that begins alike":  {key.sign(t, p.claims(map[string]any{"scope": "zego:assets2 xzego:assets ZEGO:ASSETS"})), 403, "insufficient_scope"},
+		"scopes in other blanks":     {key.sign(t, p.claims(map[string]any{"scope": "\tzego:assets\n"})), 200, "[assets]"},
+		"an encrypted token":         {"eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..x.x.x", 401, "invalid_token"},
+		"JSON serialization":         {`{"payload":"` + encode(payload) + `"}`, 401, "invalid_token"},
 		"the algorithm of the other": {sign(t, elliptical, jose.ES256, "one", p.claims(nil)), 401, "invalid_token"},
 	} {
 		w := ask(gate, http.MethodPost, "/mcp", "Bearer "+tt.token)

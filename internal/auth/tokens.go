@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 	"zego-mcp/internal/reload"
@@ -88,9 +89,10 @@ func newKnownToken(entry Token) knownToken {
 	return known
 }
 
-// sameAs reports whether two entries are for the same token and the same caller.
+// sameAs reports whether two entries give the same token the same rights.
 func (t knownToken) sameAs(other knownToken) bool {
-	return t.sum == other.sum && t.caller.Subject == other.caller.Subject && t.expiresAt.Equal(other.expiresAt)
+	return t.sum == other.sum && t.caller.Subject == other.caller.Subject && t.expiresAt.Equal(other.expiresAt) &&
+		slices.Equal(t.caller.Toolsets, other.caller.Toolsets)
 }
 
 // verify returns what a token gives at a time. It takes as long for a token that is nearly right
