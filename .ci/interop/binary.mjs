@@ -49,9 +49,9 @@ export async function run(command, args, { input = '', ...options } = {}) {
   return { code: await child.ended, ...output };
 }
 
-/** serve starts the program on a free port and waits until it says where it listens. */
-export async function serve(binary, transport, env, flags = []) {
-  const args = ['serve', '--transport', transport, '--listen', '127.0.0.1:0', '--log-format', 'json', ...flags];
+/** serve starts the program, on a free port unless `port` names one, and waits until it says where it listens. */
+export async function serve(binary, transport, env, flags = [], port = 0) {
+  const args = ['serve', '--transport', transport, '--listen', `127.0.0.1:${port}`, '--log-format', 'json', ...flags];
   const child = start(binary, args, { env: environment(env) });
   const server = { log: '', url: '' };
   let listening;

@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline';
 import { environment, start } from './binary.mjs';
 import { checkConnection } from './connection.mjs';
 
-async function connect(gosdk, { binary, env, url, transport, version }) {
-  const args = ['-transport', transport, '-version', version, url?.href ?? binary];
+/** connect starts the program in gosdk/; `flags` are further flags of it. */
+export async function connect(gosdk, { binary, env, url, transport, version, flags = [] }) {
+  const args = ['-transport', transport, '-version', version, ...flags, url?.href ?? binary];
   const child = start(gosdk, args, { env: environment(env) });
   const connected = { log: '' };
   child.stderr.setEncoding('utf8').on('data', (text) => (connected.log += text));
@@ -22,6 +23,7 @@ async function connect(gosdk, { binary, env, url, transport, version }) {
     version: (await line()).protocolVersion,
     listTools: () => request({}),
     call: (Tool, Arguments) => request({ Tool, Arguments }),
+    callRefused: async (Tool, Arguments) => (await request({ Tool, Arguments, Fails: true })).error,
     async close() {
       child.stdin.end();
       assert.equal(await child.ended, 0, 'exit code');

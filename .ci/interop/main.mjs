@@ -6,6 +6,7 @@ import { checkConformance } from './conformance.mjs';
 import { checkGoSDK } from './gosdk.mjs';
 import { checkInspector } from './inspector.mjs';
 import { checkLive } from './live.mjs';
+import { checkLogins } from './logins.mjs';
 import { checkOIDC } from './oidc.mjs';
 import { checkProviders } from './providers.mjs';
 import { checkReadme } from './readme.mjs';
@@ -25,6 +26,6 @@ await Promise.all([
   checkStdio(binary).then(() => checkReadme(binary)).then(() => checkProviders(binary)).then(() => checkTokens(binary)),
   checkSDK1(binary).then(() => checkSDK2(binary)),
   checkGoSDK(binary, gosdk).then(() => checkConformance(binary)),
-  checkInspector(binary).then(() => checkLive(binary)).then(() => checkOIDC(binary, oidc)),
+  checkInspector(binary).then(() => checkLive(binary)).then(() => checkOIDC(binary, oidc)).then(() => checkLogins(binary, gosdk, oidc)),
 ]);
 process.exit(summary() ? 0 : 1);

@@ -62,8 +62,9 @@ export async function checkOIDC(binary, oidc) {
       assert.equal(tools.some((tool) => tool.name === 'create_stream_task'), sees, 'sees create_stream_task');
       const listed = await client.call('list_digital_humans', { Limit: 1 });
       assert.equal(listed.structuredContent.DigitalHumans.length, 1);
-      const stopped = await client.call('stop_stream_task', { All: true });
-      assert.equal(/which the caller's token does not have/.test(stopped.content[0].text), !sees);
+      const stopped = client.call('stop_stream_task', { All: true });
+      if (sees) assert.ok((await stopped).content[0].text);
+      else await assert.rejects(stopped, /403/); // The SDK asks for a new token, but for the scope that it was given.
       await client.close();
     });
   }

@@ -5,7 +5,8 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { environment } from './binary.mjs';
 import { checkConnection } from './connection.mjs';
 
-async function connect(transport, mode) {
+/** connect connects a client over one of the SDK's transports, with the protocol that `mode` says. */
+export async function connect(transport, mode) {
   const client = new Client({ name: 'interop', version: '1' }, { versionNegotiation: { mode } });
   const connected = { log: '' };
   transport.stderr?.setEncoding('utf8').on('data', (text) => (connected.log += text));

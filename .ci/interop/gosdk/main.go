@@ -3,7 +3,11 @@
 // The first line that it writes is the result of initialize.
 //
 //	{"Tool":"list_digital_humans","Arguments":{"Limit":2}}   calls a tool
+//	{"Tool":"create_stream_task","Fails":true}               calls a tool, which must fail with an error of the protocol
 //	{}                                                       lists the tools
+//
+// With -client it logs in at the server's identity provider; the client id "register" stands for a
+// client that it registers there. With -token it sends that token, whatever the server answers.
 package main
 
 import (
@@ -13,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 
@@ -23,18 +28,24 @@ import (
 func main() {
 	transport := flag.String("transport", "stdio", "stdio, http or sse")
 	version := flag.String("version", "", "protocol version to ask for")
+	clientID := flag.String("client", "", "client id of the identity provider, or register")
+	token := flag.String("token", "", "bearer token to send")
 	flag.Parse()
-	if err := run(context.Background(), *transport, flag.Arg(0), *version); err != nil {
+	target, err := dial(*transport, flag.Arg(0), *clientID, *token)
+	if err == nil {
+		err = run(context.Background(), target, *version)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "gosdk:", err)
 		os.Exit(1)
 	}
 }
 
-// run connects to target, a program or a URL, and makes requests until the input ends.
-func run(ctx context.Context, transport, target, version string) error {
+// run connects to a server and makes requests until the input ends.
+func run(ctx context.Context, transport mcp.Transport, version string) error {
 	implementation := &mcp.Implementation{Name: "interop", Version: "1"}
 	options := &mcp.ClientSessionOptions{ProtocolVersion: version}
-	session, err := mcp.NewClient(implementation, nil).Connect(ctx, dial(transport, target), options)
+	session, err := mcp.NewClient(implementation, nil).Connect(ctx, transport, options)
 	if err != nil {
 		return err
 	}
@@ -48,6 +59,7 @@ func run(ctx context.Context, transport, target, version string) error {
 		var request struct {
 			Tool      string
 			Arguments json.RawMessage
+			Fails     bool
 		}
 		if err := in.Decode(&request); err == io.EOF {
 			return session.Close()
@@ -60,6 +72,9 @@ func run(ctx context.Context, transport, target, version string) error {
 		} else {
 			result, err = c.call(ctx, request.Tool, request.Arguments)
 		}
+		if request.Fails {
+			result, err = map[string]string{"error": fmt.Sprint(err)}, nil
+		}
 		if err != nil {
 			return err
 		}
@@ -69,17 +84,26 @@ func run(ctx context.Context, transport, target, version string) error {
 	}
 }
 
-// dial returns a transport to target.
-func dial(transport, target string) mcp.Transport {
+// dial returns a transport to target, a program or a URL.
+func dial(transport, target, clientID, token string) (mcp.Transport, error) {
 	switch transport {
 	case "http":
-		return &mcp.StreamableClientTransport{Endpoint: target}
+		t := &mcp.StreamableClientTransport{Endpoint: target}
+		if token != "" {
+			t.HTTPClient = &http.Client{Transport: bearer(token)}
+		}
+		if clientID == "" {
+			return t, nil
+		}
+		handler, err := newLogin(clientID)
+		t.OAuthHandler = handler
+		return t, err
 	case "sse":
-		return &mcp.SSEClientTransport{Endpoint: target}
+		return &mcp.SSEClientTransport{Endpoint: target}, nil
 	default:
 		command := exec.Command(target)
 		command.Stderr = os.Stderr
-		return &mcp.CommandTransport{Command: command}
+		return &mcp.CommandTransport{Command: command}, nil
 	}
 }
 
