@@ -103,6 +103,7 @@ func New(version, commit string) *Metrics {
 	for _, tool := range tools.Names() {
 		m.set.NewCounter(name(toolCalls, "tool", tool, "outcome", string(tools.Succeeded)))
 		m.set.NewCounter(name(toolCalls, "tool", tool, "outcome", string(tools.Failed)))
+		m.set.NewCounter(name(toolCalls, "tool", tool, "outcome", string(tools.Panicked)))
 	}
 	return m
 }

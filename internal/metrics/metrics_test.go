@@ -102,6 +102,7 @@ func TestMetrics(t *testing.T) {
 		"zego_mcp_tool_calls_total{outcome=error,tool=list_timbres} 1",
 		"zego_mcp_tool_calls_total{outcome=error,tool=other} 2",
 		"zego_mcp_tool_calls_total{outcome=ok,tool=create_stream_task} 0",
+		"zego_mcp_tool_calls_total{outcome=panic,tool=create_stream_task} 0",
 		"zego_mcp_tool_call_duration_seconds{tool=list_timbres} 2, 3",
 		"zego_mcp_api_calls_total{action=GetTimbreList,source=zego} 1",
 		"zego_mcp_api_calls_total{action=GetTimbreList,source=cache} 1",
