@@ -28,6 +28,8 @@ func TestAllowedOrigins(t *testing.T) {
 		status         int
 		allowed        bool
 	}{
+		{"https://app.example.com", http.MethodGet, 200, true},
+		{"http://localhost:3000", http.MethodGet, 200, false},
 		{"https://app.example.com", http.MethodPost, 200, true},
 		{"https://app.example.com", http.MethodOptions, 204, true},
 		{"http://localhost:3000", http.MethodPost, 200, false},
@@ -40,7 +42,11 @@ func TestAllowedOrigins(t *testing.T) {
 		if tt.method == http.MethodOptions {
 			header = map[string]string{"Origin": tt.origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
 		}
-		w := serve(h, tt.method, "/mcp", strings.NewReader(hello), header)
+		path := "/mcp"
+		if tt.method == http.MethodGet {
+			path = "/sse"
+		}
+		w := serve(h, tt.method, path, strings.NewReader(hello), header)
 		got := w.Header().Get("Access-Control-Allow-Origin")
 		if w.Code != tt.status || (got == tt.origin) != tt.allowed || got != "" && !tt.allowed {
 			t.Errorf("%s %s: got %d %q", tt.method, tt.origin, w.Code, got)

@@ -51,10 +51,6 @@ func (s *sseServer) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.mcp.UnregisterSession(ctx, session.id)
 
-	if origin := r.Header.Get("Origin"); origin != "" { // checkHostAndOrigin allows it.
-		w.Header().Set("Access-Control-Allow-Origin", origin)
-		w.Header().Set("Vary", "Origin")
-	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("Connection", "keep-alive")
