@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"zego-mcp/internal/leaktest"
 	"zego-mcp/internal/redisshare/redistest"
+	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 
 	"github.com/google/go-cmp/cmp"
@@ -206,5 +209,40 @@ func TestAuditLog(t *testing.T) {
 		{"server", "", "server_ends", "StopDigitalHumanStreamTask", second, "studio", "ok"},
 	}, read(path)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestCallsEndBeforeTheServer sends SIGTERM to a server while it creates a stream, which takes
+// some seconds more. The call must succeed, and the server must stop the stream after that.
+func TestCallsEndBeforeTheServer(t *testing.T) {
+	t.Parallel()
+	creating := make(chan struct{})
+	sim := &zegosim.Server{QPS: -1, StartDelay: 4 * time.Second, Observe: func(c zegosim.Call) {
+		if c.Action == "CreateDigitalHumanStreamTask" {
+			close(creating)
+		}
+	}}
+	upstream := httptest.NewServer(leaktest.Handler(sim))
+	t.Cleanup(upstream.Close)
+	p := start(t, "serve", "--transport", "http", "--listen", "127.0.0.1:0", "--toolsets", "all",
+		"--endpoint", upstream.URL, "--app-id", fmt.Sprint(zegosim.DefaultAppID))
+	base := strings.TrimSuffix(loggedURL(t, p), "/mcp")
+	go func() {
+		<-creating
+		_ = p.Process.Signal(syscall.SIGTERM)
+	}()
+	created := call(t, base, "create_stream_task", `{"DigitalHumanId":"`+zegosim.DefaultHumans()[0].ID+`","RoomId":"studio"}`)
+	if !strings.Contains(created, `\"StatusName\":\"streaming\"`) {
+		t.Errorf("got %s", created)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("got %v, want exit code 0", err)
+	}
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: upstream.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := client.ListStreamTasks(t.Context()); err != nil || len(list.Tasks) != 0 {
+		t.Errorf("at the end: got %+v, %v", list, err)
 	}
 }

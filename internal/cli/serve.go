@@ -93,7 +93,7 @@ func (c *serveCommand) Run(e *env) error {
 	cfg := e.toolsConfig(b, project, log)
 	cfg.Local = overStdio
 	if streaming {
-		defer e.manageStreams(project)()
+		defer e.manageStreams(project, overStdio)()
 	}
 	defer project.Speech.Close()
 	if streaming && (overStdio || isLoopbackListener(listener)) {
@@ -210,15 +210,15 @@ func (c *serveCommand) logAddress(address net.Addr, log *slog.Logger) {
 }
 
 // manageStreams looks in the background for stream tasks that an earlier process left
-// behind. It closes the ledger when stop is called or, if that takes longer, a second after
-// a signal has come. stop must be called before the process ends.
-func (e *env) manageStreams(project tools.Project) (stop func()) {
+// behind. It closes the ledger when stop is called or, over stdio, a second after a signal has
+// come if that is sooner. stop must be called before the process ends.
+func (e *env) manageStreams(project tools.Project, overStdio bool) (stop func()) {
 	ledger := project.Streams
 	ctx, cancel := context.WithTimeout(e.ctx, e.settings.Timeout)
 	var background sync.WaitGroup
 	background.Go(func() { ledger.Recover(ctx) })
 	stopCalled := make(chan struct{})
-	background.Go(func() { closeAfterSignal(e.ctx, project, stopCalled) })
+	background.Go(func() { closeAfterSignal(e.ctx, project, overStdio, stopCalled) })
 	return func() {
 		cancel()
 		close(stopCalled)
@@ -228,16 +228,20 @@ func (e *env) manageStreams(project tools.Project) (stop func()) {
 }
 
 // closeAfterSignal closes project.Speech when ctx is done, so that no call waits for the end of
-// speech any more. A second later it closes project.Streams, even if a long call still runs: a
-// client soon kills a server that has not ended after a signal, and the streams must be stopped
-// before that. It does nothing more when stopCalled is closed.
-func closeAfterSignal(ctx context.Context, project tools.Project, stopCalled <-chan struct{}) {
+// speech any more. Over stdio it closes project.Streams a second later, even if a long call still
+// runs: a client soon kills a server that has not ended after a signal, and the streams must be
+// stopped before that. An operator gives a server over HTTP the time that its calls may take. It
+// does nothing more when stopCalled is closed.
+func closeAfterSignal(ctx context.Context, project tools.Project, overStdio bool, stopCalled <-chan struct{}) {
 	select {
 	case <-stopCalled:
 		return
 	case <-ctx.Done():
 	}
 	project.Speech.Close()
+	if !overStdio {
+		return
+	}
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
 	select {
