@@ -76,16 +76,17 @@ func (l *ledger) Renew(ctx context.Context, presence streams.Presence) (streams.
 }
 
 // Reserve implements streams.Store.
-func (l *ledger) Reserve(ctx context.Context, r streams.Record, maxTasks int) error {
-	reply, err := l.runWith(ctx, "reserve", r, maxTasks)
+func (l *ledger) Reserve(ctx context.Context, r streams.Record, limits streams.Limits) error {
+	reply, err := l.runWith(ctx, "reserve", r, limits.Tasks, limits.TasksOfCaller)
 	switch {
 	case err != nil:
 		return err
 	case reply[0] == "used":
 		return &streams.StreamIDInUseError{StreamID: r.StreamID}
 	case reply[0] == "full":
-		running := slices.Sorted(slices.Values(reply[1:]))
-		return &streams.LimitError{MaxTasks: maxTasks, Running: running}
+		return &streams.LimitError{MaxTasks: limits.Tasks, Running: slices.Sorted(slices.Values(reply[1:]))}
+	case reply[0] == "full of caller":
+		return &streams.LimitError{MaxTasks: limits.TasksOfCaller, OfCaller: true, Running: slices.Sorted(slices.Values(reply[1:]))}
 	}
 	return nil
 }

@@ -73,22 +73,30 @@ if operation == 'renew' then
 	return reply
 end
 
--- ARGV[3] is the new record, ARGV[4] how many may run, 0 for any number.
--- Returns "reserved", "used", or "full" and the names of the running tasks.
+-- ARGV[3] is the new record. ARGV[4] is how many may run, and ARGV[5] how many of its caller,
+-- 0 for any number. Returns "reserved", "used", or "full" or "full of caller" and the names of the
+-- running tasks that count.
 if operation == 'reserve' then
-	local record, max = cjson.decode(ARGV[3]), tonumber(ARGV[4])
-	local running = {}
+	local record, max, max_of_caller = cjson.decode(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+	local running, of_caller = {}, {}
 	for _, json in ipairs(redis.call('HVALS', records)) do
 		local other = cjson.decode(json)
 		if not other.Ended then
 			if other.StreamID == record.StreamID then
 				return {'used'}
 			end
-			table.insert(running, other.TaskID ~= '' and other.TaskID or 'StreamId ' .. other.StreamID)
+			local name = other.TaskID ~= '' and other.TaskID or 'StreamId ' .. other.StreamID
+			table.insert(running, name)
+			if other.Caller == record.Caller then
+				table.insert(of_caller, name)
+			end
 		end
 	end
 	if max > 0 and #running >= max then
 		return {'full', unpack(running)}
+	end
+	if max_of_caller > 0 and #of_caller >= max_of_caller then
+		return {'full of caller', unpack(of_caller)}
 	end
 	write(record)
 	return {'reserved'}

@@ -3,6 +3,7 @@ package redisshare_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http/httptest"
@@ -114,6 +115,47 @@ func TestLedger(t *testing.T) {
 	a.ledger.Close(t.Context())
 	if got := a.running(t); len(got) != 0 {
 		t.Errorf("after both have ended: got %v", got)
+	}
+}
+
+// TestLimitOfCallerIsAtomic lets a caller create at three replicas at once. No more of its tasks
+// run than may, and another caller's do not count.
+func TestLimitOfCallerIsAtomic(t *testing.T) {
+	t.Parallel()
+	redis, endpoint := redistest.Start(t), simulator(t)
+	create := func(r *testReplica, caller string) error {
+		_, err := r.ledger.Start(t.Context(), streams.StartRequest{
+			DigitalHumanID: zegosim.DefaultHumans()[0].ID, RoomID: "room", Caller: caller, CallerMaxTasks: 2,
+			TTL: 5 * time.Minute, MaxIdleTime: 4 * time.Minute, Timeout: 10 * time.Second,
+		})
+		return err
+	}
+	var mu sync.Mutex
+	created := 0
+	var starting sync.WaitGroup
+	for i := range 3 {
+		r := newReplica(t, redis, endpoint, 10)
+		if err := create(r, fmt.Sprint("token:", i)); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			starting.Go(func() {
+				err := create(r, "token:alice")
+				full, ok := errors.AsType[*streams.LimitError](err)
+				if err != nil && (!ok || !full.OfCaller || full.MaxTasks != 2 || len(full.Running) != 2) {
+					t.Errorf("got %v", err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					created++
+				}
+			})
+		}
+	}
+	starting.Wait()
+	if created != 2 {
+		t.Errorf("%d tasks were created, want 2", created)
 	}
 }
 
@@ -237,7 +279,7 @@ func TestRecordsOfLeavingReplica(t *testing.T) {
 		return streams.OwnedRecord{Record: streams.Record{Ended: true}, Owner: o}
 	}
 	for _, id := range []string{"ended", "taken"} {
-		if err := a.Reserve(t.Context(), streams.Record{StreamID: id, Key: id, ExpiresAt: time.Now().Add(time.Hour)}, 0); err != nil {
+		if err := a.Reserve(t.Context(), streams.Record{StreamID: id, Key: id, ExpiresAt: time.Now().Add(time.Hour)}, streams.Limits{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -40,13 +40,30 @@ func (l *Ledger) StartedBy(described zego.StreamTask) Origin {
 
 // Owns reports whether the task with this TaskId may still be running, and this process or
 // one that shares its Store created it.
-func (l *Ledger) Owns(ctx context.Context, taskID string) bool {
+func (l *Ledger) Owns(ctx context.Context, taskID string) bool { return l.lookUp(ctx, taskID) != nil }
+
+// CallerOf returns the StartRequest.Caller of the task with this TaskId, if that may still be
+// running, and this process or one that shares its Store created it. It returns "" if that is not
+// known.
+func (l *Ledger) CallerOf(ctx context.Context, taskID string) string {
+	if t := l.lookUp(ctx, taskID); t != nil {
+		return t.caller
+	}
+	return ""
+}
+
+// lookUp returns the task with a TaskId, of this ledger or of another replica, or nil. It asks the
+// Store if it does not know the task.
+func (l *Ledger) lookUp(ctx context.Context, taskID string) *task {
 	own, ofReplica := l.taskWithID(taskID)
 	if own == nil && ofReplica == nil {
 		l.refresh(ctx)
 		own, ofReplica = l.taskWithID(taskID)
 	}
-	return own != nil || ofReplica != nil
+	if own != nil {
+		return own
+	}
+	return ofReplica
 }
 
 // List asks ZEGO for all running stream tasks of the project, those of other programs

@@ -160,7 +160,7 @@ func (l *Ledger) syncAs(ctx context.Context, presence Presence) error {
 		}
 	}
 	for _, t := range todo.reserve {
-		err := l.store.Reserve(ctx, l.record(t), 0)
+		err := l.store.Reserve(ctx, l.record(t), Limits{})
 		if _, used := errors.AsType[*StreamIDInUseError](err); err != nil && !used {
 			return &StoreError{Err: err}
 		}
@@ -314,7 +314,7 @@ func (l *Ledger) addShared(ctx context.Context, t *task) error {
 		if err := l.addHere(t); err != nil {
 			return err
 		}
-		err := l.store.Reserve(ctx, l.record(t), l.opts.MaxTasks)
+		err := l.store.Reserve(ctx, l.record(t), Limits{Tasks: l.opts.MaxTasks, TasksOfCaller: t.callerMaxTasks})
 		_, full := errors.AsType[*LimitError](err)
 		_, used := errors.AsType[*StreamIDInUseError](err)
 		switch {

@@ -368,6 +368,62 @@ func TestClocksOfReplicas(t *testing.T) {
 	}
 }
 
+// TestCallerMaxTasksAtOnce lets a caller create tasks at two replicas at the same moment, at which
+// neither of them knows what the other one does.
+func TestCallerMaxTasksAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		req := modelRequest()
+		req.Caller, req.CallerMaxTasks = "alice", 1
+		var errs [2]error
+		var starting sync.WaitGroup
+		for i, replica := range []*modelReplica{a, b} {
+			starting.Go(func() { _, errs[i] = replica.ledger.Start(t.Context(), req) })
+		}
+		starting.Wait()
+		full, ok := errors.AsType[*streams.LimitError](errors.Join(errs[:]...))
+		if !ok || !full.OfCaller || full.MaxTasks != 1 || errs[0] != nil && errs[1] != nil {
+			t.Errorf("got %v, want one of two to be created", errs)
+		}
+		a.ledger.Close(t.Context())
+		b.ledger.Close(t.Context())
+	})
+}
+
+// TestCallerOf asks two replicas who created a task, also after it has ended.
+func TestCallerOf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		req := modelRequest()
+		req.Caller = "alice"
+		started, err := a.ledger.Start(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, replica := range map[string]*modelReplica{"a": a, "b": b} {
+			if got := replica.ledger.CallerOf(t.Context(), started.TaskID); got != "alice" {
+				t.Errorf("%s: got %q", name, got)
+			}
+		}
+		if got := b.ledger.CallerOf(t.Context(), "unknown"); got != "" {
+			t.Errorf("an unknown task: got %q", got)
+		}
+		time.Sleep(time.Minute)
+		if _, err := b.ledger.Stop(t.Context(), started.TaskID); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.ledger.CallerOf(t.Context(), started.TaskID); got != "" {
+			t.Errorf("a stopped task: got %q", got)
+		}
+		a.ledger.Close(t.Context())
+		b.ledger.Close(t.Context())
+	})
+}
+
 // TestCallerMaxTasks lets a caller, who may run one task, create tasks at two replicas. Other
 // callers are not bound by that, and a task that another replica takes over still counts.
 func TestCallerMaxTasks(t *testing.T) {

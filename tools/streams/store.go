@@ -21,10 +21,9 @@ type Store interface {
 	Renew(ctx context.Context, presence Presence) (View, error)
 
 	// Reserve adds a record, whose owner is this replica. It fails with *StreamIDInUseError if
-	// there is a record with the same StreamID, and with *LimitError if there are maxTasks
-	// records. Records that have Ended do not count for either. If maxTasks is 0 there is no
-	// limit.
-	Reserve(ctx context.Context, r Record, maxTasks int) error
+	// there is a record with the same StreamID, and with *LimitError if there are as many records
+	// as limits allows. Records that have Ended do not count for either.
+	Reserve(ctx context.Context, r Record, limits Limits) error
 
 	// Save replaces the record with the same Key. It returns false and does nothing if there is
 	// no such record, if the record has Ended, or if another replica is its owner.
@@ -39,6 +38,12 @@ type Store interface {
 	// alive, or was Leaving at its last Renew less than a Lease ago, Remove only sets Ended. That
 	// tells the owner to remove the record.
 	Remove(ctx context.Context, streamID, key string) error
+}
+
+// Limits bounds how many records there may be. The zero value means no limit.
+type Limits struct {
+	Tasks         int // Of all callers together; 0: any number.
+	TasksOfCaller int // With the same Caller; 0: any number.
 }
 
 // Lease is how long a replica counts as alive after its last Renew.

@@ -155,20 +155,26 @@ func (s replicaStore) Renew(ctx context.Context, presence streams.Presence) (str
 	return readLocked(s, &view), err
 }
 
-func (s replicaStore) Reserve(ctx context.Context, r streams.Record, maxTasks int) error {
+func (s replicaStore) Reserve(ctx context.Context, r streams.Record, limits streams.Limits) error {
 	var refusal error
 	err := s.do(ctx, func() {
-		var running []string
+		var running, ofCaller []string
 		for _, other := range s.records {
-			if !other.Ended {
-				running = append(running, other.StreamID)
+			if other.Ended {
+				continue
+			}
+			running = append(running, other.StreamID)
+			if other.Caller == r.Caller {
+				ofCaller = append(ofCaller, other.StreamID)
 			}
 		}
 		switch {
 		case slices.Contains(running, r.StreamID):
 			refusal = &streams.StreamIDInUseError{StreamID: r.StreamID}
-		case maxTasks > 0 && len(running) >= maxTasks:
-			refusal = &streams.LimitError{MaxTasks: maxTasks, Running: running}
+		case limits.Tasks > 0 && len(running) >= limits.Tasks:
+			refusal = &streams.LimitError{MaxTasks: limits.Tasks, Running: running}
+		case limits.TasksOfCaller > 0 && len(ofCaller) >= limits.TasksOfCaller:
+			refusal = &streams.LimitError{MaxTasks: limits.TasksOfCaller, OfCaller: true, Running: ofCaller}
 		default:
 			s.records[r.StreamID] = storedRecord{r, s.name}
 		}
