@@ -2,6 +2,8 @@ package tools
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,12 +17,43 @@ type Caller struct {
 	Subject  string    // Names the caller, for the log; never empty.
 	Toolsets []Toolset // What the caller may use, of the toolsets that the project offers; empty: nothing.
 	MaxTasks int       // How many stream tasks of the caller may run at once; 0: as many as the project allows.
+	// AllStreams lets the caller drive and stop also the stream tasks that other callers have
+	// created. Everybody sees them.
+	AllStreams bool
+}
+
+// owner returns what the list of stream tasks has as the name of the caller. A subject that is
+// long, or has other characters than those that show, is replaced by its hash.
+func (c Caller) owner() string {
+	if len(c.Subject) > maxForeign || strings.ContainsFunc(c.Subject, isHidden) {
+		return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(c.Subject)))
+	}
+	return c.Subject
+}
+
+// isHidden reports whether a character does not show.
+func isHidden(r rune) bool { return !unicode.IsGraphic(r) || r == utf8.RuneError }
+
+// checkOwner returns an error if another caller has created a stream task, so that this one may
+// not drive or stop it. A task may be used by every caller if nobody had to say who they are, or
+// if this server did not create it.
+func (d deps) checkOwner(ctx context.Context, taskID string) error {
+	caller := d.project.caller
+	if caller.Subject == "" || caller.AllStreams {
+		return nil
+	}
+	owner := d.streams.CallerOf(ctx, taskID)
+	if owner == "" || owner == caller.owner() {
+		return nil
+	}
+	return &toolError{reason: "the stream task of another caller", text: lines(
+		"Another caller of this server created the stream task "+quoteForeign(taskID)+"; nothing was sent.",
+		whatToDo("Ask the user to let that caller do it, or to call this server with a token that may use all streams.", false))}
 }
 
 // subjectForLog returns the subject as it stands in a line of the log. A subject that is long, or
 // has other characters than those that show, is cut and quoted: an identity provider chose it.
 func (c Caller) subjectForLog() string {
-	isHidden := func(r rune) bool { return !unicode.IsGraphic(r) || r == utf8.RuneError }
 	if len(c.Subject) > maxForeign || strings.ContainsFunc(c.Subject, isHidden) {
 		return quoteForeign(c.Subject)
 	}

@@ -35,6 +35,7 @@ func newCallersServer(t *testing.T, offered []tools.Toolset, logged *bytes.Buffe
 	inner := newTestServer(t, &zegosim.Server{QPS: -1}, tools.Config{}, streams.Options{})
 	project := tools.Project{Client: inner.client, Streams: inner.streams, Speech: inner.speech, Toolsets: offered}
 	return &testServer{MCPServer: tools.NewServer(tools.Config{
+		Local:  true,
 		Logger: slog.New(slog.NewTextHandler(logged, nil)),
 		Project: func(ctx context.Context) *tools.Project {
 			if caller, ok := ctx.Value(callerKey{}).(tools.Caller); ok {
@@ -139,6 +140,94 @@ func TestCallerMaxTasks(t *testing.T) {
 	} {
 		if got := s.ask(t, tt.caller, "tools/call", create); !strings.Contains(got, tt.want) {
 			t.Errorf("create %d: got %s, want %s", i, got, tt.want)
+		}
+	}
+}
+
+// createAs creates a stream task for a caller, and returns its TaskId.
+func (s *testServer) createAs(t *testing.T, caller tools.Caller) string {
+	t.Helper()
+	answer := s.ask(t, caller, "tools/call", `{"name":"create_stream_task","arguments":{"DigitalHumanId":"`+humanWithGesture+`","RoomId":"r"}}`)
+	_, rest, _ := strings.Cut(answer, `"TaskId":"`)
+	id, _, found := strings.Cut(rest, `"`)
+	if !found {
+		t.Fatalf("got %s", answer)
+	}
+	return id
+}
+
+// changing has arguments, without the TaskId, of every tool that drives or stops a stream task.
+var changing = map[string]string{
+	"drive_by_text":       `,"Text":"x","TimbreId":"y"`,
+	"drive_by_audio":      `,"AudioUrl":"https://example.com/a.mp3"`,
+	"drive_by_audio_file": `,"Path":"/nowhere/a.wav"`,
+	"drive_by_rtc_stream": `,"RoomId":"r","StreamId":"s"`,
+	"do_action":           `,"Action":"wave"`,
+	"interrupt_drive":     ``,
+	"stop_stream_task":    `,"Confirm":true`,
+}
+
+// TestStreamsOfCallers lets callers drive and stop the stream task of one of them. The others may
+// not, unless a caller has the right to all streams.
+func TestStreamsOfCallers(t *testing.T) {
+	t.Parallel()
+	for name, effect := range effects {
+		if _, ok := changing[name]; ok != (effect != "read-only" && name != "create_stream_task") {
+			t.Errorf("%s is in changing: %t", name, ok)
+		}
+	}
+	const refusal = "Another caller of this server created the stream task "
+	long := strings.Repeat("x", 1000)
+	for _, tt := range []struct{ owner, other string }{
+		{"token:alice", "token:bob"},
+		{"oidc:" + long + "a", "oidc:" + long + "b"},
+		{"oidc:a\n", "oidc:a\r"},
+	} {
+		var logged bytes.Buffer
+		s := newCallersServer(t, allToolsets, &logged)
+		alice := tools.Caller{Subject: tt.owner, Toolsets: allToolsets}
+		bob := tools.Caller{Subject: tt.other, Toolsets: allToolsets}
+		boss := tools.Caller{Subject: "token:boss", Toolsets: allToolsets, AllStreams: true}
+		task := s.createAs(t, alice)
+		for name, arguments := range changing {
+			if name == "stop_stream_task" {
+				continue // It is tried below.
+			}
+			params := fmt.Sprintf(`{"name":%q,"arguments":{"TaskId":%q%s}}`, name, task, arguments)
+			got := s.ask(t, bob, "tools/call", params)
+			if !strings.Contains(got, refusal+`\"`+task) || !strings.Contains(got, "What to do: Ask the user to let that caller do it") || strings.Contains(got, "alice") {
+				t.Errorf("%s of another caller: got %s", name, got)
+			}
+			for _, caller := range []tools.Caller{alice, boss, {}} {
+				if got := s.ask(t, caller, "tools/call", params); strings.Contains(got, refusal) {
+					t.Errorf("%s by %q: got %s", name, caller.Subject, got)
+				}
+			}
+		}
+		if text := logged.String(); !strings.Contains(text, `err="the stream task of another caller"`) || strings.Contains(text, task) {
+			t.Errorf("logged %s", text)
+		}
+		if got := s.ask(t, bob, "tools/call", `{"name":"list_stream_tasks"}`); !strings.Contains(got, task) {
+			t.Errorf("another caller lists: got %s", got)
+		}
+		own := s.createAs(t, bob)
+		for _, step := range []struct {
+			caller          tools.Caller
+			arguments, want string
+		}{
+			{bob, `{"TaskId":"` + task + `","Confirm":true,"Now":true}`, refusal},
+			{bob, `{"All":true,"Now":true}`, `"Stopped":["` + own + `"]`},
+			{bob, `{"All":true}`, `"AlreadyStopped":true`},
+			{alice, `{"TaskId":"` + task + `","Now":true}`, `"Stopped":["` + task + `"]`},
+			{bob, `{"TaskId":"` + task + `"}`, `"AlreadyStopped":true`},
+		} {
+			if got := s.ask(t, step.caller, "tools/call", `{"name":"stop_stream_task","arguments":`+step.arguments+`}`); !strings.Contains(got, step.want) {
+				t.Errorf("%s stops %s: got %s, want %s", step.caller.Subject, step.arguments, got, step.want)
+			}
+		}
+		task = s.createAs(t, alice)
+		if got := s.ask(t, boss, "tools/call", `{"name":"stop_stream_task","arguments":{"All":true,"Now":true}}`); !strings.Contains(got, `"Stopped":["`+task+`"]`) {
+			t.Errorf("a caller with the right to all streams: got %s", got)
 		}
 	}
 }

@@ -73,7 +73,7 @@ var createStreamTask = tool[createStreamTaskInput, createStreamTaskOutput]{
 		req := streams.StartRequest{
 			DigitalHumanID: in.DigitalHumanID, BackgroundColor: in.BackgroundColor, OutputMode: zego.OutputMode(in.OutputMode),
 			RoomID: in.RoomID, StreamID: in.StreamID, TTL: ttl, MaxIdleTime: idle,
-			Timeout: d.timeout, Caller: d.project.caller.Subject, CallerMaxTasks: d.project.caller.MaxTasks,
+			Timeout: d.timeout, Caller: d.project.caller.owner(), CallerMaxTasks: d.project.caller.MaxTasks,
 		}
 		if in.WaitUntilStreaming == nil || *in.WaitUntilStreaming {
 			req.Wait = d.waitUntilStreaming

@@ -26,6 +26,7 @@ var doAction = tool[doActionInput, acceptedOutput]{
 	title:       "Make a gesture",
 	description: "Make the digital human of a running stream task perform a gesture, such as wave_hand. Each has gestures of its own, or none: Gestures of find_digital_humans. Speech is taken to go on meanwhile; ZEGO does not document it.",
 	toolset:     Streaming,
+	changes:     func(in doActionInput) string { return in.TaskID },
 	effect:      additive,
 	advice: taskAdvice.with(advice{
 		zego.CodeInvalidParameter: "Pass one of the Gestures that find_digital_humans lists for this stream's digital human.",

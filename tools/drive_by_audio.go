@@ -20,6 +20,7 @@ var driveByAudio = tool[driveByAudioInput, driveOutput]{
 	title:       "Speak an audio file on the web",
 	description: "Make the digital human of a running stream task speak an audio file that ZEGO fetches from a URL. Returns when it is spoken, or says until when it will be.",
 	toolset:     Streaming,
+	changes:     func(in driveByAudioInput) string { return in.TaskID },
 	effect:      additive,
 	ownTimeout:  true,
 	advice:      taskAdvice,

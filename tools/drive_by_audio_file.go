@@ -37,6 +37,7 @@ var driveByAudioFile = tool[driveByAudioFileInput, driveByAudioFileOutput]{
 	title:       "Speak an audio file of this machine",
 	description: "Make the digital human of a running stream task speak an audio file of this machine, at most 10 minutes. The call lasts as long as the audio. For a file on the web: drive_by_audio.",
 	toolset:     Streaming,
+	changes:     func(in driveByAudioFileInput) string { return in.TaskID },
 	effect:      additive,
 	advice:      taskAdvice,
 	local:       true,

@@ -25,6 +25,7 @@ var driveByRTCStream = tool[driveByRTCStreamInput, driveByRTCStreamOutput]{
 	title:       "Speak along with another stream",
 	description: "Make the digital human of a running stream task speak the live audio of another ZEGO stream, such as a person's microphone. It follows until interrupt_drive, or a drive with InterruptMode 1.",
 	toolset:     Streaming,
+	changes:     func(in driveByRTCStreamInput) string { return in.TaskID },
 	effect:      additive,
 	ownTimeout:  true,
 	advice:      taskAdvice,

@@ -26,6 +26,7 @@ var driveByText = tool[driveByTextInput, driveOutput]{
 	title:       "Speak a text",
 	description: "Make the digital human of a running stream task speak a text. Returns when it is spoken, or says until when it will be. If the stream is still starting, waits for it.",
 	toolset:     Streaming,
+	changes:     func(in driveByTextInput) string { return in.TaskID },
 	effect:      additive,
 	ownTimeout:  true,
 	advice: taskAdvice.with(advice{

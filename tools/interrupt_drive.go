@@ -18,6 +18,7 @@ var interruptDrive = tool[interruptDriveInput, acceptedOutput]{
 	title:       "Interrupt the speech",
 	description: "Cut off what the digital human of a stream task is saying, and drop all that waits to be said. The stream goes on, and costs; to end it, call stop_stream_task.",
 	toolset:     Streaming,
+	changes:     func(in interruptDriveInput) string { return in.TaskID },
 	effect:      destructive,
 	advice:      taskAdvice,
 	run: func(ctx context.Context, d deps, in interruptDriveInput) (acceptedOutput, error) {

@@ -40,6 +40,7 @@ var stopStreamTask = tool[stopStreamTaskInput, stopStreamTaskOutput]{
 	title:       "Stop a stream task",
 	description: "End a stream task: its video stops for everybody who watches, and so does the bill. Always call it when a stream is no longer needed. Waits until all is spoken; if that takes too long, it stops nothing: call it again. For a task that this server did not start, the user must agree.",
 	toolset:     Streaming,
+	changes:     func(in stopStreamTaskInput) string { return in.TaskID },
 	effect:      destructive,
 	ownTimeout:  true,
 	advice:      taskAdvice,
@@ -119,7 +120,7 @@ func (d deps) hasEnded(ctx context.Context, taskID string) bool {
 	return errors.Is(err, zego.CodeStreamStopped) || errors.Is(err, zego.CodeTaskNotFound) || err == nil && task.Status == zego.TaskStopped
 }
 
-// stopAll stops all tasks that this server started, side by side.
+// stopAll stops all tasks that this server started and that the caller may stop, side by side.
 func (d deps) stopAll(ctx context.Context, now bool) (stopStreamTaskOutput, error) {
 	listCtx, cancel := d.limitCall(ctx)
 	defer cancel()
@@ -127,7 +128,9 @@ func (d deps) stopAll(ctx context.Context, now bool) (stopStreamTaskOutput, erro
 	if err != nil {
 		return stopStreamTaskOutput{}, err
 	}
-	own := keep(list.Tasks, func(task zego.StreamTask) bool { return d.streams.StartedBy(task) == streams.ThisServer })
+	own := keep(list.Tasks, func(task zego.StreamTask) bool {
+		return d.streams.StartedBy(task) == streams.ThisServer && d.checkOwner(ctx, task.ID) == nil
+	})
 	errs := make([]error, len(own))
 	var stopping sync.WaitGroup
 	for i, task := range own {

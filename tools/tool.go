@@ -35,6 +35,10 @@ type tool[In, Out any] struct {
 	// context. Usually nil.
 	maxima func(*Project) map[string]int
 
+	// changes returns the TaskId of the stream task that a call drives or stops, or "". Callers may
+	// do that with their own tasks only: see checkOwner. Nil: the tool drives and stops nothing.
+	changes func(In) (taskID string)
+
 	// advice says what to do when ZEGO refuses a call with a certain code. For codes that
 	// it lacks, the model gets the general advice of zego.Code.Advice.
 	advice advice
@@ -137,6 +141,13 @@ func (t tool[In, Out]) call(ctx context.Context, d deps, input *schema.Schema[In
 	}
 	if d.client, err = d.project.client(); err != nil {
 		return nil, err
+	}
+	if t.changes != nil {
+		if taskID := t.changes(in); taskID != "" {
+			if err := d.checkOwner(ctx, taskID); err != nil {
+				return nil, err
+			}
+		}
 	}
 	out, err := t.run(ctx, d, in)
 	if err != nil {

@@ -70,6 +70,9 @@ func newLog() (*slog.Logger, *logBuffer) {
 var tell = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	caller, ok := auth.CallerOf(r.Context())
 	_, _ = fmt.Fprintf(w, "%t %s %v %d %q", ok, caller.Subject, caller.Toolsets, caller.MaxTasks, r.Header.Get("Authorization"))
+	if caller.AllStreams {
+		_, _ = fmt.Fprint(w, " all streams")
+	}
 })
 
 // ask sends a request to a gate; header is the Authorization header, if it is not empty.
@@ -87,7 +90,7 @@ func ask(gate http.Handler, method, target string, header ...string) *httptest.R
 func TestGate(t *testing.T) {
 	t.Parallel()
 	file := writeTokens(t, "["+entryOf("alice", aliceToken)+`,"maxTasks":2},`+
-		entryOf("ci", "mine")+`,"toolsets":["all"]},`+
+		entryOf("ci", "mine")+`,"toolsets":["all"],"allStreams":true},`+
 		entryOf("old", "zmcp_expired")+`,"expires":"2001-01-01T00:00:00Z"}]`)
 	log, _ := newLog()
 	tokens, err := auth.OpenTokens(file, log)
@@ -103,7 +106,7 @@ func TestGate(t *testing.T) {
 		want         string // The challenge, if the status is 401, and otherwise the beginning of the body.
 	}{
 		{"a token", "/mcp", []string{"Bearer " + aliceToken}, 200, `true token:alice [assets] 2 ""`},
-		{"a token that the operator chose", "/mcp", []string{"bearer  mine "}, 200, `true token:ci [assets streaming] 0 ""`},
+		{"a token that the operator chose", "/mcp", []string{"bearer  mine "}, 200, `true token:ci [assets streaming] 0 "" all streams`},
 		{"no header", "/mcp", nil, 401, noToken},
 		{"an empty header", "/mcp", []string{""}, 401, noToken},
 		{"no token", "/mcp", []string{"Bearer "}, 401, noToken},

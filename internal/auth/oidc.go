@@ -83,6 +83,10 @@ func checkURL(text string) error {
 // Scope returns the scope that lets a caller use a toolset.
 func Scope(set tools.Toolset) string { return "zego:" + string(set) }
 
+// ScopeAllStreams is the scope that lets a caller drive and stop the stream tasks of other callers,
+// too. Clients are not told to ask for it: the provider gives it to few.
+const ScopeAllStreams = "zego:all-streams"
+
 // claims are the claims of a token that OIDC looks at, besides those that the verifier checks.
 type claims struct {
 	NotBefore float64         `json:"nbf"`
@@ -109,7 +113,10 @@ func (o *OIDC) verify(ctx context.Context, token string, now time.Time) (grant, 
 		return grant{}, errInvalid
 	}
 	scopes := append(scopesIn(c.Scope), scopesIn(c.Scp)...)
-	caller := Caller{Caller: tools.Caller{Subject: "oidc:" + verified.Subject}, HasScopes: true}
+	caller := Caller{
+		Caller:    tools.Caller{Subject: "oidc:" + verified.Subject, AllStreams: slices.Contains(scopes, ScopeAllStreams)},
+		HasScopes: true,
+	}
 	for _, set := range tools.Toolsets {
 		if slices.Contains(scopes, Scope(set.Name)) {
 			caller.Toolsets = append(caller.Toolsets, set.Name)

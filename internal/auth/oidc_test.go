@@ -209,6 +209,8 @@ func TestOIDC(t *testing.T) {
 		want   string // In the body, or in the challenge if the status is not 200.
 	}{
 		"valid":                      {valid, 200, "true oidc:alice [assets]"},
+		"all streams":                {key.sign(t, p.claims(map[string]any{"scope": "zego:streaming zego:all-streams"})), 200, `[streaming] 0 "" all streams`},
+		"all streams alone":          {key.sign(t, p.claims(map[string]any{"scope": "zego:all-streams"})), 403, "insufficient_scope"},
 		"ECDSA":                      {second.sign(t, p.claims(nil)), 200, "oidc:alice"},
 		"several audiences":          {key.sign(t, p.claims(map[string]any{"aud": []string{"x", audience}})), 200, "oidc:alice"},
 		"all scopes":                 {key.sign(t, p.claims(map[string]any{"scope": "zego:streaming zego:assets"})), 200, "[assets streaming]"},

@@ -41,6 +41,8 @@ type Token struct {
 	// MaxTasks is how many stream tasks of the caller may run at once. Default: as many as the
 	// server may run.
 	MaxTasks int `json:"maxTasks,omitempty"`
+	// AllStreams lets the caller drive and stop the stream tasks of other callers, too. Default: no.
+	AllStreams bool `json:"allStreams,omitempty"`
 }
 
 // tokenPrefix begins each token that NewToken makes. Scanners for leaked secrets look for such

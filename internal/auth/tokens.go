@@ -80,7 +80,7 @@ func newKnownToken(entry Token) knownToken {
 	sets, _ := tools.ParseToolsets(strings.Join(entry.Toolsets, ","))
 	known := knownToken{
 		caller: Caller{
-			Caller:         tools.Caller{Subject: "token:" + entry.Name, Toolsets: sets, MaxTasks: entry.MaxTasks},
+			Caller:         tools.Caller{Subject: "token:" + entry.Name, Toolsets: sets, MaxTasks: entry.MaxTasks, AllStreams: entry.AllStreams},
 			CallsPerMinute: entry.CallsPerMinute,
 		},
 		expiresAt: entry.Expires,

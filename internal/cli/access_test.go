@@ -8,9 +8,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +20,9 @@ import (
 	"testing"
 	"time"
 	"zego-mcp/internal/cli"
+	"zego-mcp/internal/leaktest"
+	"zego-mcp/internal/redisshare/redistest"
+	"zego-mcp/zego/zegosim"
 )
 
 // newToken makes a token with the command token new, and returns it.
@@ -227,5 +232,48 @@ func TestTLS(t *testing.T) {
 	_, _ = io.Copy(io.Discard, p.stderr)
 	if err := p.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStreamsOfCallers lets a caller create a stream at one of two servers that share a Redis.
+// Another caller sees it at the other one, and may not drive or stop it there.
+func TestStreamsOfCallers(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	upstream := httptest.NewServer(leaktest.Handler(&zegosim.Server{QPS: -1, StartDelay: -1}))
+	t.Cleanup(upstream.Close)
+	file := filepath.Join(t.TempDir(), "tokens.json")
+	alice := newToken(t, "alice", "--file", file, "--toolsets", "all")
+	bob := newToken(t, "bob", "--file", file, "--toolsets", "all")
+	boss := newToken(t, "boss", "--file", file, "--toolsets", "all", "--all-streams")
+	var urls []string
+	for range 2 {
+		p := start(t, "serve", "--transport", "http", "--listen", "127.0.0.1:0", "--toolsets", "all", "--auth-tokens", file,
+			"--redis-url", "redis://"+redis.Address, "--endpoint", upstream.URL, "--app-id", fmt.Sprint(zegosim.DefaultAppID))
+		urls = append(urls, loggedURL(t, p))
+	}
+	use := func(server int, token, tool, arguments string) string {
+		_, text := post(t, urls[server], token, "", fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, tool, arguments))
+		return text
+	}
+	create := func(token string) string {
+		_, rest, _ := strings.Cut(use(0, token, "create_stream_task", `{"DigitalHumanId":"`+zegosim.DefaultHumans()[0].ID+`","RoomId":"studio"}`), `\"TaskId\":\"`)
+		task, _, _ := strings.Cut(rest, `\"`)
+		return task
+	}
+	const refusal = "Another caller of this server created the stream task"
+	first, second := create(alice), create(alice)
+	for _, step := range []struct{ token, tool, arguments, want string }{
+		{bob, "interrupt_drive", `{"TaskId":"` + first + `"}`, refusal},
+		{bob, "stop_stream_task", `{"TaskId":"` + first + `","Confirm":true}`, refusal},
+		{bob, "stop_stream_task", `{"All":true}`, `\"AlreadyStopped\":true`},
+		{bob, "list_stream_tasks", `{}`, first},
+		{alice, "interrupt_drive", `{"TaskId":"` + first + `"}`, `\"RequestId\"`},
+		{alice, "stop_stream_task", `{"TaskId":"` + first + `"}`, `\"Stopped\":[\"` + first},
+		{boss, "stop_stream_task", `{"TaskId":"` + second + `"}`, `\"Stopped\":[\"` + second},
+	} {
+		if got := use(1, step.token, step.tool, step.arguments); !strings.Contains(got, step.want) {
+			t.Errorf("%s %s: got %s, want %s", step.tool, step.arguments, got, step.want)
+		}
 	}
 }

@@ -35,6 +35,7 @@ type tokenNewCommand struct {
 	Expires        string `placeholder:"WHEN" help:"When it stops being valid: after a time such as 90d or 12h, or at a date such as 2027-01-31. Default: never."`
 	CallsPerMinute int    `placeholder:"N" help:"POST requests that its caller may send in a minute. Default: what serve allows."`
 	Tasks          int    `placeholder:"N" help:"Stream tasks of its caller that may run at once. Default: what serve allows."`
+	AllStreams     bool   `help:"Let its caller drive and stop the streams of other callers, too."`
 }
 
 // Run makes a token.
@@ -48,7 +49,7 @@ func (c *tokenNewCommand) Run(e *env) error {
 		return usageError{err}
 	}
 	token, sum := auth.NewToken()
-	entry := auth.Token{Name: c.Name, SHA256: sum, Expires: expires, CallsPerMinute: c.CallsPerMinute, MaxTasks: c.Tasks}
+	entry := auth.Token{Name: c.Name, SHA256: sum, Expires: expires, CallsPerMinute: c.CallsPerMinute, MaxTasks: c.Tasks, AllStreams: c.AllStreams}
 	for _, set := range e.toolsets() {
 		entry.Toolsets = append(entry.Toolsets, string(set))
 	}
@@ -105,7 +106,7 @@ func (c *tokenListCommand) Run(e *env) error {
 		return err
 	}
 	out := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(out, "NAME\tTOOLSETS\tEXPIRES\tCALLS/MIN\tTASKS")
+	_, _ = fmt.Fprintln(out, "NAME\tTOOLSETS\tEXPIRES\tCALLS/MIN\tTASKS\tSTREAMS")
 	for _, t := range tokens {
 		expires := "never"
 		if !t.Expires.IsZero() {
@@ -118,7 +119,11 @@ func (c *tokenListCommand) Run(e *env) error {
 		if sets == "" {
 			sets = "default"
 		}
-		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\n", t.Name, sets, expires, limitText(t.CallsPerMinute), limitText(t.MaxTasks))
+		streams := "own"
+		if t.AllStreams {
+			streams = "all"
+		}
+		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, sets, expires, limitText(t.CallsPerMinute), limitText(t.MaxTasks), streams)
 	}
 	return out.Flush()
 }
