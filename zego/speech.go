@@ -1,6 +1,7 @@
 package zego
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -177,6 +178,10 @@ func (s *speech) startReading(ctx context.Context) (context.Context, func()) {
 // message.
 func (s *speech) sendAudio(ctx context.Context, frame []byte, n int) error {
 	for start := time.Now(); n > 0; {
+		if ctx.Err() != nil { // A write under ctx would close the connection before a Stop message.
+			s.stopEarly(ctx)
+			return context.Cause(ctx)
+		}
 		if err := s.write(ctx, websocket.MessageBinary, frame[:n]); err != nil {
 			return err
 		}
@@ -184,7 +189,7 @@ func (s *speech) sendAudio(ctx context.Context, frame []byte, n int) error {
 		if s.audio.Progress != nil {
 			s.audio.Progress(s.audio.lengthOf(s.sent))
 		}
-		if ahead := s.audio.lengthOf(s.sent) - time.Since(start); ahead > MaxSpeechAhead && !sleep(ctx, ahead-MaxSpeechAhead) {
+		if ahead := s.audio.lengthOf(s.sent) - time.Since(start); !sleep(ctx, ahead-MaxSpeechAhead) {
 			s.stopEarly(ctx)
 			return context.Cause(ctx)
 		}
@@ -238,7 +243,7 @@ func (s *speech) discardMessages(ctx context.Context) error {
 		if err == nil {
 			_, err = io.Copy(io.Discard, message)
 		}
-		if status := websocket.CloseStatus(err); status >= 0 {
+		if status := websocket.CloseStatus(err); status != -1 {
 			return fmt.Errorf("the server closed the audio connection (%v)", status)
 		}
 		if err != nil {
@@ -278,15 +283,10 @@ func (s *speech) write(ctx context.Context, kind websocket.MessageType, message 
 	writeCtx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("nothing was taken for %v: %w", s.timeout, context.DeadlineExceeded))
 	defer cancel()
 	if err := s.conn.Write(writeCtx, kind, message); err != nil {
-		if cause := context.Cause(writeCtx); cause != nil {
-			return cause
-		}
 		// The goroutine that reads learns why the server closed the connection, perhaps a
-		// moment later. It then ends ctx with that cause.
-		if !sleep(ctx, 200*time.Millisecond) {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("the audio connection broke: %w", err)
+		// moment later. It then ends ctx, and with it writeCtx, with that cause.
+		sleep(writeCtx, 200*time.Millisecond)
+		return cmp.Or(context.Cause(writeCtx), fmt.Errorf("the audio connection broke: %w", err))
 	}
 	return nil
 }

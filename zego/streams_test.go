@@ -369,6 +369,12 @@ func TestBadStreamAnswers(t *testing.T) {
 			t.Errorf("%s %s: got %v, want %q", tt.action, tt.data, err, tt.want)
 		}
 	}
+	for _, data := range []string{`{"Total":0}`, `{"Total":0,"Timbres":null}`} {
+		upstream := &script{answers: map[string][]string{"GetTimbreList": {succeeded(data)}}}
+		if page, err := newClient(t, upstream, zego.Options{}).ListTimbres(t.Context(), zego.ListTimbresRequest{}); err != nil || page.Timbres == nil {
+			t.Errorf("%s: got %+v, %v", data, page, err)
+		}
+	}
 	for _, data := range []string{`{}`, `{"TaskList":null}`, `{"TaskList":[]}`} {
 		upstream := &script{answers: map[string][]string{"QueryDigitalHumanStreamTasks": {succeeded(data)}}}
 		list, err := newClient(t, upstream, zego.Options{}).ListStreamTasks(t.Context())
@@ -390,16 +396,17 @@ func TestNamesOfStatuses(t *testing.T) {
 
 // voice is the server that a speech is sent to.
 type voice struct {
-	texts chan string // Control messages.
-	audio chan []byte // All audio, sent when the connection has ended.
-	// do replaces what the server does, which is to fill texts and audio.
+	texts  chan string               // Control messages.
+	audio  chan []byte               // All audio, sent when the connection has ended.
+	closed chan websocket.StatusCode // With which status the client has closed the connection; sent before audio.
+	// do replaces what the server does, which is to fill the channels.
 	do func(context.Context, *websocket.Conn)
 }
 
 // speakTo returns a client whose speeches go to v, and the script that answers its calls.
 func speakTo(t *testing.T, v *voice) (*zego.Client, *script) {
 	t.Helper()
-	v.texts, v.audio = make(chan string, 10), make(chan []byte, 1)
+	v.texts, v.audio, v.closed = make(chan string, 10), make(chan []byte, 1), make(chan websocket.StatusCode, 1)
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("Token") != "hunter2" {
 			http.Error(w, "no", http.StatusUnauthorized)
@@ -418,6 +425,7 @@ func speakTo(t *testing.T, v *voice) (*zego.Client, *script) {
 		for {
 			kind, message, err := conn.Read(r.Context())
 			if err != nil {
+				v.closed <- websocket.CloseStatus(err)
 				break
 			}
 			if kind == websocket.MessageText {
@@ -470,53 +478,70 @@ func TestSpeak(t *testing.T) {
 		if got := <-v.audio; !bytes.Equal(got, pcm) {
 			t.Errorf("%d bytes came, not the %d that were sent", len(got), len(pcm))
 		}
+		if status := <-v.closed; status != websocket.StatusNormalClosure {
+			t.Errorf("the connection was closed with %v", status)
+		}
 	}
 }
 
-// TestSpeakingPace checks that audio is sent at most about half a second ahead.
+// TestSpeakingPace checks that audio is sent about half a second ahead, and not more.
 func TestSpeakingPace(t *testing.T) {
 	t.Parallel()
 	client, _ := speakTo(t, &voice{})
 	start := time.Now()
-	ahead, behind := time.Duration(0), 0
+	var first time.Time // When the first message was sent.
+	ahead, aheadOfFirst, behind := time.Duration(0), time.Duration(0), 0
 	spoken, err := client.Speak(t.Context(), taskID, zego.PCM{
 		Reader: bytes.NewReader(make([]byte, 32000)),
 		Progress: func(sent time.Duration) {
 			now := sent - time.Since(start)
 			ahead = max(ahead, now)
+			if first.IsZero() {
+				first = time.Now()
+			}
+			aheadOfFirst = max(aheadOfFirst, sent-time.Since(first))
 			if now < 0 {
 				behind++
 			}
 		},
 	})
-	if took := time.Since(start); err != nil || spoken.Length != time.Second || took < 350*time.Millisecond || ahead > 650*time.Millisecond {
-		t.Errorf("%v of audio in %v, %v ahead at most, %v", spoken.Length, took, ahead, err)
+	if took := time.Since(start); err != nil || spoken.Length != time.Second || took < 350*time.Millisecond || took > 4*time.Second || ahead > 650*time.Millisecond || aheadOfFirst < 300*time.Millisecond {
+		t.Errorf("%v of audio in %v, %v to %v ahead at most, %v", spoken.Length, took, ahead, aheadOfFirst, err)
 	}
 	if behind > 3 { // A busy machine may be late now and then.
 		t.Errorf("the audio came too late %d times of 10", behind)
 	}
 }
 
-// TestSpeechIsCancelled cancels a speech. The server still gets a Stop message.
+// TestSpeechIsCancelled cancels speeches: one that is ahead and pauses, and one whose audio has
+// just begun. The server still gets a Stop message.
 func TestSpeechIsCancelled(t *testing.T) {
 	t.Parallel()
-	v := &voice{}
-	client, _ := speakTo(t, v)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	_, err := client.Speak(ctx, taskID, zego.PCM{
-		Reader: bytes.NewReader(make([]byte, 10<<20)), Progress: func(sent time.Duration) {
-			if sent > time.Second {
-				cancel()
-			}
-		},
-	})
-	if broken := new(zego.SpeechError); !errors.As(err, &broken) || !errors.Is(err, context.Canceled) || broken.Sent < time.Second {
-		t.Errorf("got %v", err)
-	}
-	for _, want := range []string{`"Start"`, `"Stop"`} {
-		if got := <-v.texts; !strings.Contains(got, want) {
-			t.Errorf("got %s, want %s", got, want)
+	for _, after := range []time.Duration{100 * time.Millisecond, time.Second} {
+		v := &voice{}
+		client, _ := speakTo(t, v)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		_, err := client.Speak(ctx, taskID, zego.PCM{
+			Reader: bytes.NewReader(make([]byte, 10<<20)), Progress: func(sent time.Duration) {
+				if sent >= after {
+					cancel()
+				}
+			},
+		})
+		if broken := new(zego.SpeechError); !errors.As(err, &broken) || !errors.Is(err, context.Canceled) || broken.Sent != after {
+			t.Errorf("cancelled after %v: got %v", after, err)
+		}
+		if got := <-v.audio; len(got) != int(after/time.Millisecond)*32 {
+			t.Errorf("cancelled after %v: %d bytes came", after, len(got))
+		}
+		close(v.texts)
+		var texts []string
+		for text := range v.texts {
+			texts = append(texts, text)
+		}
+		if len(texts) != 2 || !strings.Contains(texts[0], `"Start"`) || !strings.Contains(texts[1], `"Stop"`) {
+			t.Errorf("cancelled after %v: got %s, want Start and Stop", after, texts)
 		}
 	}
 }
@@ -592,8 +617,8 @@ func TestSpeechUnderFlood(t *testing.T) {
 		}
 	}}
 	client, _ := speakTo(t, v)
-	_, err := client.Speak(t.Context(), taskID, zego.PCM{Reader: bytes.NewReader(make([]byte, 10000))})
-	if n := <-got; err != nil || n != 10000 {
+	_, err := client.Speak(t.Context(), taskID, zego.PCM{Reader: bytes.NewReader(make([]byte, 32000))}) // A second, of which half is sent at once.
+	if n := <-got; err != nil || n != 32000 {
 		t.Errorf("got %v, %d bytes came", err, n)
 	}
 }
@@ -617,6 +642,8 @@ func TestSpeakRefuses(t *testing.T) {
 		{"negative channels", zego.PCM{Reader: sound(), Channels: -1}, "", "1 or 2 channels, got -1", 0},
 		{"negative voice channel", zego.PCM{Reader: sound(), VoiceChannel: -1}, "", "0 to 2, got -1", 0},
 		{"plain address", zego.PCM{Reader: sound()}, "ws://example.com/?Token=hunter2", "no wss URL", 1},
+		{"address of another kind", zego.PCM{Reader: sound()}, "http://127.0.0.1:1/ws?Token=hunter2", "no wss URL", 1},
+		{"plain address of this machine", zego.PCM{Reader: sound()}, "ws://127.0.0.1:1/ws?Token=hunter2", "cannot connect", 1},
 		{"no address", zego.PCM{Reader: sound()}, "%zz?Token=hunter2", "no wss URL", 1},
 		{"no server", zego.PCM{Reader: sound()}, "wss://127.0.0.1:1/ws?Token=hunter2", "cannot connect", 1},
 		{"refused", zego.PCM{Reader: sound()}, "wrong token", "refused: HTTP 401", 1},
