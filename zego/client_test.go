@@ -194,6 +194,7 @@ func TestBadAnswers(t *testing.T) {
 		{"unknown fields", zegosim.Fault{Body: `{"New":1,"Code":0,"Data":{"New":{},"Total":1,"DigitalHumans":[{"New":[],"DigitalHumanId":"x"}]}}`}, ""},
 		{"redirect", zegosim.Fault{Redirect: "https://example.com/?Signature=x"}, "HTTP 302): a redirect, which is never followed"},
 		{"as large as allowed", zegosim.Fault{Body: empty + strings.Repeat(" ", 8<<20-len(empty))}, ""},
+		{"HTTP 300", zegosim.Fault{Status: 300, Body: empty}, "HTTP 300): a redirect, which is never followed"},
 		{"oversized", zegosim.Fault{Body: empty + strings.Repeat(" ", 8<<20-len(empty)+1)}, "larger than 8 MiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -239,6 +240,15 @@ func TestNoAnswer(t *testing.T) {
 		}), zego.Options{})
 		_, err := client.GetDigitalHuman(t.Context(), "x")
 		if failed := new(zego.TransportError); !errors.As(err, &failed) || strings.Contains(err.Error(), "Signature") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a length for which no machine has memory", func(t *testing.T) {
+		t.Parallel()
+		client := mustNew(t, zego.Options{QPS: -1, RetryInterval: time.Microsecond, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: 1 << 62, Body: io.NopCloser(strings.NewReader(`{"Code`)), Request: r}, nil
+		})}})
+		if _, err := client.ListStreamTasks(t.Context()); err == nil || !strings.Contains(err.Error(), "JSON that breaks off after 6 bytes") {
 			t.Errorf("got %v", err)
 		}
 	})

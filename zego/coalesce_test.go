@@ -77,3 +77,31 @@ func TestSuccessAtTheDeadline(t *testing.T) {
 		}
 	})
 }
+
+// earlyDeadline is a context that ends a moment after its deadline, as contexts do on a busy
+// machine.
+type earlyDeadline struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c earlyDeadline) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// TestCauseOfTheDeadline ends a shared request by the deadline of its only caller, a moment before
+// the context of the caller ends. The caller gets the cause of that.
+func TestCauseOfTheDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := mustNew(t, zego.Options{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})}, Timeout: time.Minute})
+		tired := errors.New("tired of waiting")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second+time.Millisecond, tired)
+		defer cancel()
+		_, err := client.ListDigitalHumans(earlyDeadline{ctx, time.Now().Add(time.Second)}, zego.ListDigitalHumansRequest{})
+		if !errors.Is(err, tired) {
+			t.Errorf("got %v, want %v", err, tired)
+		}
+	})
+}

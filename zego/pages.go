@@ -66,7 +66,7 @@ func allPages[P page](ctx context.Context, fetch func(ctx context.Context, offse
 			case got.err != nil:
 				fail(got.err)
 				return
-			case total < 0:
+			case total == -1:
 				total = got.page.total()
 			case got.page.total() != total:
 				fail(&ListChangedError{Was: total, Is: got.page.total()})

@@ -36,17 +36,21 @@ func TestLimitWithoutTrace(t *testing.T) {
 }
 
 // TestNeverSent checks that a create which never left this machine is not taken for one
-// that may have been carried out.
+// that may have been carried out, and that one which perhaps left it is.
 func TestNeverSent(t *testing.T) {
 	t.Parallel()
 	create := func(client *zego.Client) error {
 		_, err := client.CreateStreamTask(t.Context(), zego.CreateStreamTaskRequest{RTCConfig: zego.RTCConfig{RoomID: "r", StreamID: "mine"}})
 		return err
 	}
+	failing := func(err error) zego.Options {
+		return zego.Options{RetryInterval: time.Millisecond, HTTPClient: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, err })}}
+	}
 	untrusted := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request came") }))
 	defer untrusted.Close()
 	for name, opts := range map[string]zego.Options{
-		"the certificate is not trusted": {Endpoint: untrusted.URL},
+		"the certificate is not trusted":           {Endpoint: untrusted.URL},
+		"a transport without trace cannot connect": failing(&net.OpError{Op: "dial", Err: errors.New("refused")}),
 		"the connection takes too long": {Endpoint: "http://127.0.0.1:9", Timeout: 20 * time.Millisecond, HTTPClient: &http.Client{Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				<-ctx.Done() // As for a host that drops packets.
@@ -58,6 +62,11 @@ func TestNeverSent(t *testing.T) {
 		err := create(mustNew(t, opts))
 		if lost, ok := errors.AsType[*zego.LostAnswerError](err); ok || err == nil {
 			t.Errorf("%s: got %v", name, lost)
+		}
+	}
+	for _, broken := range []error{&net.OpError{Op: "read", Err: errors.New("reset")}, errors.New("reset")} {
+		if err := create(mustNew(t, failing(broken))); !errors.As(err, new(*zego.LostAnswerError)) {
+			t.Errorf("a transport without trace fails with %v: got %v", broken, err)
 		}
 	}
 }

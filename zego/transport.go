@@ -84,14 +84,10 @@ func (c *Client) do(ctx context.Context, query url.Values, body []byte) (httpAns
 // readBody returns the body of resp, but at most maxAnswer+1 bytes. When reading fails it
 // returns what has come.
 func readBody(resp *http.Response) ([]byte, error) {
-	body := io.LimitReader(resp.Body, maxAnswer+1)
-	const enough = 64 << 10 // The length is only what the server says, so a large one gets no memory yet.
-	if resp.ContentLength <= 0 || resp.ContentLength > enough {
-		return io.ReadAll(body)
-	}
+	const enough = 64 << 10 // The length is only what the server says, so a large one gets no more memory yet.
 	var buf bytes.Buffer
-	buf.Grow(int(resp.ContentLength) + bytes.MinRead)
-	_, err := buf.ReadFrom(body)
+	buf.Grow(int(min(resp.ContentLength, enough)) + bytes.MinRead) // An unknown length is -1.
+	_, err := buf.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1))
 	return buf.Bytes(), err
 }
 
