@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"golang.org/x/image/colornames"
@@ -67,7 +68,7 @@ func (n *node) patternProblem(text string) string {
 }
 
 // notInName matches the characters that the format "name" does not allow.
-var notInName = regexp.MustCompile(`[^0-9A-Za-z_-]+`)
+var notInName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^0-9A-Za-z_-]+`) })
 
 // proposeName replaces letters with accents by plain ones, and other characters that a name
 // must not have by "-": "my studio" becomes "my-studio".
@@ -78,11 +79,11 @@ func proposeName(text string) string {
 		}
 		return r
 	}, norm.NFKD.String(text))
-	return strings.Trim(notInName.ReplaceAllString(plain, "-"), "-")
+	return strings.Trim(notInName().ReplaceAllString(plain, "-"), "-")
 }
 
 // hexDigits matches colors of 3, 6 or 8 hex digits, with or without "#".
-var hexDigits = regexp.MustCompile(`^#?([0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})$`)
+var hexDigits = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^#?([0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})$`) })
 
 // proposeColor returns the color that a CSS name such as red means, or that hex digits mean
 // which are written in another way, such as F80. It returns "" for any other text.
@@ -91,7 +92,7 @@ func proposeColor(text string) string {
 	if c, ok := colornames.Map[text]; ok {
 		return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
 	}
-	found := hexDigits.FindStringSubmatch(text)
+	found := hexDigits().FindStringSubmatch(text)
 	switch {
 	case found == nil:
 		return ""

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // looksLikeFactor reports whether a number is written with a point and is above 0 and up to 3.
@@ -61,7 +62,9 @@ func (n *node) inRange(number json.Number) bool {
 
 // jsonNumber matches a number as JSON writes it. Its groups are the sign, the digits
 // before the point, the digits after the point, and the exponent.
-var jsonNumber = regexp.MustCompile(`^(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
+var jsonNumber = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$`)
+})
 
 // numberText returns the text of a number, and false if value can't be one. It takes
 // strings too, since models write some numbers as strings.
@@ -82,7 +85,7 @@ func numberText(value any) (string, bool) {
 // float64.
 func parseNumber(value any) (json.Number, bool) {
 	text, ok := numberText(value)
-	if !ok || !jsonNumber.MatchString(text) {
+	if !ok || !jsonNumber().MatchString(text) {
 		return "", false
 	}
 	f, err := strconv.ParseFloat(text, 64)
@@ -98,7 +101,7 @@ func parseInteger(value any) (json.Number, bool) {
 	if n, err := strconv.ParseInt(text, 10, 64); ok && err == nil && strconv.FormatInt(n, 10) == text {
 		return json.Number(text), true // Most are written like this.
 	}
-	parts := jsonNumber.FindStringSubmatch(text)
+	parts := jsonNumber().FindStringSubmatch(text)
 	if !ok || parts == nil {
 		return "", false
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"zego-mcp/zego"
 )
@@ -18,7 +19,7 @@ import (
 type ViewerURLTemplate struct{ text string }
 
 // templateField is a placeholder of a ViewerURLTemplate.
-var templateField = regexp.MustCompile(`\{[^{}]*\}`)
+var templateField = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{[^{}]*\}`) })
 
 // viewerFields are the values that a ViewerURLTemplate can have a placeholder for.
 func viewerFields(link createViewerLinkOutput) map[string]string {
@@ -37,7 +38,7 @@ func ParseViewerURLTemplate(text string) (ViewerURLTemplate, error) {
 	}
 	known := viewerFields(createViewerLinkOutput{})
 	hasToken := false
-	for _, field := range templateField.FindAllString(text, -1) {
+	for _, field := range templateField().FindAllString(text, -1) {
 		if _, ok := known[field]; !ok {
 			return ViewerURLTemplate{}, fmt.Errorf("has no placeholder %s; there are {AppId}, {RoomId}, {StreamId}, {UserId}, {Token} and {ExpiresAt}", field)
 		}
@@ -46,7 +47,7 @@ func ParseViewerURLTemplate(text string) (ViewerURLTemplate, error) {
 	if !hasToken {
 		return ViewerURLTemplate{}, errors.New("needs the placeholder {Token}: without it nobody can watch")
 	}
-	u, err := url.Parse(templateField.ReplaceAllString(text, "x"))
+	u, err := url.Parse(templateField().ReplaceAllString(text, "x"))
 	switch {
 	case err != nil || u.Host == "" || strings.ContainsAny(hostPart(text), "{}"):
 		return ViewerURLTemplate{}, errors.New("must be a URL like https://live.example.com/?room={RoomId}#{Token}, without a placeholder in the host name")
@@ -78,7 +79,7 @@ func isLoopbackHost(host string) bool {
 // that it can stand in the path, the query and the fragment.
 func (t ViewerURLTemplate) link(viewer createViewerLinkOutput) string {
 	values := viewerFields(viewer)
-	return templateField.ReplaceAllStringFunc(t.text, func(field string) string {
+	return templateField().ReplaceAllStringFunc(t.text, func(field string) string {
 		return strings.ReplaceAll(url.QueryEscape(values[field]), "+", "%20") // A + is a blank in a query only.
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -85,11 +86,11 @@ func (c *certificate) writeTo(file string) error {
 }
 
 // shellSafe matches what a shell takes as it stands.
-var shellSafe = regexp.MustCompile(`^[0-9A-Za-z_./:@%+,-]+$`)
+var shellSafe = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z_./:@%+,-]+$`) })
 
 // shellQuote returns a word of a POSIX shell that stands for text.
 func shellQuote(text string) string {
-	if shellSafe.MatchString(text) {
+	if shellSafe().MatchString(text) {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/alecthomas/kong"
 )
@@ -74,12 +75,12 @@ func withoutValue(err error) error {
 }
 
 // secretLike matches what looks like a ServerSecret.
-var secretLike = regexp.MustCompile(`[0-9A-Za-z]{32,}`)
+var secretLike = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[0-9A-Za-z]{32,}`) })
 
 // withoutSecrets removes from an error about the command line what looks like a
 // ServerSecret: a user may have put it into the wrong place.
 func withoutSecrets(text string) string {
-	return secretLike.ReplaceAllStringFunc(text, func(value string) string {
+	return secretLike().ReplaceAllStringFunc(text, func(value string) string {
 		return fmt.Sprintf("[%d characters that may be a secret]", len(value))
 	})
 }

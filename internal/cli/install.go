@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"zego-mcp/internal/clients"
 
@@ -47,7 +48,7 @@ type uninstallCommand struct {
 var errClientNotFound = errors.New("was not found on this machine")
 
 // entryName matches the names that every client takes.
-var entryName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+var entryName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`) })
 
 // Validate refuses what would make no entry.
 func (c *clientFlags) Validate(*kong.Context) error {
@@ -56,7 +57,7 @@ func (c *clientFlags) Validate(*kong.Context) error {
 			return fmt.Errorf("unknown client %q; known: %s", name, strings.Join(clients.Names(), ", "))
 		}
 	}
-	if !entryName.MatchString(c.Name) {
+	if !entryName().MatchString(c.Name) {
 		return fmt.Errorf("--name must have letters, digits, - and _ only, at most 64, got %q", c.Name)
 	}
 	if c.URL == "" {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tailscale/hujson"
 )
@@ -39,10 +40,10 @@ func parseJSON(text []byte) (*jsonDocument, error) {
 	return d, nil
 }
 
-var hujsonError = regexp.MustCompile(`(?s)^hujson: line (\d+), column (\d+): (.*)$`)
+var hujsonError = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?s)^hujson: line (\d+), column (\d+): (.*)$`) })
 
 func jsonSyntaxError(err error) error {
-	m := hujsonError.FindStringSubmatch(err.Error())
+	m := hujsonError().FindStringSubmatch(err.Error())
 	if m == nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -60,11 +61,11 @@ func yamlSyntaxError(err error) error {
 }
 
 // oddLineEnd finds a line end that some YAML parsers take for one and others do not.
-var oddLineEnd = regexp.MustCompile("\r(?:[^\n]|$)|[\u0085\u2028\u2029]")
+var oddLineEnd = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\r(?:[^\n]|$)|[\u0085\u2028\u2029]") })
 
 // yamlLines returns where the lines of a text begin, and where the text ends.
 func yamlLines(text []byte) ([]int, error) {
-	if odd := oddLineEnd.FindIndex(text); odd != nil {
+	if odd := oddLineEnd().FindIndex(text); odd != nil {
 		line, column := position(text, odd[0])
 		return nil, &SyntaxError{YAML, line, column, "the line ends in an unusual way. What to do: end it as the other lines end"}
 	}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -98,14 +99,14 @@ func yamlValue(n *node) string {
 }
 
 // plainText fits texts that need no quotes in YAML, but for the words in yamlWords.
-var plainText = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*$`)
+var plainText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*$`) })
 
 // yamlWords are words that some YAML parser takes for something else than a text.
 var yamlWords = []string{"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 // yamlText returns a text, in JSON's quotes if it needs quotes.
 func yamlText(s string) string {
-	if plainText.MatchString(s) && !slices.Contains(yamlWords, strings.ToLower(s)) {
+	if plainText().MatchString(s) && !slices.Contains(yamlWords, strings.ToLower(s)) {
 		return s
 	}
 	return quote(s)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/gofrs/flock"
 )
@@ -66,7 +67,7 @@ func (i *Installation) Close() error {
 // IsDead reports whether the process with a name has ended. It is false if that cannot be
 // told.
 func (i *Installation) IsDead(process string) bool {
-	if process == i.Process || !name.MatchString(process) {
+	if process == i.Process || !name().MatchString(process) {
 		return false
 	}
 	path := i.lockFile(process)
@@ -88,7 +89,7 @@ func (i *Installation) lockFile(process string) string {
 }
 
 // name is the form of ids and process names.
-var name = regexp.MustCompile(`^[0-9a-f]{8}$`)
+var name = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{8}$`) })
 
 func randomName() string {
 	var random [4]byte
@@ -110,7 +111,7 @@ func ReadID(dir string) (string, error) {
 		return "", err
 	}
 	id := strings.TrimSpace(string(text))
-	if !name.MatchString(id) {
+	if !name().MatchString(id) {
 		return "", fmt.Errorf("%s holds no installation id", filepath.Base(path))
 	}
 	return id, nil

@@ -298,9 +298,11 @@ func (s *Server) isLocal(r *http.Request) bool {
 	return err == nil && (r.Host == own || r.Host == "localhost:"+port)
 }
 
-// sdkFiles are the URLs of the files of ZEGO's web SDK, which the page loads and checks with
+// sdkFiles returns the URLs of the files of ZEGO's web SDK, which the page loads and checks with
 // hashes. The rest of that host is not allowed: anybody can publish a script there.
-var sdkFiles = strings.Join(regexp.MustCompile(`https://cdn\.jsdelivr\.net/npm/[\w@./-]+`).FindAllString(html, -1), " ")
+var sdkFiles = sync.OnceValue(func() string {
+	return strings.Join(regexp.MustCompile(`https://cdn\.jsdelivr\.net/npm/[\w@./-]+`).FindAllString(html, -1), " ")
+})
 
 // servePage serves the page. Its policy lets the browser load nothing but its own script and the
 // SDK's. The SDK connects to hosts of ZEGO's that depend on the region.
@@ -309,7 +311,7 @@ func servePage(w http.ResponseWriter) {
 	_, _ = rand.Read(random[:])
 	nonce := hex.EncodeToString(random[:])
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'nonce-"+nonce+"' "+sdkFiles+" 'wasm-unsafe-eval'; style-src 'nonce-"+nonce+"'; "+
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'nonce-"+nonce+"' "+sdkFiles()+" 'wasm-unsafe-eval'; style-src 'nonce-"+nonce+"'; "+
 		"connect-src 'self' https: wss:; media-src blob:; img-src data:; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	page := strings.NewReplacer("<style>", `<style nonce="`+nonce+`">`, `<script type="module">`, `<script type="module" nonce="`+nonce+`">`).Replace(html)
 	_, _ = io.WriteString(w, page)

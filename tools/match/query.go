@@ -12,6 +12,7 @@ package match
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -52,12 +53,12 @@ func NewQuery(text string) Query {
 func (q Query) Empty() bool { return len(q.words) == 0 }
 
 // toneNumbers matches pinyin with tones as numbers, such as su1qing2.
-var toneNumbers = regexp.MustCompile(`^([a-z]+[1-5])+$`)
+var toneNumbers = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([a-z]+[1-5])+$`) })
 
 // soundOf returns a folded word without the marks between its syllables, and without its
 // tone numbers if it is pinyin.
 func soundOf(folded string) string {
-	hasTones := toneNumbers.MatchString(folded)
+	hasTones := toneNumbers().MatchString(folded)
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("-_.'’·・", r) || hasTones && unicode.IsDigit(r) {
 			return -1

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 	"zego-mcp/zego"
 )
@@ -78,8 +79,8 @@ type taskAnswer struct {
 }
 
 var (
-	roomOrStreamID = regexp.MustCompile(`^[0-9A-Za-z_-]*$`)
-	hexColor       = regexp.MustCompile(`^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$`)
+	roomOrStreamID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z_-]*$`) })
+	hexColor       = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^#([0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$`) })
 )
 
 // roomOrStream reads the id of a room or a stream.
@@ -90,7 +91,7 @@ func (p *params) roomOrStream(name string) string {
 	switch {
 	case len(s) > 128:
 		p.wrong(name, "must have 1 to 128 bytes, got %d", len(s))
-	case !roomOrStreamID.MatchString(s):
+	case !roomOrStreamID().MatchString(s):
 		p.wrong(name, "may hold digits, ASCII letters, - and _ only")
 	}
 	return s
@@ -104,7 +105,7 @@ func (p *params) roomOrStream(name string) string {
 func (s *Server) createStreamTask(r *request) (any, error) {
 	config := r.object("DigitalHumanConfig")
 	humanID := config.required("DigitalHumanId")
-	if !hexColor.MatchString(config.optional("BackgroundColor", "#000000")) {
+	if !hexColor().MatchString(config.optional("BackgroundColor", "#000000")) {
 		config.wrong("BackgroundColor", "must be # and 6 or 8 hex digits")
 	}
 	rtc := r.object("RTCConfig")
