@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,6 +74,32 @@ func TestTokenElsewhere(t *testing.T) {
 		if w.Code != http.StatusUnauthorized {
 			t.Errorf("%s: got %d", name, w.Code)
 		}
+	}
+}
+
+// TestTokenFileModes opens token files that other users of the machine may or may not use.
+func TestTokenFileModes(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	for mode, valid := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: true, 0o644: false, 0o604: false, 0o602: false, 0o601: false, 0o666: false} {
+		file := writeTokens(t, "["+entryOf("alice", aliceToken)+"}]")
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		link := filepath.Join(t.TempDir(), "link")
+		if err := os.Symlink(file, link); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{file, link} {
+			if _, err := auth.OpenTokens(name, nil); (err == nil) != valid || err != nil && !strings.Contains(err.Error(), "chmod 600") {
+				t.Errorf("mode %04o: got %v", mode, err)
+			}
+		}
+	}
+	if _, err := auth.OpenTokens(t.TempDir(), nil); err == nil {
+		t.Error("a directory was read")
 	}
 }
 

@@ -142,32 +142,35 @@ func TestAuthTokens(t *testing.T) {
 	}
 }
 
+// writeCertificate writes a certificate for localhost with a serial number, and its key.
+func writeCertificate(t *testing.T, cert, key string, serial int64) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestTLS serves https, replaces the certificate by another one, and then by a broken one.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	write := func(serial int64) {
-		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
-		der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
-			if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	write(1)
+	writeCertificate(t, cert, key, 1)
 	p := start(t, "serve", "--simulate", "--transport", "http", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
 	url := loggedURL(t, p)
 	host, ok := strings.CutPrefix(strings.TrimSuffix(url, "/mcp"), "https://")
@@ -214,7 +217,7 @@ func TestTLS(t *testing.T) {
 		_ = conn.Close()
 		t.Error("TLS 1.1 was accepted")
 	}
-	write(2)
+	writeCertificate(t, cert, key, 2)
 	hangUp("read again")
 	if got := serial(); got != 2 {
 		t.Errorf("got certificate %d, want the new one", got)
