@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -278,5 +279,106 @@ func TestStreamsOfCallers(t *testing.T) {
 		if got := use(1, step.token, step.tool, step.arguments); !strings.Contains(got, step.want) {
 			t.Errorf("%s %s: got %s, want %s", step.tool, step.arguments, got, step.want)
 		}
+	}
+}
+
+// callOverTLS calls a tool over a connection of its own. It returns the answer, and the serial
+// number of the server's certificate.
+func callOverTLS(ctx context.Context, url, token, tool, arguments string) (answer string, serial int64, err error) {
+	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, tool, arguments)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return "", 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), resp.TLS.PeerCertificates[0].SerialNumber.Int64(), err
+}
+
+// createAndStop creates and stops streams over https, one after another, until stop is closed. It
+// returns how many.
+func createAndStop(t *testing.T, url, token string, stop <-chan struct{}) (n int) {
+	for {
+		select {
+		case <-stop:
+			return n
+		default:
+		}
+		answer, _, err := callOverTLS(t.Context(), url, token, "create_stream_task", `{"DigitalHumanId":"`+zegosim.DefaultHumans()[0].ID+`","RoomId":"r","WaitUntilStreaming":false}`)
+		_, rest, found := strings.Cut(answer, `\"TaskId\":\"`)
+		task, _, _ := strings.Cut(rest, `\"`)
+		if err != nil || !found {
+			t.Errorf("create: got %s, %v", answer, err)
+			return n
+		}
+		n++
+		if answer, _, err := callOverTLS(t.Context(), url, token, "stop_stream_task", `{"TaskId":"`+task+`","Now":true}`); err != nil || !strings.Contains(answer, task) {
+			t.Errorf("stop: got %s, %v", answer, err)
+			return n
+		}
+	}
+}
+
+// TestHangupDuringCalls sends SIGHUP again and again while a caller creates and stops streams over
+// https, each time with another certificate, one more token, and the audit log moved away. No call
+// fails, and no line of the audit log is lost.
+func TestHangupDuringCalls(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key, tokens, audit := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "tokens.json"), filepath.Join(dir, "audit.log")
+	writeCertificate(t, cert, key, 1)
+	alice := newToken(t, "alice", "--file", tokens, "--toolsets", "all", "--calls-per-minute", "100000")
+	p := start(t, "serve", "--simulate", "--transport", "http", "--listen", "127.0.0.1:0", "--toolsets", "all", "--qps", "0",
+		"--tls-cert", cert, "--tls-key", key, "--auth-tokens", tokens, "--audit-log", audit)
+	url := loggedURL(t, p)
+	stop, created := make(chan struct{}), make(chan int, 1)
+	go func() { created <- createAndStop(t, url, alice, stop) }()
+	const rounds = 5
+	for round := range rounds {
+		writeCertificate(t, cert, key, int64(round+2))
+		bob := newToken(t, fmt.Sprint("bob", round), "--file", tokens)
+		if err := os.Rename(audit, fmt.Sprint(audit, ".", round)); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		for line := ""; !strings.Contains(line, "opened the audit log again"); { // It is opened last.
+			var err error
+			if line, err = p.stderr.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if answer, serial, err := callOverTLS(t.Context(), url, bob, "list_digital_humans", `{"Limit":1}`); err != nil || !strings.Contains(answer, "Total") || serial != int64(round+2) {
+			t.Errorf("round %d: got %s, certificate %d, %v", round, answer, serial, err)
+		}
+	}
+	close(stop)
+	n := <-created
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, p.stderr)
+	if err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+	lines := 0
+	for _, file := range []string{audit, audit + ".0", audit + ".1", audit + ".2", audit + ".3", audit + ".4"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += strings.Count(string(text), `"outcome":"ok"`)
+	}
+	if n == 0 || lines != 2*n {
+		t.Errorf("%d streams were created and stopped, and the audit logs have %d lines", n, lines)
 	}
 }
