@@ -118,6 +118,9 @@ func (o *operations) begin(e *env, b backend) (end func(), err error) {
 	o.audited.Store(&audit.Project{AppID: b.account.appID})
 	if b.redis != nil {
 		o.health.UseRedis(b.redis.Ping)
+		if o.metrics != nil {
+			o.metrics.AddRedis(o.health.RedisUp)
+		}
 	}
 	if o.flags.AdminListen == "" {
 		return func() {}, nil

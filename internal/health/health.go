@@ -35,8 +35,13 @@ const (
 	pingInterval = time.Second
 )
 
-// Checker knows whether a process is ready for requests. It is not while it ends, while Redis
-// does not answer, and for a while after ZEGO has left several requests in a row unanswered.
+// Checker knows whether a process is ready for requests. It is not while it ends, as long as Redis
+// has never answered, and for a while after ZEGO has left several requests in a row unanswered.
+//
+// Redis that has answered once may go without making the process unready. All processes share
+// it, so all would be unready at once, although everything but the creation of streams works
+// without it. A process whose Redis has never answered may have a wrong address or password.
+//
 // Its methods are safe for concurrent use.
 type Checker struct {
 	ping func(context.Context) error // Nil if there is no Redis.
@@ -50,6 +55,7 @@ type Checker struct {
 	pingMu   sync.Mutex // Held while Redis is asked; guards what follows.
 	pingedAt time.Time
 	pingErr  error
+	answered bool // Redis has answered at least once.
 }
 
 // New returns a Checker. now is this machine's clock; nil means time.Now.
@@ -60,7 +66,7 @@ func New(now func() time.Time) *Checker {
 	return &Checker{now: now}
 }
 
-// UseRedis lets the readiness depend on Redis. ping returns an error if Redis does not answer.
+// UseRedis lets the readiness depend on Redis, until Redis has answered once. ping returns an error if Redis does not answer.
 // UseRedis must be called before the Checker is asked.
 func (c *Checker) UseRedis(ping func(context.Context) error) { c.ping = ping }
 
@@ -131,11 +137,15 @@ func (c *Checker) check(ctx context.Context) (checks string, ready bool) {
 	}
 	line("server", problem, "ok")
 	if c.ping != nil {
-		problem = ""
-		if c.askRedis(ctx) != nil {
-			problem = "does not answer"
+		up, everUp := c.askRedis(ctx)
+		switch {
+		case up:
+			line("redis", "", "ok")
+		case everUp:
+			line("redis", "", "does not answer; until it does, no stream is created, and each server keeps to a rate limit of its own")
+		default:
+			line("redis", "has not answered yet", "")
 		}
-		line("redis", problem, "ok")
 	}
 	line("zego", upstream, seen)
 	return text.String(), ready
@@ -163,9 +173,15 @@ func (c *Checker) state() (draining bool, problem, seen string) {
 	return c.draining, problem, seen
 }
 
-// askRedis returns an error if Redis does not answer. Probes that come at once share one
-// answer.
-func (c *Checker) askRedis(ctx context.Context) error {
+// RedisUp reports whether Redis answers. It must be called only after UseRedis.
+func (c *Checker) RedisUp() bool {
+	up, _ := c.askRedis(context.Background())
+	return up
+}
+
+// askRedis reports whether Redis answers, and whether it has ever done so. Probes that come at once
+// share one answer.
+func (c *Checker) askRedis(ctx context.Context) (up, everUp bool) {
 	c.pingMu.Lock()
 	defer c.pingMu.Unlock()
 	if now := c.now(); c.pingedAt.IsZero() || now.Sub(c.pingedAt) >= pingInterval {
@@ -174,6 +190,7 @@ func (c *Checker) askRedis(ctx context.Context) error {
 		defer cancel()
 		c.pingErr = c.ping(ctx)
 		c.pingedAt = now
+		c.answered = c.answered || c.pingErr == nil
 	}
-	return c.pingErr
+	return c.pingErr == nil, c.answered
 }

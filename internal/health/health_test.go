@@ -40,7 +40,7 @@ func TestReady(t *testing.T) {
 		{"three in a row", []error{nil, lost, lost, lost}, 29 * time.Second, nil, false, "!zego    did not answer the last 3 requests (29s ago)"},
 		{"three in a row, a while ago", []error{lost, lost, lost}, 30 * time.Second, nil, false, "zego    did not answer the last 3 requests (30s ago)"},
 		{"callers that left", []error{lost, left, left, left}, 0, nil, false, "zego    did not answer the last request (0s ago)"},
-		{"no Redis", nil, 0, errors.New("dial 10.0.0.7: refused"), false, "!redis   does not answer"},
+		{"no Redis", nil, 0, errors.New("dial 10.0.0.7: refused"), false, "!redis   has not answered yet"},
 		{"ending", nil, 0, nil, true, "!server  ending"},
 	} {
 		now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
@@ -108,5 +108,35 @@ func TestManyProbes(t *testing.T) {
 	get(t, h, http.MethodGet, "/readyz")
 	if pings != 2 {
 		t.Errorf("Redis was asked %d times, want 2", pings)
+	}
+}
+
+// TestRedisGoes asks whether a process is ready whose Redis comes late, goes, and comes back. When
+// it goes, the other processes lose it, too, so none may become unready for it.
+func TestRedisGoes(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	refused := errors.New("connection refused")
+	var redis error
+	c := health.New(func() time.Time { return now })
+	c.UseRedis(func(context.Context) error { return redis })
+	for i, tt := range []struct {
+		redis error
+		code  int
+		want  string
+	}{
+		{refused, http.StatusServiceUnavailable, "redis   has not answered yet"},
+		{nil, http.StatusOK, "redis   ok"},
+		{refused, http.StatusOK, "redis   does not answer; until it does, no stream is created, and each server keeps to a rate limit of its own"},
+		{nil, http.StatusOK, "redis   ok"},
+	} {
+		redis = tt.redis
+		now = now.Add(time.Minute)
+		if code, text := get(t, c.Handler(true), http.MethodGet, "/readyz"); code != tt.code || !strings.Contains(text, "\n"+tt.want+"\n") {
+			t.Errorf("step %d: got %d %q", i, code, text)
+		}
+		if up := c.RedisUp(); up != (tt.redis == nil) {
+			t.Errorf("step %d: up %t", i, up)
+		}
 	}
 }

@@ -40,6 +40,7 @@ const (
 	httpCalls        = "zego_mcp_http_calls_running"
 	httpResponses    = "zego_mcp_http_responses_total"
 	auditWriteErrors = "zego_mcp_audit_write_errors_total"
+	redisUp          = "zego_mcp_redis_up"
 )
 
 // help explains each metric to those who read /metrics.
@@ -59,6 +60,7 @@ var help = map[string]string{
 	httpCalls:        "Requests of MCP clients over HTTP that are not answered yet.",
 	httpResponses:    "HTTP responses to MCP clients by path and status; 401 and 403 are refused logins.",
 	auditWriteErrors: "Lines that could not be written to the audit log.",
+	redisUp:          "1 if Redis answers, and 0 if not: then no stream is created, and each server keeps to a rate limit of its own.",
 }
 
 // other is the label of everything that has no label of its own, so that nobody can make this
@@ -177,6 +179,16 @@ func (m *Metrics) AddServer(state func() Server) {
 	m.set.NewGauge(sessions, func() float64 { return float64(state().Sessions) })
 	m.set.NewGauge(eventStreams, func() float64 { return float64(state().EventStreams) })
 	m.set.NewGauge(httpCalls, func() float64 { return float64(state().Calls) })
+}
+
+// AddRedis shows whether Redis answers. It must be called at most once.
+func (m *Metrics) AddRedis(up func() bool) {
+	m.set.NewGauge(redisUp, func() float64 {
+		if up() {
+			return 1
+		}
+		return 0
+	})
 }
 
 // AuditErrors returns a function that counts a line which could not be written to the audit

@@ -84,6 +84,7 @@ func used(t *testing.T) *metrics.Metrics {
 	m.AddProject(metrics.Project{AppID: 8, MaxStreams: 1, Usage: func() (int, time.Duration) { return 0, 0 }})
 	m.AddServer(func() metrics.Server { return metrics.Server{Sessions: 4, EventStreams: 5, Calls: 6} })
 	m.AuditErrors()()
+	m.AddRedis(func() bool { return false })
 	m.Middleware(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/wp-admin", http.NoBody))
 	return m
 }
@@ -120,6 +121,7 @@ func TestMetrics(t *testing.T) {
 		"zego_mcp_streams_max{app_id=7} 3",
 		"zego_mcp_streamed_seconds_total{app_id=7} 90",
 		"zego_mcp_sessions{} 4",
+		"zego_mcp_redis_up{} 0",
 		"zego_mcp_event_streams{} 5",
 		"zego_mcp_http_calls_running{} 6",
 		"zego_mcp_http_responses_total{code=404,path=other} 1",
