@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"fmt"
+	"sync"
 	"time"
 	"zego-mcp/zego"
 
@@ -16,11 +17,9 @@ const (
 	// over which ZEGO counts, because requests of different machines take different times to
 	// reach ZEGO.
 	window = 1100 * time.Millisecond
-	// maxDelay is how much later than its turn a call may still be sent.
-	maxDelay = 50 * time.Millisecond
-	// maxTries is how many turns one call may take, one after the other, if its timer fires
-	// too late. At the last turn the call is sent however late it is.
-	maxTries = 3
+	// maxDelay is how much later than Redis counts it a request may be written without Redis being
+	// told.
+	maxDelay = 20 * time.Millisecond
 )
 
 var (
@@ -28,46 +27,66 @@ var (
 	reserveScript string
 	//go:embed handback.lua
 	handBackScript string
+	//go:embed send.lua
+	sendScript string
 
-	reserveTurn  = redis.NewScript(2, reserveScript)
+	reserveTurn  = redis.NewScript(3, reserveScript)
 	handBackTurn = redis.NewScript(1, handBackScript)
+	sendCall     = redis.NewScript(1, sendScript)
 )
 
 // Acquire implements zego.Limiter. It reserves a turn, the moment at which one call may
 // be sent, and waits for it. All processes get their turns in the order in which they
 // ask. If the caller gives up while it waits, the next one who asks gets its turn. While
 // Redis does not answer, the limiter of this process alone is used.
+//
+// On a busy machine a call can be sent later than at its turn, and would then come together with
+// those of later turns. So Redis also keeps when calls were really sent, and each call that has
+// waited for its turn asks once more before it is sent.
 func (c *Client) Acquire(ctx context.Context, action string) (zego.Permit, error) {
-	for try := 1; c.available(); try++ {
-		wait, turn, err := c.reserve(ctx, action)
+	for c.available() {
+		p := &permit{client: c, action: action, call: rand.Text(), counted: time.Now()}
+		turn, err := c.reserve(ctx, action, p.call)
 		if ctx.Err() != nil {
-			c.handBack(ctx, action, turn)
+			c.handBack(ctx, action, turn.at)
 			return nil, &zego.TransportError{Action: action, Err: context.Cause(ctx)}
 		}
-		c.record(err) // After an error, Redis counts as down for a while.
+		c.record(err)
 		if err != nil {
-			continue // available is false now and ends the loop.
+			continue // Unless the machine has only stalled, available is false now and ends the loop.
 		}
-		if turn == noTurn {
-			ahead := int(wait * time.Duration(c.qps) / window) // About so many turns of others come before.
-			return nil, &zego.QueueError{Action: action, Ahead: ahead, Wait: wait}
+		if turn.at == noTurn {
+			ahead := int(turn.wait * time.Duration(c.qps) / window) // About so many turns of others come before.
+			return nil, &zego.QueueError{Action: action, Ahead: ahead, Wait: turn.wait}
 		}
-		due := time.Now().Add(wait)
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			c.handBack(ctx, action, turn)
+		if turn.maySend {
+			return p, nil
+		}
+		if !sleep(ctx, turn.wait) {
+			c.handBack(ctx, action, turn.at)
 			return nil, &zego.TransportError{Action: action, Err: context.Cause(ctx)}
 		}
-		// On a busy machine the timer may fire late. The call would then be sent
-		// together with those of later turns, so it takes another turn.
-		if time.Since(due) <= maxDelay || try >= maxTries {
-			return permit{}, nil
+		if err = p.waitToSend(ctx); err == nil {
+			return p, nil
 		}
+		if ctx.Err() != nil {
+			return nil, &zego.TransportError{Action: action, Err: context.Cause(ctx)}
+		}
+		c.record(err)
 	}
 	return c.local.Acquire(ctx, action)
+}
+
+// sleep waits for d. It returns false if ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // redisTime is a moment by Redis's clock, in microseconds since 1970. A turn is known by its
@@ -77,22 +96,28 @@ type redisTime int64
 // noTurn stands for a turn that was not reserved.
 const noTurn redisTime = 0
 
-// reserve reserves the next turn for action. It returns how long to wait for the turn, and
-// its moment. If the turn would come after ctx's deadline, reserve does not reserve it: it
-// returns how long the wait would have been, and noTurn.
-func (c *Client) reserve(ctx context.Context, action string) (wait time.Duration, turn redisTime, err error) {
+// reservation is a turn that was reserved for a call.
+type reservation struct {
+	wait    time.Duration // How long to wait for the turn.
+	at      redisTime     // Its moment.
+	maySend bool          // The call counts as sent now. Otherwise it has to ask when its turn has come.
+}
+
+// reserve reserves the next turn of action for a call. If the turn would come after ctx's
+// deadline, reserve does not reserve it: it returns how long the wait would have been, and noTurn.
+func (c *Client) reserve(ctx context.Context, action, call string) (reservation, error) {
 	maxWait := int64(-1) // Any wait will do.
 	if deadline, ok := ctx.Deadline(); ok {
 		maxWait = max(0, time.Until(deadline).Microseconds())
 	}
-	reply, err := redis.Int64s(c.run(ctx, reserveTurn, c.turnsKey(action), c.unusedKey(action), c.qps, window.Microseconds(), maxWait))
+	reply, err := redis.Int64s(c.run(ctx, reserveTurn, c.turnsKey(action), c.unusedKey(action), c.sentKey(action), c.qps, window.Microseconds(), maxWait, call))
 	if err != nil {
-		return 0, noTurn, err
+		return reservation{}, err
 	}
-	if len(reply) != 2 {
-		return 0, noTurn, fmt.Errorf("reserve.lua returned %d values, want 2", len(reply))
+	if len(reply) != 3 {
+		return reservation{}, fmt.Errorf("reserve.lua returned %d values, want 3", len(reply))
 	}
-	return time.Duration(reply[0]) * time.Microsecond, redisTime(reply[1]), nil
+	return reservation{time.Duration(reply[0]) * time.Microsecond, redisTime(reply[1]), reply[2] == 1}, nil
 }
 
 // handBack gives a turn to whoever asks next, because its caller has given up. ctx is the
@@ -114,12 +139,50 @@ func (c *Client) turnsKey(action string) string { return c.prefix + "turns:" + a
 
 func (c *Client) unusedKey(action string) string { return c.prefix + "unused:" + action }
 
-// permit implements zego.Permit. Its methods do nothing: a turn in Redis is a moment
-// fixed in advance, whenever the call is really sent.
-type permit struct{}
+func (c *Client) sentKey(action string) string { return c.prefix + "sent:" + action }
 
-// Sent implements zego.Permit.
-func (permit) Sent() {}
+// permit implements zego.Permit.
+type permit struct {
+	client       *Client
+	action, call string    // The name of the call is unique.
+	counted      time.Time // Redis counts the call as sent at this moment, or a little later.
+
+	sent sync.Once
+}
+
+// waitToSend waits until the call may be sent: its turn has come, and the calls before it were
+// sent long enough ago.
+func (p *permit) waitToSend(ctx context.Context) error {
+	for {
+		p.counted = time.Now()
+		microseconds, err := p.run(ctx, "allow")
+		if err != nil || microseconds == 0 {
+			return err
+		}
+		if !sleep(ctx, time.Duration(microseconds)*time.Microsecond) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// run runs send.lua.
+func (p *permit) run(ctx context.Context, operation string) (int64, error) {
+	return redis.Int64(p.client.run(ctx, sendCall, p.client.sentKey(p.action), p.client.qps, window.Microseconds(), p.call, operation))
+}
+
+// Sent implements zego.Permit. If the request was written late, it tells Redis, so that the next
+// calls come later, too.
+func (p *permit) Sent() {
+	p.sent.Do(func() {
+		if time.Since(p.counted) <= maxDelay || !p.client.available() {
+			return
+		}
+		go func() { // The transport that calls Sent must not wait for Redis.
+			_, err := p.run(context.Background(), "move")
+			p.client.record(err)
+		}()
+	})
+}
 
 // Done implements zego.Permit.
-func (permit) Done(bool) {}
+func (p *permit) Done(bool) {}

@@ -2,11 +2,13 @@ package redisshare
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
+	randv2 "math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 	"zego-mcp/internal/redisshare/redistest"
@@ -38,7 +40,7 @@ func TestTurnsAreHandedBack(t *testing.T) {
 		return turns[0]
 	}
 	for range 100 { // These take ten seconds' turns.
-		if _, turn, err := c.reserve(t.Context(), "A"); err != nil || turn == 0 {
+		if turn, err := c.reserve(t.Context(), "A", rand.Text()); err != nil || turn.at == noTurn {
 			t.Fatal(turn, err)
 		}
 	}
@@ -58,8 +60,8 @@ func TestTurnsAreHandedBack(t *testing.T) {
 		if n, err := redis.Int(c.do(t.Context(), "ZCARD", c.unusedKey("A"))); err != nil || n != 1 {
 			t.Fatalf("%d turns were handed back, want 1", n)
 		}
-		if wait, turn, err := c.reserve(t.Context(), "A"); err != nil || strconv.FormatInt(int64(turn), 10) != last() || wait < time.Second {
-			t.Errorf("got the turn %v in %v, %v; want %v", turn, wait, err, last())
+		if turn, err := c.reserve(t.Context(), "A", rand.Text()); err != nil || strconv.FormatInt(int64(turn.at), 10) != last() || turn.wait < time.Second || turn.maySend {
+			t.Errorf("got the turn %+v, %v; want %v", turn, err, last())
 		}
 	}
 	for _, i := range []int{2, 0, 1} {
@@ -72,15 +74,15 @@ func TestTurnsAreHandedBack(t *testing.T) {
 		t.Errorf("the turns that were handed back are kept for %v", ttl)
 	}
 	for _, want := range given {
-		if _, turn, err := c.reserve(t.Context(), "A"); err != nil || strconv.FormatInt(int64(turn), 10) != want {
-			t.Errorf("got the turn %v, %v; want %s", turn, err, want)
+		if turn, err := c.reserve(t.Context(), "A", rand.Text()); err != nil || strconv.FormatInt(int64(turn.at), 10) != want {
+			t.Errorf("got the turn %+v, %v; want %s", turn, err, want)
 		}
 	}
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	c.handBack(t.Context(), "A", redisTime(time.Now().Add(time.Hour).UnixMicro()))
-	if wait, turn, err := c.reserve(short, "A"); err != nil || turn != 0 || wait < time.Second {
-		t.Errorf("got the turn %v in %v, %v; want none before the deadline", turn, wait, err)
+	if turn, err := c.reserve(short, "A", rand.Text()); err != nil || turn.at != noTurn || turn.wait < time.Second || turn.maySend {
+		t.Errorf("got the turn %+v, %v; want none before the deadline", turn, err)
 	}
 }
 
@@ -92,20 +94,20 @@ func TestTurnsNeverTooDense(t *testing.T) {
 	var held []redisTime
 	reused := 0
 	for range 600 {
-		if n := len(held); n > 0 && rand.N(5) < 2 {
-			i := rand.N(n)
+		if n := len(held); n > 0 && randv2.N(5) < 2 {
+			i := randv2.N(n)
 			c.handBack(t.Context(), "A", held[i])
 			held = slices.Delete(held, i, i+1)
 			continue
 		}
-		_, turn, err := c.reserve(t.Context(), "A")
-		if err != nil || turn == 0 {
+		turn, err := c.reserve(t.Context(), "A", rand.Text())
+		if err != nil || turn.at == noTurn {
 			t.Fatal(turn, err)
 		}
-		if len(held) > 0 && turn < slices.Max(held) {
+		if len(held) > 0 && turn.at < slices.Max(held) {
 			reused++
 		}
-		held = append(held, turn)
+		held = append(held, turn.at)
 	}
 	slices.Sort(held)
 	for i := range held[:len(held)-10] {
@@ -115,5 +117,46 @@ func TestTurnsNeverTooDense(t *testing.T) {
 	}
 	if reused == 0 {
 		t.Error("no turn was used again")
+	}
+}
+
+// TestBusyProcesses lets three processes make many calls at once, of which they send some later
+// than they may. However late these are, no more calls than ZEGO allows are sent in a second.
+func TestBusyProcesses(t *testing.T) {
+	t.Parallel()
+	address := "redis://" + redistest.Start(t).Address
+	var mu sync.Mutex
+	var sent []time.Time
+	var calls sync.WaitGroup
+	for range 3 {
+		c, err := Open(address, Options{AppID: 1, QPS: 10, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		for i := range 12 {
+			calls.Go(func() {
+				p, err := c.Acquire(t.Context(), "A")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if i%4 == 0 {
+					time.Sleep(400 * time.Millisecond) // The process has no time for the call.
+				}
+				mu.Lock()
+				sent = append(sent, time.Now())
+				mu.Unlock()
+				p.Sent()
+				p.Done(true)
+			})
+		}
+	}
+	calls.Wait()
+	slices.SortFunc(sent, time.Time.Compare)
+	for i := range sent[:len(sent)-10] {
+		if apart := sent[i+10].Sub(sent[i]); apart < time.Second {
+			t.Errorf("11 calls were sent in %v", apart)
+		}
 	}
 }
