@@ -36,15 +36,20 @@ type Client struct {
 	log    *slog.Logger
 	local  zego.Limiter // Limits this process while Redis is down.
 
-	mu      sync.Mutex // guards what follows
-	down    bool       // The last command failed.
-	retryAt time.Time  // While down, no command is sent before this time.
+	mu           sync.Mutex // guards what follows
+	down         bool       // Redis does not answer.
+	retryAt      time.Time  // While down, no command is sent before this time.
+	failingSince time.Time  // When the first command failed after which none has succeeded; zero if the last one has.
 }
 
 const (
 	// timeout limits each command, and each wait for a connection. Redis is expected in
 	// the same network: if it is slower than this, waiting for it does not pay.
 	timeout = 500 * time.Millisecond
+	// maxSilence is how long commands may get no answer in time before Redis counts as down. A
+	// busy machine may stall for longer than timeout, and a process that then limits its calls
+	// alone calls ZEGO too often together with the others.
+	maxSilence = time.Second
 	// retryInterval is how long the Client leaves Redis alone after a failed command.
 	retryInterval = time.Second
 )
@@ -175,18 +180,33 @@ func (c *Client) available() bool {
 	return true
 }
 
-// record notes whether a command succeeded, and logs when that changes.
+// record notes whether a command succeeded. Redis counts as down after an error, but after a
+// timeout only if it has been silent for maxSilence. record logs when that changes.
 func (c *Client) record(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case err != nil && !c.down:
+	now := time.Now()
+	if err == nil {
+		if c.down {
+			c.log.Info("Redis is back; the rate limit is shared again")
+		}
+		c.down, c.failingSince = false, time.Time{}
+		return
+	}
+	if c.failingSince.IsZero() {
+		c.failingSince = now
+	}
+	if !c.down && isTimeout(err) && now.Sub(c.failingSince) < maxSilence {
+		return
+	}
+	if !c.down {
 		c.log.Warn("Redis does not answer; this process keeps to a rate limit of its own until it does", "err", err)
-	case err == nil && c.down:
-		c.log.Info("Redis is back; the rate limit is shared again")
 	}
-	c.down = err != nil
-	if c.down {
-		c.retryAt = time.Now().Add(retryInterval)
-	}
+	c.down, c.retryAt = true, now.Add(retryInterval)
+}
+
+// isTimeout reports whether a command got no answer in time.
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -180,6 +181,78 @@ func TestRedisRestarts(t *testing.T) {
 		if t.Context().Err() != nil {
 			t.Fatal("did not use Redis again")
 		}
+	}
+}
+
+// stallingProxy passes connections on to a Redis. While it is locked, nothing passes.
+type stallingProxy struct {
+	sync.RWMutex
+	url string
+}
+
+// newStallingProxy returns a proxy in front of the Redis at an address.
+func newStallingProxy(t *testing.T, redis string) *stallingProxy {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &stallingProxy{url: "redis://" + listener.Addr().String()}
+	t.Cleanup(func() { _ = listener.Close() })
+	pass := func(from, to net.Conn) {
+		defer func() { _, _ = from.Close(), to.Close() }()
+		buffer := make([]byte, 4096)
+		for {
+			n, err := from.Read(buffer)
+			if err != nil {
+				return
+			}
+			p.RLock()
+			_, err = to.Write(buffer[:n])
+			p.RUnlock()
+			if err != nil {
+				return
+			}
+		}
+	}
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", redis)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			go pass(client, server)
+			go pass(server, client)
+		}
+	}()
+	return p
+}
+
+// TestStall lets Redis stall for longer than a command may take, and then for good. Only then may
+// the client limit its calls alone, because others could call ZEGO at the same time.
+func TestStall(t *testing.T) {
+	t.Parallel()
+	proxy := newStallingProxy(t, redistest.Start(t).Address)
+	share, log := open(t, proxy.url)
+	if _, err := share.Acquire(t.Context(), "A"); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Lock()
+	time.AfterFunc(700*time.Millisecond, proxy.Unlock)
+	begin := time.Now()
+	if _, err := share.Acquire(t.Context(), "A"); err != nil || time.Since(begin) < 700*time.Millisecond || log.String() != "" {
+		t.Errorf("a stall: got %v after %v, logged %s", err, time.Since(begin), log)
+	}
+	proxy.Lock()
+	defer proxy.Unlock()
+	begin = time.Now()
+	if _, err := share.Acquire(t.Context(), "A"); err != nil || !strings.Contains(log.String(), "Redis does not answer") {
+		t.Errorf("for good: got %v after %v, logged %s", err, time.Since(begin), log)
 	}
 }
 
