@@ -31,12 +31,21 @@ import (
 // asProgram is the environment variable that makes the test binary run as zego-mcp.
 const asProgram = "TEST_AS_ZEGO_MCP"
 
+// raceOptions is the environment variable with the options of the race detector, which a
+// process reads when it starts.
+const raceOptions = "GORACE"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asDocumented) != "" {
 		os.Exit(runDocumented())
 	}
 	if os.Getenv(asProgram) != "" {
 		os.Exit(cli.Main())
+	}
+	// The tests start this binary as the program. With the race detector it would wait for a
+	// second before it ends.
+	if os.Getenv(raceOptions) == "" {
+		_ = os.Setenv(raceOptions, "atexit_sleep_ms=50")
 	}
 	testscript.Main(leaktest.Tests{M: m, Secrets: []string{zegosim.DefaultSecret}}, map[string]func(){"zego-mcp": func() { os.Exit(cli.Main()) }})
 }
@@ -64,7 +73,7 @@ func TestScripts(t *testing.T) {
 	// Nothing listens at the URL of $GONE.
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	env := []string{"GONE=" + gone.URL, "APP_ID=" + fmt.Sprint(zegosim.DefaultAppID), "SECRET=" + zegosim.DefaultSecret}
+	env := []string{raceOptions + "=" + os.Getenv(raceOptions), "GONE=" + gone.URL, "APP_ID=" + fmt.Sprint(zegosim.DefaultAppID), "SECRET=" + zegosim.DefaultSecret}
 	for name, handler := range upstreams {
 		srv := httptest.NewServer(leaktest.Handler(handler))
 		t.Cleanup(srv.Close)

@@ -108,6 +108,7 @@ func newDocumentedShell(t *testing.T) documentedShell {
 	return documentedShell{work, []string{
 		"PATH=" + bin, "HOME=" + home, "PWD=" + work, "TMPDIR=" + root, "LANG=C.UTF-8",
 		"TEST_FOREIGN=" + filepath.Join(bin, "foreign"), asDocumented + "=" + sim.URL,
+		raceOptions + "=" + os.Getenv(raceOptions),
 	}}
 }
 
