@@ -12,12 +12,13 @@ export function credentials(upstream) {
 
 /**
  * environment returns the environment of a child process: `extra`, and of this
- * process's variables only two. A developer's own ZEGO_* variables change nothing, and
- * what the program keeps in its home directory goes with this run.
+ * process's variables only a few. A developer's own ZEGO_* variables change nothing, and
+ * what the program keeps in its home directory goes with this run. Processes of Node share what
+ * they have compiled.
  */
 export function environment(extra = {}) {
   const { PATH, TMPDIR } = process.env;
-  return { PATH, HOME: TMPDIR, TMPDIR, ...extra };
+  return { PATH, HOME: TMPDIR, TMPDIR, NODE_COMPILE_CACHE: `${TMPDIR}/compiled`, ...extra };
 }
 
 const running = new Set();
