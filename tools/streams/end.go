@@ -28,7 +28,7 @@ func (l *Ledger) stopInBackground(t *task, reason stopReason) {
 	}
 	go func() {
 		pause := minPause
-		for attempt := 1; ; attempt++ {
+		for first := true; ; first = false {
 			stopped, err := l.tryStop(t)
 			switch {
 			case stopped:
@@ -41,7 +41,7 @@ func (l *Ledger) stopInBackground(t *task, reason stopReason) {
 				return
 			case err == nil && l.giveUpIfMissing(t):
 				return // Close reports the task.
-			case attempt == 1 && err != nil:
+			case first && err != nil:
 				l.log.Warn("a stream task could not be stopped at once; ZEGO bills it until it is stopped, and this server keeps trying", "task", l.name(t), "stream", t.streamID, "err", logText(err))
 			}
 			if !l.waitForNextAttempt(pause) {

@@ -399,6 +399,9 @@ func TestCloseWhileCreatesEnd(t *testing.T) {
 				t.Errorf("%d tasks run", n)
 			}
 			checkNoneLost(t, m, log)
+			if got := log.errorLines(); got != "" {
+				t.Errorf("every answer came, and all were stopped, but the log says %s", got)
+			}
 		})
 	}
 }
@@ -427,23 +430,32 @@ func TestListBeforeWrongTaskID(t *testing.T) {
 }
 
 // TestYoungEnds checks to the nanosecond from when on a task counts as ended that ZEGO does not
-// know any more.
+// know any more. Before, its status was asked for, or Start has waited for that.
 func TestYoungEnds(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		age   time.Duration
+		waits bool
 		place bool
-	}{{30*time.Second - 1, false}, {30 * time.Second, true}} {
+	}{{30*time.Second - 1, false, false}, {30 * time.Second, false, true}, {30 * time.Second, true, true}} {
 		synctest.Test(t, func(t *testing.T) {
 			m := &model{}
 			l, _ := modelLedger(t, m, streams.Options{MaxTasks: 1})
-			started, err := l.Start(t.Context(), modelRequest())
+			req := modelRequest()
+			if tt.waits {
+				req.Wait = func(_ context.Context, id string) (zego.StreamTask, error) {
+					return zego.StreamTask{ID: id, Status: zego.TaskStreaming}, nil
+				}
+			}
+			started, err := l.Start(t.Context(), req)
 			if err != nil {
 				t.Fatal(err)
 			}
 			created := time.Now()
-			if _, err := l.Get(t.Context(), started.TaskID); err != nil {
-				t.Fatal(err)
+			if !tt.waits {
+				if _, err := l.Get(t.Context(), started.TaskID); err != nil {
+					t.Fatal(err)
+				}
 			}
 			m.mu.Lock()
 			m.tasks[0].stopped = true // By itself.
@@ -451,7 +463,7 @@ func TestYoungEnds(t *testing.T) {
 			time.Sleep(time.Until(created.Add(tt.age)))
 			_, err = l.Start(t.Context(), modelRequest())
 			if full := errors.As(err, new(*streams.LimitError)); full == tt.place {
-				t.Errorf("after %v: got %v", tt.age, err)
+				t.Errorf("after %v, Start has waited: %t: got %v", tt.age, tt.waits, err)
 			}
 			l.Close(t.Context())
 		})

@@ -148,9 +148,7 @@ func TestPlaceAfterStop(t *testing.T) {
 				b.ledger.Owns(t.Context(), started.TaskID)
 			}
 			time.Sleep(time.Second)
-			store.mu.Lock()
-			store.faults = []storeFault{slowOperation}
-			store.mu.Unlock()
+			stopper.gate.slowDown(500 * time.Millisecond)
 			if _, err := stopper.ledger.Stop(t.Context(), started.TaskID); err != nil {
 				t.Error(err)
 			}

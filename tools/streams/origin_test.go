@@ -45,14 +45,18 @@ func TestRecoverLooksAgain(t *testing.T) {
 		listLag time.Duration
 		created time.Duration // After the start of the process.
 		down    time.Duration // For how long ZEGO's list does not answer.
+		refuses time.Duration // For how long ZEGO stops nothing.
 	}{
 		{name: "the list lags behind", listLag: 20 * time.Second},
 		{name: "a late create", created: 25 * time.Second},
 		{name: "a late create, and the list lags behind", created: 25 * time.Second, listLag: 25 * time.Second},
 		{name: "ZEGO does not answer", down: 3 * time.Minute},
+		{name: "ZEGO does not stop it at once", refuses: 3 * time.Minute},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			m := &model{born: time.Now(), listLag: tt.listLag, outages: []outage{{Action: listAction, Fault: gatewayBefore, To: tt.down}}}
+			m := &model{born: time.Now(), listLag: tt.listLag, outages: []outage{
+				{Action: listAction, Fault: gatewayBefore, To: tt.down}, {Action: stopAction, Fault: gatewayBefore, To: tt.refuses},
+			}}
 			l, log := modelLedger(t, m, streams.Options{Mark: nextProcess})
 			go func() {
 				time.Sleep(tt.created)
@@ -108,4 +112,25 @@ func TestRecoverWarnsOnce(t *testing.T) {
 			l.Close(t.Context())
 		})
 	}
+}
+
+// TestRecoverEnds checks that Recover looks for a minute and no longer, if ZEGO always answers at
+// once.
+func TestRecoverEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var looks times
+		l, _ := modelLedger(t, answers(func(string) string {
+			looks.noteNow()
+			return `{"Code":0,"Data":{"TaskList":[]}}`
+		}), streams.Options{Mark: nextProcess})
+		begin := time.Now()
+		l.Recover(t.Context())
+		time.Sleep(time.Hour)
+		all := looks.take()
+		if last := all[len(all)-1]; last.Sub(begin) != time.Minute {
+			t.Errorf("it looked %d times, for the last time after %v", len(all), last.Sub(begin))
+		}
+		l.Close(t.Context())
+	})
 }

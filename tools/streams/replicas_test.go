@@ -43,14 +43,23 @@ func TestTakeOver(t *testing.T) {
 	})
 }
 
-// TestHandOver closes a replica while another one lives, and when the other one was killed a
-// moment ago.
+// TestHandOver closes a replica while another one lives, while the other one is not running for
+// some seconds, and when the other one was killed a moment ago.
 func TestHandOver(t *testing.T) {
 	t.Parallel()
-	for _, killed := range []bool{false, true} {
+	for _, tt := range []struct {
+		killed      bool
+		paused      time.Duration
+		stopTimeout time.Duration
+	}{
+		{},
+		{paused: 5 * time.Second}, // Its lease lasts, and it uses the Store again 8 s after a is closed.
+		{killed: true},
+		{killed: true, stopTimeout: 10 * time.Second}, // Half of it is left to stop the task.
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			m, store := &model{}, newSharedStore()
-			a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+			a, b := newModelReplica("a", m, store, tt.stopTimeout), newModelReplica("b", m, store, 0)
 			started, err := a.ledger.Start(t.Context(), modelRequest())
 			if err != nil {
 				t.Fatal(err)
@@ -63,21 +72,24 @@ func TestHandOver(t *testing.T) {
 				t.Errorf("the Store answers, but the log says: %s", a.log)
 			}
 			want := 1
-			if killed {
+			if tt.killed {
 				want = 0
 				b.gate.kill()
 			}
+			var pause sync.WaitGroup
+			pause.Go(func() { b.gate.pause(tt.paused) })
 			begin := time.Now()
 			a.ledger.Close(t.Context())
-			if n := len(m.running()); n != want {
-				t.Errorf("b was killed: %t: %d tasks run, want %d", killed, n, want)
+			if n, errors := len(m.running()), a.log.errorLines(); n != want || errors != "" {
+				t.Errorf("%+v: %d tasks run, want %d; log: %s", tt, n, want, errors)
 			}
 			if took := time.Since(begin); took > streams.Lease+2*time.Second {
-				t.Errorf("b was killed: %t: it took %v", killed, took)
+				t.Errorf("%+v: it took %v", tt, took)
 			}
+			pause.Wait()
 			b.ledger.Close(t.Context())
 			if n := len(m.running()); n != 0 {
-				t.Errorf("b was killed: %t: %d tasks run after both have ended", killed, n)
+				t.Errorf("%+v: %d tasks run after both have ended", tt, n)
 			}
 		})
 	}
@@ -178,7 +190,8 @@ func TestLimitBeforePlace(t *testing.T) {
 	})
 }
 
-// TestStopOfAnothersTask stops the task of another replica, whose ledger then removes it.
+// TestStopOfAnothersTask stops the task of another replica, whose ledger then removes it. The
+// replicas know each other's tasks at once.
 func TestStopOfAnothersTask(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -188,9 +201,11 @@ func TestStopOfAnothersTask(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
-		if !b.ledger.Owns(t.Context(), started.TaskID) {
-			t.Error("b does not own what a started")
+		for _, wait := range []time.Duration{0, time.Minute} {
+			time.Sleep(wait)
+			if !b.ledger.Owns(t.Context(), started.TaskID) {
+				t.Errorf("%v later: b does not own what a started", wait)
+			}
 		}
 		if _, err := b.ledger.Stop(t.Context(), started.TaskID); err != nil {
 			t.Error(err)
@@ -201,6 +216,9 @@ func TestStopOfAnothersTask(t *testing.T) {
 			if r.ledger.Owns(t.Context(), started.TaskID) || r.ledger.StartedBy(task) != streams.ThisServer {
 				t.Errorf("the task counts as running, or as started by %s", r.ledger.StartedBy(task))
 			}
+			if strings.Contains(r.log.String(), "level=WARN") {
+				t.Errorf("nothing has failed, but the log says %s", r.log)
+			}
 		}
 		store.mu.Lock()
 		if len(store.records) != 0 {
@@ -209,6 +227,35 @@ func TestStopOfAnothersTask(t *testing.T) {
 		store.mu.Unlock()
 		a.ledger.Close(t.Context())
 		b.ledger.Close(t.Context())
+	})
+}
+
+// TestEndedTaskOfKilled stops the task of a replica that was killed just before, and kills the
+// replica that has stopped the task, too. The next one removes the record of the task.
+func TestEndedTaskOfKilled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		started := startConfirmed(t, a.ledger)
+		time.Sleep(time.Minute)
+		a.gate.kill()
+		if _, err := b.ledger.Stop(t.Context(), started.TaskID); err != nil {
+			t.Error(err)
+		}
+		if r, ok := store.record(started.StreamID); !ok || !r.Ended {
+			t.Errorf("a, which could be alive, has to remove the record, but got %+v", r)
+		}
+		b.gate.kill()
+		time.Sleep(streams.Lease + time.Second)
+		c := newModelReplica("c", m, store, 0)
+		time.Sleep(time.Second)
+		if r, ok := store.record(started.StreamID); ok {
+			t.Errorf("got %+v", r)
+		}
+		for _, replica := range []*modelReplica{a, b, c} {
+			replica.ledger.Close(context.Background())
+		}
 	})
 }
 
@@ -266,6 +313,9 @@ func TestStoreLosesRecords(t *testing.T) {
 			t.Errorf("got %v", store.records)
 		}
 		store.mu.Unlock()
+		if strings.Contains(a.log.String(), "level=WARN") {
+			t.Errorf("the Store answers, but the log says %s", a.log)
+		}
 		a.ledger.Close(t.Context())
 	})
 }

@@ -16,6 +16,7 @@ type sharedStore struct {
 	leases  map[string]time.Time // When they end, by replica.
 	leaving map[string]time.Time // Until when a replica that is leaving can still remove its records.
 	faults  []storeFault         // Of the next operations; then none.
+	slip    time.Duration        // How far its clock is ahead beyond storeClockOffset.
 	gone    [2]time.Time         // Between these times no operation is carried out.
 }
 
@@ -77,6 +78,7 @@ func (s replicaStore) do(ctx context.Context, operation func()) error {
 		fault = dropOperation
 	}
 	s.mu.Unlock()
+	time.Sleep(s.gate.latency())
 	locked := func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -131,7 +133,7 @@ func (s *sharedStore) othersLive(replica string) bool {
 func (s replicaStore) Renew(ctx context.Context, presence streams.Presence) (streams.View, error) {
 	var view streams.View
 	err := s.do(ctx, func() {
-		view = streams.View{Now: time.Now().Add(storeClockOffset), OthersAlive: s.othersLive(s.name)}
+		view = streams.View{Now: time.Now().Add(storeClockOffset + s.slip), OthersAlive: s.othersLive(s.name)}
 		delete(s.leaving, s.name)
 		if presence == streams.Leaving {
 			s.leaving[s.name] = time.Now().Add(streams.Lease)
@@ -225,6 +227,7 @@ func (s replicaStore) Remove(ctx context.Context, streamID, key string) error {
 type gate struct {
 	mu     sync.Mutex    // guards what follows
 	paused chan struct{} // Nil, or closed when the pause ends.
+	slow   time.Duration // How long each operation of the Store takes.
 	killed bool
 }
 
@@ -243,6 +246,19 @@ func (g *gate) pass() error {
 		return errKilled
 	}
 	return nil
+}
+
+// slowDown lets each operation of the Store take so long from now on.
+func (g *gate) slowDown(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.slow = d
+}
+
+func (g *gate) latency() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.slow
 }
 
 func (g *gate) isKilled() bool {

@@ -2,6 +2,7 @@ package streams_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -181,6 +182,9 @@ func TestCallerLeavesWhileStoreIsAsked(t *testing.T) {
 		if _, err := a.ledger.Start(t.Context(), modelRequest()); err != nil || a.log.String() != "" {
 			t.Errorf("got %v, and the log %s", err, a.log)
 		}
+		if _, err := a.ledger.Start(ctx, modelRequest()); !errors.Is(err, context.Canceled) || errors.As(err, new(*streams.StoreError)) {
+			t.Errorf("a caller who has left: got %v", err)
+		}
 		a.ledger.Close(t.Context())
 	})
 }
@@ -272,24 +276,32 @@ func TestKeepTasksTakesNothingOver(t *testing.T) {
 }
 
 // TestIdleReplica checks that a replica whose tasks do not change uses the Store once every
-// three seconds.
+// three seconds, however often it is asked for its task. A record is written anew only if the
+// clock of the Store is set.
 func TestIdleReplica(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m, store := &model{}, newSharedStore()
-		a := newModelReplica("a", m, store, 0)
-		startConfirmed(t, a.ledger)
-		store.mu.Lock()
-		store.faults = make([]storeFault, 100) // None of them is a fault.
-		store.mu.Unlock()
-		time.Sleep(30 * time.Second)
-		store.mu.Lock()
-		if used := 100 - len(store.faults); used != 10 {
-			t.Errorf("the Store was used %d times in 30 s", used)
-		}
-		store.mu.Unlock()
-		a.ledger.Close(t.Context())
-	})
+	for slip, want := range map[time.Duration]int{0: 10, time.Second: 10, -5 * time.Second: 10, 5*time.Second + 1: 11} {
+		synctest.Test(t, func(t *testing.T) {
+			m, store := &model{}, newSharedStore()
+			a := newModelReplica("a", m, store, 0)
+			started := startConfirmed(t, a.ledger)
+			store.mu.Lock()
+			store.faults = make([]storeFault, 100) // None of them is a fault.
+			store.slip = slip
+			store.mu.Unlock()
+			for begin := time.Now(); time.Since(begin) < 30*time.Second; time.Sleep(time.Second) {
+				if _, err := a.ledger.Get(t.Context(), started.TaskID); err != nil {
+					t.Error(err)
+				}
+			}
+			store.mu.Lock()
+			if used := 100 - len(store.faults); used != want {
+				t.Errorf("the clock of the Store has slipped by %v: the Store was used %d times in 30 s, want %d", slip, used, want)
+			}
+			store.mu.Unlock()
+			a.ledger.Close(t.Context())
+		})
+	}
 }
 
 // TestEndOfAnothersTask checks that a replica still knows a task of this server after the
