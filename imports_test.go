@@ -18,7 +18,7 @@ type importRule struct {
 	folder  string // A pattern: "a/..." is a and every folder below it.
 	imports string // Folders of this module, as patterns with spaces between them.
 	tests   string // Folders that its test files may import besides.
-	mcp     bool   // Whether it may import mcp-go and tint.
+	mcp     bool   // Whether it may import mcp-go and tint. OpenTelemetry is for internal/tracing alone.
 }
 
 // importRules let every package import only what stands below it: main → internal →
@@ -36,6 +36,7 @@ var importRules = []importRule{
 	{folder: "internal/cmd/modulepath"},
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
 	{folder: "internal/configfile"},
+	{folder: "internal/tracing", imports: "tools zego", tests: "internal/leaktest schema", mcp: true},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
 	{folder: "packaging"},
 	{folder: "tools", imports: "tools/... schema zego", tests: "internal/leaktest zego/zegosim", mcp: true},
@@ -105,6 +106,8 @@ func TestImportRules(t *testing.T) {
 		{"zego/zegosim/faces/faces.go", "zego-mcp/zego", "must not import"},
 		{"schema/schema.go", "github.com/lmittmann/tint", "must not import"},
 		{"tools/errors.go", "zego-mcp/zego/zegosim", "must not import"},
+		{"internal/tracing/encode.go", "go.opentelemetry.io/otel/attribute", ""},
+		{"tools/trace.go", "go.opentelemetry.io/otel/trace", "must not import"},
 		{"tools/streams/ledger.go", "zego-mcp/tools", "must not import"},
 		{"internal/stdio/stdio.go", "zego-mcp/internal/cli", "must not import"},
 		{"internal/cli/serve.go", "zego-mcp/internal/redisshare/redistest", "must not import"},
@@ -129,6 +132,8 @@ func checkImports(file string, imports []string) error {
 		ours, isOurs := strings.CutPrefix(imported, "zego-mcp/")
 		var allowed bool
 		switch {
+		case matches("go.opentelemetry.io/...", imported):
+			allowed = folder == "internal/tracing"
 		case !isOurs:
 			allowed = rule.mcp || !matches("github.com/mark3labs/mcp-go/...", imported) && !matches("github.com/lmittmann/tint", imported)
 		case isTest:

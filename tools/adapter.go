@@ -37,6 +37,7 @@ const (
 type request struct {
 	kind       requestKind
 	name       string               // Name of the tool, prompt or resource, for the log.
+	uri        string               // Of the resource that is read; otherwise empty.
 	ownTimeout bool                 // The handler sets its own time limit.
 	call       *mcp.CallToolRequest // Nil unless kind is kindTool.
 }
@@ -79,6 +80,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	ctx = zego.WithObserver(ctx, zego.Observer{Call: stats.add})
 	var caller Caller
 	ctx = context.WithValue(ctx, requestNameKey{}, r.name)
+	ctx, traceID, endTrace := a.trace(ctx, r)
 	defer func() {
 		if value := recover(); value != nil {
 			err = &panicError{value: value, stack: debug.Stack()}
@@ -87,10 +89,8 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 			err = &panicError{value: inner.Value, stack: inner.Stack}
 		}
 		took := time.Since(start)
-		a.log(ctx, r, caller, took, &stats, err)
-		if a.cfg.Observe != nil {
-			a.cfg.Observe(ctx, RequestInfo{Kind: string(r.kind), Name: r.name, Outcome: outcomeOf(err), Duration: took})
-		}
+		a.log(ctx, r, caller, traceID, took, &stats, err)
+		a.observe(ctx, r, took, err, endTrace)
 	}()
 	project := a.cfg.Project(ctx)
 	caller = project.caller
@@ -108,6 +108,18 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	return handle(ctx, d)
 }
 
+// observe tells Config.Observe and the trace of a request how it ended.
+func (a adapter) observe(ctx context.Context, r request, took time.Duration, err error, endTrace func(RequestInfo)) {
+	info := RequestInfo{Kind: string(r.kind), Name: r.name, Outcome: outcomeOf(err), Duration: took}
+	if info.Outcome == Failed {
+		info.Problem = logText(err)
+	}
+	endTrace(info)
+	if a.cfg.Observe != nil {
+		a.cfg.Observe(ctx, info)
+	}
+}
+
 // withTimeLimit returns a context that ends after the time limit of a call, with a cause that
 // says so.
 func withTimeLimit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
@@ -117,13 +129,19 @@ func withTimeLimit(ctx context.Context, limit time.Duration) (context.Context, c
 
 // log writes the line of a request, and a warning before it if the request has shown that
 // this machine's clock is wrong.
-func (a adapter) log(ctx context.Context, r request, caller Caller, took time.Duration, stats *upstreamStats, err error) {
+func (a adapter) log(ctx context.Context, r request, caller Caller, traceID string, took time.Duration, stats *upstreamStats, err error) {
 	message := map[requestKind]string{
 		kindTool: "tool call", kindPrompt: "prompt", kindResource: "resource read", kindCompletion: "completion",
 	}[r.kind]
 	attrs := append([]slog.Attr{slog.String(string(r.kind), r.name), slog.Duration("took", took)}, stats.attrs()...)
 	if caller.Subject != "" {
 		attrs = append(attrs, slog.String("subject", caller.subjectForLog()))
+	}
+	if session := a.session(ctx); session != "" {
+		attrs = append(attrs, slog.String("session", session))
+	}
+	if traceID != "" {
+		attrs = append(attrs, slog.String("trace_id", traceID))
 	}
 	if offset := stats.clockOffset; offset != 0 {
 		a.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "this machine's clock differs from ZEGO's; set it (until then, requests are signed with ZEGO's time)",

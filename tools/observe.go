@@ -13,6 +13,7 @@ type RequestInfo struct {
 	Name     string        // Of the tool, prompt or resource.
 	Outcome  Outcome       // How the request ended.
 	Duration time.Duration // Waits included.
+	Problem  string        // What the log says about the error, if Outcome is Failed; it holds no argument.
 }
 
 // Outcome says how a request of a client ended.

@@ -29,9 +29,9 @@ func TestObserve(t *testing.T) {
 	s.rpc(t, "resources/read", `{"uri":"zego://stream-tasks/nobody"}`)
 	want := []tools.RequestInfo{
 		{Kind: "tool", Name: "list_timbres", Outcome: tools.Succeeded},
-		{Kind: "tool", Name: "list_timbres", Outcome: tools.Failed},
-		{Kind: "tool", Name: "list_timbre", Outcome: tools.Failed},
-		{Kind: "resource", Name: "stream_task", Outcome: tools.Failed},
+		{Kind: "tool", Name: "list_timbres", Outcome: tools.Failed, Problem: "1 invalid arguments"},
+		{Kind: "tool", Name: "list_timbre", Outcome: tools.Failed, Problem: "the tool is not offered"},
+		{Kind: "resource", Name: "stream_task", Outcome: tools.Failed, Problem: "resource not found: zego://stream-tasks/nobody"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

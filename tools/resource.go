@@ -87,7 +87,7 @@ func (r resource) readFirst(a adapter, matches func(uri string) bool) server.OnB
 // readText reads the resource at uri. Its error wraps server.ErrResourceNotFound, or has the
 // text for the client.
 func (r resource) readText(ctx context.Context, a adapter, uri string) (text string, err error) {
-	err = a.do(ctx, request{kind: kindResource, name: r.name}, func(ctx context.Context, d deps) (err error) {
+	err = a.do(ctx, request{kind: kindResource, name: r.name, uri: uri}, func(ctx context.Context, d deps) (err error) {
 		if !d.project.allows(r.toolset) || r.forApps && !clientShowsApps(ctx) {
 			return fmt.Errorf("%w: %s", server.ErrResourceNotFound, uri)
 		}

@@ -74,6 +74,11 @@ type Config struct {
 	// Observe is told how each request of a client ended. It must be safe for concurrent use, and
 	// return soon. Default: nobody is told.
 	Observe func(context.Context, RequestInfo)
+	// Trace is called when a request of a client begins. It returns the context under which the
+	// request is handled, the id of its trace for the log, which may be "", and a function that is
+	// called when the request has ended. It must be safe for concurrent use, and return soon.
+	// Default: there are no traces.
+	Trace func(context.Context, RequestStart) (traced context.Context, traceID string, end func(RequestInfo))
 
 	Local bool // Agents are on this machine: offer the tools that read its files.
 	// AudioClient reads the beginning of the files that drive_by_audio speaks, to learn how long
@@ -148,7 +153,7 @@ func NewServer(cfg Config) *server.MCPServer {
 	if cfg.Simulated {
 		title += " (simulated)"
 	}
-	s := server.NewMCPServer("zego-mcp", cfg.Version,
+	s := server.NewMCPServer("zego-mcp", cfg.Version, append(keepOrigins(cfg, hooks),
 		server.WithTitle(title),
 		server.WithInstructions(instructions(cfg, cfg.Project(context.Background()))),
 		server.WithToolCapabilities(false),
@@ -161,7 +166,7 @@ func NewServer(cfg Config) *server.MCPServer {
 		server.WithCompletions(),
 		server.WithPromptCompletionProvider(completions{a}),
 		server.WithResourceCompletionProvider(completions{a}),
-	)
+	)...)
 	for _, t := range allTools {
 		if info := t.info(); cfg.offers(info) {
 			filter.add(kindTool, info.name, info.toolset)

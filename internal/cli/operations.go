@@ -14,6 +14,7 @@ import (
 	"zego-mcp/internal/health"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/metrics"
+	"zego-mcp/internal/tracing"
 	"zego-mcp/tools"
 	"zego-mcp/zego"
 
@@ -42,6 +43,7 @@ type operations struct {
 	health  *health.Checker
 	metrics *metrics.Metrics // Nil without --admin-listen.
 	audit   *audit.Log       // Nil without --audit-log.
+	tracer  *tracing.Tracer  // Nil unless the environment asks for traces.
 
 	audited atomic.Pointer[audit.Project] // What the audit log knows of the project.
 }
@@ -59,20 +61,40 @@ func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) (*oper
 		o.metrics = metrics.New(version(), commit())
 		e.observer = both(e.observer, o.metrics.Observer())
 	}
-	if f.AuditLog == "" {
-		return o, nil
+	if err := o.openAudit(e); err != nil {
+		return nil, fmt.Errorf("--audit-log: %w", err)
 	}
-	opts := audit.Options{Subject: auth.Subject, Logger: log}
+	o.tracer = tracing.Start(tracing.Options{Getenv: e.openTelemetry, Logger: log, Version: version(), Stdio: overStdio})
+	if o.tracer != nil {
+		e.observer = both(e.observer, o.tracer.Observer())
+	}
+	return o, nil
+}
+
+// openTelemetry returns a variable of OpenTelemetry's. An empty one, or one that holds a
+// placeholder, is not set.
+func (e *env) openTelemetry(name string) string {
+	if value := e.getenv(name); !isEmptyOrPlaceholder(value) {
+		return value
+	}
+	return ""
+}
+
+// openAudit opens the audit log, if there is to be one.
+func (o *operations) openAudit(e *env) (err error) {
+	if o.flags.AuditLog == "" {
+		return nil
+	}
+	opts := audit.Options{Subject: auth.Subject, Logger: o.log}
 	if o.metrics != nil {
 		opts.Failed = o.metrics.AuditErrors()
 	}
-	var err error
-	if o.audit, err = audit.Open(f.AuditLog, opts); err != nil {
-		return nil, fmt.Errorf("--audit-log: %w", err)
+	if o.audit, err = audit.Open(o.flags.AuditLog, opts); err != nil {
+		return err
 	}
 	o.audited.Store(&audit.Project{})
 	e.observer = both(e.observer, o.audit.Observer(func() audit.Project { return *o.audited.Load() }))
-	return o, nil
+	return nil
 }
 
 // reopen opens the audit log again, if there is one.
@@ -82,8 +104,11 @@ func (o *operations) reopen() {
 	}
 }
 
-// end closes what observe has opened.
+// end closes what observe has opened, and sends the traces that are left.
 func (o *operations) end() {
+	if o.tracer != nil {
+		o.tracer.End()
+	}
 	if o.audit != nil {
 		_ = o.audit.Close()
 	}
@@ -175,9 +200,12 @@ func (o *operations) auditProject(appID uint32, project tools.Project) {
 	o.audited.Store(&audit.Project{AppID: appID, Names: project.Streams.Names})
 }
 
-// countTools counts the calls of the tools of cfg, and the streams of project, if there are
-// metrics.
-func (o *operations) countTools(cfg *tools.Config, appID uint32, project tools.Project) {
+// watchTools traces the requests for which cfg is made, if there are traces. It counts the calls
+// of the tools, and the streams of project, if there are metrics.
+func (o *operations) watchTools(cfg *tools.Config, appID uint32, project tools.Project) {
+	if o.tracer != nil {
+		cfg.Trace = o.tracer.Request
+	}
 	if o.metrics == nil {
 		return
 	}

@@ -99,7 +99,7 @@ func (c *serveCommand) Run(e *env) error {
 	if streaming && (overStdio || isLoopbackListener(listener)) {
 		defer e.addWatching(&cfg, project, b.endpoint)()
 	}
-	ops.countTools(&cfg, b.account.appID, project) // Not what the pages for watching call every few seconds.
+	ops.watchTools(&cfg, b.account.appID, project) // Not what the pages for watching call every few seconds.
 	if overStdio {
 		return e.serveStdio(cfg, project, log)
 	}
