@@ -65,6 +65,9 @@ func call[T any, D payload[T]](ctx context.Context, c *Client, action apiAction,
 // cachedCall returns the answer to req from the quickest source that its action allows:
 // the client's memory, an equal call that is already running, the shared cache, or ZEGO.
 func (c *Client) cachedCall(ctx context.Context, req request) (answer, CallInfo, error) {
+	if c.closed.Load() {
+		return answer{}, CallInfo{}, &TransportError{Action: req.action.name, Err: ErrClosed}
+	}
 	if !req.action.coalesce {
 		var info CallInfo
 		got, err := c.retry(ctx, req, &info)
@@ -104,7 +107,7 @@ func (c *Client) loadShared(ctx context.Context, key string, data dataDecoder) (
 	if c.cache == nil {
 		return answer{}, false
 	}
-	text, ok := c.cache.Get(ctx, c.cachePrefix+key)
+	text, ok := c.cache.Get(ctx, c.secret.Load().cachePrefix+key)
 	got := answer{Data: data.target}
 	if !ok || json.Unmarshal(text, &got) != nil {
 		return answer{}, false
@@ -120,7 +123,7 @@ func (c *Client) storeShared(ctx context.Context, key string, got answer) {
 		return
 	}
 	if text, err := json.Marshal(got); err == nil {
-		c.cache.Set(ctx, c.cachePrefix+key, text, c.cacheTTL)
+		c.cache.Set(ctx, c.secret.Load().cachePrefix+key, text, c.cacheTTL)
 	}
 }
 

@@ -31,6 +31,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -80,22 +81,30 @@ type Options struct {
 // Client calls the Digital Human API for one project. [New] returns one. It need not be
 // closed.
 type Client struct {
+	appID         uint32
 	endpoint      string
 	http          *http.Client
 	timeout       time.Duration
 	retryInterval time.Duration
 	clock         *clock
-	sign          func(action string) url.Values
-	scrubber      func(query url.Values) scrubber
-	viewerToken   func(ViewerTokenRequest) (ViewerToken, error)
+	secret        atomic.Pointer[secretUse]
+	closed        atomic.Bool
 
-	limiter     Limiter
-	running     callGroup
-	memory      memoryCache
-	cache       Cache
-	cacheTTL    time.Duration
-	cachePrefix string // Of keys in cache.
-	observer    Observer
+	limiter  Limiter
+	running  callGroup
+	memory   memoryCache
+	cache    Cache
+	cacheTTL time.Duration
+	observer Observer
+}
+
+// secretUse is all that a Client does with the server secret. The secret itself is in closures
+// only, so that printing a Client cannot show it.
+type secretUse struct {
+	sign        func(action string) url.Values
+	scrubber    func(query url.Values) scrubber
+	viewerToken func(ViewerTokenRequest) (ViewerToken, error)
+	cachePrefix string // Of keys in Client.cache.
 }
 
 // ClockOffset returns how far ZEGO's clock is ahead of this machine's, as the answers that
@@ -110,8 +119,8 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	if appID == 0 {
 		return nil, errors.New("zego: AppId must be a number from 1 to 4294967295")
 	}
-	if len(serverSecret) != 32 {
-		return nil, fmt.Errorf("zego: ServerSecret must have 32 characters, got %d", len(serverSecret))
+	if err := checkSecret(serverSecret); err != nil {
+		return nil, err
 	}
 	opts.setDefaults()
 	if err := checkEndpoint(opts.Endpoint); err != nil {
@@ -123,23 +132,60 @@ func New(appID uint32, serverSecret string, opts Options) (*Client, error) {
 	}
 	httpClient := *opts.HTTPClient
 	httpClient.Transport = noRedirects{httpClient.Transport}
-	clock := &clock{local: opts.Now}
-	return &Client{
+	c := &Client{
+		appID:         appID,
 		endpoint:      strings.TrimSuffix(opts.Endpoint, "/") + "/",
 		http:          &httpClient,
 		timeout:       opts.Timeout,
 		retryInterval: opts.RetryInterval,
-		clock:         clock,
-		sign:          signer(appID, serverSecret, clock.now),
-		scrubber:      newScrubber(serverSecret),
-		viewerToken:   viewerTokens(appID, serverSecret, clock.now),
+		clock:         &clock{local: opts.Now},
 		limiter:       opts.Limiter,
 		memory:        memory,
 		cache:         opts.Cache,
 		cacheTTL:      opts.CacheTTL,
-		cachePrefix:   cachePrefix(appID, serverSecret, strings.TrimSuffix(opts.Endpoint, "/")),
 		observer:      opts.Observer,
-	}, nil
+	}
+	c.useSecret(serverSecret)
+	return c, nil
+}
+
+// SetSecret lets the client use another ServerSecret of the same project, because the one
+// before has been renewed. Requests that were sent already keep theirs. SetSecret fails, and
+// changes nothing, if the secret is malformed.
+func (c *Client) SetSecret(serverSecret string) error {
+	if err := checkSecret(serverSecret); err != nil {
+		return err
+	}
+	c.useSecret(serverSecret)
+	return nil
+}
+
+// useSecret sets the secret, which checkSecret has accepted.
+func (c *Client) useSecret(serverSecret string) {
+	c.secret.Store(&secretUse{
+		sign:        signer(c.appID, serverSecret, c.clock.now),
+		scrubber:    newScrubber(serverSecret),
+		viewerToken: viewerTokens(c.appID, serverSecret, c.clock.now),
+		cachePrefix: cachePrefix(c.appID, serverSecret, strings.TrimSuffix(c.endpoint, "/")),
+	})
+}
+
+func checkSecret(serverSecret string) error {
+	if len(serverSecret) != 32 {
+		return fmt.Errorf("zego: ServerSecret must have 32 characters, got %d", len(serverSecret))
+	}
+	return nil
+}
+
+// ErrClosed is the cause of the errors of a Client that was closed.
+var ErrClosed = errors.New("the client is closed")
+
+// Close lets all later calls fail, with a *TransportError whose cause is ErrClosed, and closes
+// the connections that are not in use. Calls that run go on. It is for programs that no longer
+// serve a project; others need not call it.
+func (c *Client) Close() {
+	c.closed.Store(true)
+	c.http.CloseIdleConnections()
 }
 
 // cachePrefix returns the beginning of a client's keys in a shared cache. It depends on the

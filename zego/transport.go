@@ -31,8 +31,9 @@ func (a httpAnswer) isRedirect() bool { return a.status >= 300 && a.status < 400
 // send signs req, sends it once and parses the answer. All that comes from the network or
 // from net/http passes the scrubber here.
 func (c *Client) send(ctx context.Context, req request) (answer, error) {
-	query := c.sign(req.action.name)
-	scrub := c.scrubber(query)
+	secret := c.secret.Load()
+	query := secret.sign(req.action.name)
+	scrub := secret.scrubber(query)
 	raw, err := c.do(ctx, query, req.body)
 	switch {
 	case err != nil && ctx.Err() != nil:

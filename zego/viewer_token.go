@@ -83,7 +83,12 @@ func NewViewerToken(appID uint32, serverSecret string, now time.Time, in ViewerT
 
 // NewViewerToken is like the function of the same name, for the project of the client and by
 // the clock that ZEGO's answers have shown.
-func (c *Client) NewViewerToken(in ViewerTokenRequest) (ViewerToken, error) { return c.viewerToken(in) }
+func (c *Client) NewViewerToken(in ViewerTokenRequest) (ViewerToken, error) {
+	if c.closed.Load() {
+		return ViewerToken{}, fmt.Errorf("zego: %w", ErrClosed)
+	}
+	return c.secret.Load().viewerToken(in)
+}
 
 // viewerTokens returns a function that makes tokens of one project. The secret is kept in the
 // closure, so that printing a Client cannot show it.

@@ -51,7 +51,7 @@ type Picture struct {
 type Store struct {
 	fetcher    *Fetcher
 	fetches    chan struct{} // Has an element for each file that is fetched right now.
-	decoding   sync.Mutex    // Held while a picture is decoded, because a large one takes 100 MB.
+	decoding   *sync.Mutex   // Held while a picture is decoded, because a large one takes 100 MB.
 	thumbnails *lru.Cache[thumbnailKey, thumbnail]
 	named      *lru.Cache[pictureKey, Picture]
 }
@@ -72,6 +72,14 @@ type thumbnail struct {
 
 // NewStore returns a Store that fetches pictures with fetcher. It need not be closed.
 func NewStore(fetcher *Fetcher) *Store {
+	return newStore(fetcher, make(chan struct{}, maxFetches), &sync.Mutex{})
+}
+
+// Apart returns another Store, which fetches pictures with fetcher. It keeps none of the pictures
+// of s, but both together fetch and decode only as many files at once as one Store does.
+func (s *Store) Apart(fetcher *Fetcher) *Store { return newStore(fetcher, s.fetches, s.decoding) }
+
+func newStore(fetcher *Fetcher, fetches chan struct{}, decoding *sync.Mutex) *Store {
 	thumbnails, err := lru.New[thumbnailKey, thumbnail](maxThumbnails)
 	if err != nil {
 		panic(err) // The size is above 0.
@@ -80,7 +88,7 @@ func NewStore(fetcher *Fetcher) *Store {
 	if err != nil {
 		panic(err)
 	}
-	return &Store{fetcher: fetcher, fetches: make(chan struct{}, maxFetches), thumbnails: thumbnails, named: named}
+	return &Store{fetcher: fetcher, fetches: fetches, decoding: decoding, thumbnails: thumbnails, named: named}
 }
 
 // Remember keeps pictures that an answer of ZEGO's has named, for [Store.Named]. Those of

@@ -314,7 +314,7 @@ func (l *Ledger) addShared(ctx context.Context, t *task) error {
 		if err := l.addHere(t); err != nil {
 			return err
 		}
-		err := l.store.Reserve(ctx, l.record(t), Limits{Tasks: l.opts.MaxTasks, TasksOfCaller: t.callerMaxTasks})
+		err := l.store.Reserve(ctx, l.record(t), Limits{Tasks: l.MaxTasks(), TasksOfCaller: t.callerMaxTasks})
 		_, full := errors.AsType[*LimitError](err)
 		_, used := errors.AsType[*StreamIDInUseError](err)
 		switch {

@@ -75,7 +75,7 @@ type Ledger struct {
 	attemptsCtx    context.Context // The context of all attempts to stop tasks; ends when Close gives up.
 	cancelAttempts context.CancelFunc
 
-	mu       sync.Mutex       // guards what follows
+	mu       sync.Mutex       // guards what follows, and opts.MaxTTL and opts.MaxTasks
 	tasks    map[string]*task // By StreamId.
 	endedIDs []string         // TaskIds of own tasks that ended lately, the oldest first.
 	closed   bool             // No more tasks are created.
@@ -119,10 +119,31 @@ func New(client *zego.Client, opts Options) *Ledger {
 func (l *Ledger) now() time.Time { return l.opts.Now() }
 
 // MaxTTL returns the longest life and idle time that a stream task may be given.
-func (l *Ledger) MaxTTL() time.Duration { return l.opts.MaxTTL }
+func (l *Ledger) MaxTTL() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opts.MaxTTL
+}
 
 // MaxTasks returns how many stream tasks may run at once.
-func (l *Ledger) MaxTasks() int { return l.opts.MaxTasks }
+func (l *Ledger) MaxTasks() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opts.MaxTasks
+}
+
+// SetLimits replaces Options.MaxTTL and Options.MaxTasks, for the stream tasks that are created
+// from now on. A limit that is not above 0 stays as it is.
+func (l *Ledger) SetLimits(maxTTL time.Duration, maxTasks int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if maxTTL > 0 {
+		l.opts.MaxTTL = maxTTL
+	}
+	if maxTasks > 0 {
+		l.opts.MaxTasks = maxTasks
+	}
+}
 
 // add puts t into the ledger, and into the Store if there is one. It fails with *LimitError,
 // *StreamIDInUseError, ErrClosed or *StoreError.
