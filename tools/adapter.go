@@ -55,7 +55,7 @@ type deps struct {
 	simulated    bool                                          // Config.Simulated.
 	viewerURL    ViewerURLTemplate                             // Config.ViewerURL.
 	watch        func(context.Context, string) (string, error) // Config.Watch.
-	pictures     *pictures.Store                               // Config.Pictures.
+	pictures     *pictures.Store                               // Project.Pictures, or Config.Pictures.
 	answerBy     time.Time                                     // When a call that waits for the end of speech has to answer.
 
 	// progress sends the client an MCP progress notification, if the client asked for them.
@@ -78,7 +78,7 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 	}
 	var stats upstreamStats
 	ctx = zego.WithObserver(ctx, zego.Observer{Call: stats.add})
-	var caller Caller
+	project := &Project{}
 	ctx = context.WithValue(ctx, requestNameKey{}, r.name)
 	ctx, traceID, endTrace := a.trace(ctx, r)
 	defer func() {
@@ -89,11 +89,10 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 			err = &panicError{value: inner.Value, stack: inner.Stack}
 		}
 		took := time.Since(start)
-		a.log(ctx, r, caller, traceID, took, &stats, err)
+		a.log(ctx, r, project, traceID, took, &stats, err)
 		a.observe(ctx, r, took, err, endTrace)
 	}()
-	project := a.cfg.Project(ctx)
-	caller = project.caller
+	project = a.cfg.Project(ctx)
 	d := deps{
 		project: project, streams: project.Streams, speech: project.Speech,
 		simulated: a.cfg.Simulated, timeout: a.cfg.Timeout,
@@ -101,6 +100,9 @@ func (a adapter) do(ctx context.Context, r request, handle func(context.Context,
 		audioDirs: a.cfg.AudioDirs, audioClient: a.cfg.AudioClient,
 		answerBy: start.Add(a.cfg.SpeechWait - min(time.Second, a.cfg.SpeechWait/10)),
 		progress: func(int, int, string) {},
+	}
+	if project.Pictures != nil {
+		d.pictures = project.Pictures
 	}
 	if r.call != nil {
 		d.progress, d.confirmation = progressOf(ctx, *r.call), confirmationOf(ctx, *r.call)
@@ -129,13 +131,16 @@ func withTimeLimit(ctx context.Context, limit time.Duration) (context.Context, c
 
 // log writes the line of a request, and a warning before it if the request has shown that
 // this machine's clock is wrong.
-func (a adapter) log(ctx context.Context, r request, caller Caller, traceID string, took time.Duration, stats *upstreamStats, err error) {
+func (a adapter) log(ctx context.Context, r request, project *Project, traceID string, took time.Duration, stats *upstreamStats, err error) {
 	message := map[requestKind]string{
 		kindTool: "tool call", kindPrompt: "prompt", kindResource: "resource read", kindCompletion: "completion",
 	}[r.kind]
 	attrs := append([]slog.Attr{slog.String(string(r.kind), r.name), slog.Duration("took", took)}, stats.attrs()...)
-	if caller.Subject != "" {
-		attrs = append(attrs, slog.String("subject", caller.subjectForLog()))
+	if project.Name != "" {
+		attrs = append(attrs, slog.String("project", project.Name))
+	}
+	if caller := project.caller; caller.Subject != "" {
+		attrs = append(attrs, slog.String("subject", caller.SubjectForLog()))
 	}
 	if session := a.session(ctx); session != "" {
 		attrs = append(attrs, slog.String("session", session))

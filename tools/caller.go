@@ -51,9 +51,9 @@ func (d deps) checkOwner(ctx context.Context, taskID string) error {
 		whatToDo("Ask the user to let that caller do it, or to call this server with a token that may use all streams.", false))}
 }
 
-// subjectForLog returns the subject as it stands in a line of the log. A subject that is long, or
+// SubjectForLog returns the subject as it stands in a line of the log. A subject that is long, or
 // has other characters than those that show, is cut and quoted: an identity provider chose it.
-func (c Caller) subjectForLog() string {
+func (c Caller) SubjectForLog() string {
 	if len(c.Subject) > maxForeign || strings.ContainsFunc(c.Subject, isHidden) {
 		return quoteForeign(c.Subject)
 	}

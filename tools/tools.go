@@ -109,6 +109,8 @@ type Project struct {
 	Streams     *streams.Ledger // The stream tasks that this process created in the project; its owner closes it.
 	Speech      *speech.Tracker // What their digital humans speak; its owner closes it.
 	Toolsets    []Toolset       // Which tools, prompts and resources may be used; empty: the default toolsets.
+	Name        string          // Names the project in the log; empty: it is the only one.
+	Pictures    *pictures.Store // Makes the thumbnails of its digital humans; nil: Config.Pictures does.
 
 	caller Caller // Who uses the project; For sets it.
 }

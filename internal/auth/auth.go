@@ -3,6 +3,7 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 	"zego-mcp/tools"
@@ -17,6 +18,27 @@ type Caller struct {
 	// HasScopes says that the caller's token has scopes, so that the caller may ask the identity
 	// provider for a token with more of them.
 	HasScopes bool
+	// Token is the name of the static token that the caller has sent, or "".
+	Token string
+
+	claims func() map[string]json.RawMessage // Of the caller's access token; nil: it has none.
+}
+
+// Claim returns the values of a claim of the access token that the caller has sent: those of a
+// list, or the one text. It returns none for a caller without an access token, and of a claim of
+// another type.
+func (c Caller) Claim(name string) []string {
+	if c.claims == nil {
+		return nil
+	}
+	claim := c.claims()[name]
+	var text string
+	if json.Unmarshal(claim, &text) == nil && text != "" {
+		return []string{text}
+	}
+	var list []string
+	_ = json.Unmarshal(claim, &list) // Of another type it has no values.
+	return list
 }
 
 // grant is what a valid token gives.

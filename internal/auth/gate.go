@@ -36,15 +36,21 @@ type Options struct {
 	// CallsPerMinute is how many POST requests each caller may send in a minute who has no limit
 	// of its own. A negative number means no limit. Default: DefaultCallsPerMinute.
 	CallsPerMinute int
-	Logger         *slog.Logger     // Default: nothing is logged.
-	Now            func() time.Time // This machine's clock. Default: time.Now.
+	// Admit lets in a caller whose token is valid. It returns a context for the request with what
+	// the caller may use, which ends when the caller may no longer use it; end is called at the
+	// end of the request. If it reports false, the request is refused. Default: everybody is let
+	// in.
+	Admit  func(context.Context, Caller) (_ context.Context, end func(), ok bool)
+	Logger *slog.Logger     // Default: nothing is logged.
+	Now    func() time.Time // This machine's clock. Default: time.Now.
 }
 
 // Gate admits the HTTP requests that carry a valid bearer token.
 type Gate struct {
 	opts    Options
 	rates   *rates
-	refused refusals
+	refused refusals // Requests without a valid token.
+	outside refusals // Requests that Options.Admit has refused.
 }
 
 // NewGate returns a Gate. Without Options.Tokens and Options.OIDC it admits nobody.
@@ -56,7 +62,14 @@ func NewGate(opts Options) *Gate {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Gate{opts: opts, rates: newRates(), refused: refusals{log: opts.Logger}}
+	if opts.Admit == nil {
+		opts.Admit = func(ctx context.Context, _ Caller) (context.Context, func(), bool) { return ctx, func() {}, true }
+	}
+	return &Gate{
+		opts: opts, rates: newRates(),
+		refused: refusals{log: opts.Logger, message: "refused requests without a valid token"},
+		outside: refusals{log: opts.Logger, message: "refused requests of callers who belong to no project"},
+	}
 }
 
 // Middleware lets next answer the requests that the gate admits. Their context holds the
@@ -93,6 +106,13 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 		}
 		ctx, end := admitted.context(r.Context())
 		defer end()
+		ctx, leave, ok := g.opts.Admit(ctx, admitted.caller)
+		if !ok {
+			g.outside.count(g.opts.Now(), "subject", admitted.caller.SubjectForLog())
+			http.Error(w, "Forbidden: nothing on this server is for you", http.StatusForbidden)
+			return
+		}
+		defer leave()
 		r = r.WithContext(ctx)
 		r.Header = r.Header.Clone()
 		r.Header.Del("Authorization")
@@ -232,20 +252,22 @@ func looksLikeJWT(text string) bool {
 // refusals counts refused requests. Its log has one line for all of them in a while, because
 // there may be thousands in a second.
 type refusals struct {
-	log *slog.Logger
+	log     *slog.Logger
+	message string
 
 	mu         sync.Mutex // guards what follows
 	unreported int
 	reportedAt time.Time
 }
 
-func (r *refusals) count(now time.Time) {
+// count counts a request. attrs describe it, for the log.
+func (r *refusals) count(now time.Time, attrs ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.unreported++
 	if now.Sub(r.reportedAt) < reportEvery {
 		return
 	}
-	r.log.Warn("refused requests without a valid token", "requests", r.unreported)
+	r.log.Warn(r.message, append([]any{"requests", r.unreported}, attrs...)...)
 	r.unreported, r.reportedAt = 0, now
 }

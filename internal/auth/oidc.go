@@ -116,6 +116,11 @@ func (o *OIDC) verify(ctx context.Context, token string, now time.Time) (grant, 
 	caller := Caller{
 		Caller:    tools.Caller{Subject: "oidc:" + verified.Subject, AllStreams: slices.Contains(scopes, ScopeAllStreams)},
 		HasScopes: true,
+		claims: func() map[string]json.RawMessage {
+			all := map[string]json.RawMessage{}
+			_ = verified.Claims(&all) // It is an object: it was read above.
+			return all
+		},
 	}
 	for _, set := range tools.Toolsets {
 		if slices.Contains(scopes, Scope(set.Name)) {

@@ -81,7 +81,7 @@ func newKnownToken(entry Token) knownToken {
 	known := knownToken{
 		caller: Caller{
 			Caller:         tools.Caller{Subject: "token:" + entry.Name, Toolsets: sets, MaxTasks: entry.MaxTasks, AllStreams: entry.AllStreams},
-			CallsPerMinute: entry.CallsPerMinute,
+			CallsPerMinute: entry.CallsPerMinute, Token: entry.Name,
 		},
 		expiresAt: entry.Expires,
 	}

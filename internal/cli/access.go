@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"zego-mcp/internal/auth"
 	"zego-mcp/internal/httpserver"
+	"zego-mcp/internal/projects"
 	"zego-mcp/tools"
 )
 
@@ -20,6 +21,7 @@ type accessFlags struct {
 	OIDCIssuer     string `name:"oidc-issuer" variable:"ZEGO_OIDC_ISSUER" placeholder:"URL" help:"Clients of http and sse need an access token (a JWT) of this OpenID Connect provider, with the scopes zego:assets or zego:streaming."`
 	OIDCAudience   string `name:"oidc-audience" variable:"ZEGO_OIDC_AUDIENCE" placeholder:"URI" help:"The audience of these tokens, usually the public URL of /mcp."`
 	InsecureNoAuth bool   `name:"insecure-no-auth" help:"Serve other machines without asking who calls, for example behind a proxy that asks."`
+	Projects       string `variable:"ZEGO_PROJECTS_FILE" placeholder:"FILE" help:"Serve the ZEGO projects of this file, in TOML or JSON, each to the callers that the file names, in place of the one of --app-id."`
 	CallsPerMinute int    `variable:"ZEGO_CALLS_PER_MINUTE" default:"600" help:"POST requests that each caller with a token may send in a minute, unless its token says otherwise; 0 for no limit. Default: 600."`
 }
 
@@ -29,6 +31,8 @@ func (f *accessFlags) validate() error {
 		return fmt.Errorf("--calls-per-minute must be 0 or more, got %d", f.CallsPerMinute)
 	}
 	switch {
+	case f.Projects != "" && !f.authenticates():
+		return errors.New("--projects needs --auth-tokens or --oidc-issuer, so that callers say who they are")
 	case f.OIDCIssuer == "" && f.OIDCAudience != "":
 		return errors.New("--oidc-audience needs --oidc-issuer")
 	case f.OIDCIssuer != "":
@@ -55,8 +59,9 @@ func (f *accessFlags) checkExposed(listener net.Listener) error {
 }
 
 // guard makes callers say who they are, if the flags demand it. It sets in opts and cfg what
-// that takes, and returns a function that reads the tokens again.
-func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (reread func(), err error) {
+// that takes, and returns a function that reads the tokens again. With a set, each caller gets the
+// project of that.
+func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, set *projects.Set, log *slog.Logger) (reread func(), err error) {
 	if !f.authenticates() {
 		return func() {}, nil
 	}
@@ -77,8 +82,12 @@ func (f *accessFlags) guard(opts *httpserver.Options, cfg *tools.Config, log *sl
 			return nil, usageError{err}
 		}
 	}
+	opts.Subject = auth.Subject
+	if set != nil {
+		options.Admit, opts.Subject = set.Admit, set.Subject
+	}
 	gate := auth.NewGate(options)
-	opts.Middleware, opts.Subject, opts.Metadata = gate.Middleware, auth.Subject, gate.Metadata()
+	opts.Middleware, opts.Metadata = gate.Middleware, gate.Metadata()
 	cfg.Project = projectOfCaller(cfg.Project)
 	opts.Challenge = challengeCallers(gate, *cfg)
 	return reread, nil

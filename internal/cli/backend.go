@@ -37,7 +37,7 @@ type backend struct {
 func (e *env) connect(log *slog.Logger) (backend, error) {
 	var b backend
 	if e.settings.Simulate {
-		url, stop, err := startSimulator(e.ctx)
+		url, stop, err := startSimulator(e.ctx, &zegosim.Server{})
 		if err != nil {
 			return b, fmt.Errorf("start the simulator: %w", err)
 		}
@@ -99,14 +99,12 @@ func (b backend) close() {
 	}
 }
 
-// startSimulator serves the simulator on a free port of this machine until stop is
-// called.
-func startSimulator(ctx context.Context) (url string, stop func(), err error) {
+// startSimulator serves a simulator on a free port of this machine until stop is called.
+func startSimulator(ctx context.Context, sim *zegosim.Server) (url string, stop func(), err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}
-	sim := &zegosim.Server{}
 	srv := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }()
 	return "http://" + listener.Addr().String(), func() {

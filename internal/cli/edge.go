@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"zego-mcp/internal/httpserver"
+	"zego-mcp/internal/projects"
 	"zego-mcp/internal/reload"
 	"zego-mcp/tools"
 )
@@ -51,12 +52,12 @@ func (f *edgeFlags) proxies() ([]netip.Prefix, error) {
 }
 
 // secure makes the server as the flags want it: who may call, from where, and over TLS. It sets in
-// opts and cfg what that takes. It returns the listener to use, and a function that reads again
+// opts and cfg what that takes; set is nil if there is one project alone. It returns the listener to use, and a function that reads again
 // what was read from files.
-func (c *serveCommand) secure(listener net.Listener, opts *httpserver.Options, cfg *tools.Config, log *slog.Logger) (_ net.Listener, reread func(), err error) {
+func (c *serveCommand) secure(listener net.Listener, opts *httpserver.Options, cfg *tools.Config, set *projects.Set, log *slog.Logger) (_ net.Listener, reread func(), err error) {
 	opts.AllowedOrigins = c.AllowOrigin
 	opts.TrustedProxies, _ = c.proxies() // Validate has checked them.
-	rereadTokens, err := c.guard(opts, cfg, log)
+	rereadTokens, err := c.guard(opts, cfg, set, log)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"zego-mcp/internal/metrics"
 	"zego-mcp/internal/tracing"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -45,7 +46,8 @@ type operations struct {
 	audit   *audit.Log       // Nil without --audit-log.
 	tracer  *tracing.Tracer  // Nil unless the environment asks for traces.
 
-	audited atomic.Pointer[audit.Project] // What the audit log knows of the project.
+	shared  zego.Observer                 // Of the calls of all projects.
+	audited atomic.Pointer[audit.Project] // What the audit log knows of the project, if there is one alone.
 }
 
 // observe prepares what operators see, before the server connects to anything. From a signal
@@ -56,18 +58,19 @@ func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) (*oper
 	if f.DrainDelay > 0 && !overStdio {
 		e.ctx = delayed(e.ctx, f.DrainDelay)
 	}
-	e.observer = zego.Observer{Attempt: o.health.Attempt}
+	o.shared = zego.Observer{Attempt: o.health.Attempt}
 	if f.AdminListen != "" {
 		o.metrics = metrics.New(version(), commit())
-		e.observer = both(e.observer, o.metrics.Observer())
+		o.shared = both(o.shared, o.metrics.Observer())
 	}
-	if err := o.openAudit(e); err != nil {
+	if err := o.openAudit(); err != nil {
 		return nil, fmt.Errorf("--audit-log: %w", err)
 	}
 	o.tracer = tracing.Start(tracing.Options{Getenv: e.openTelemetry, Logger: log, Version: version(), Stdio: overStdio})
 	if o.tracer != nil {
-		e.observer = both(e.observer, o.tracer.Observer())
+		o.shared = both(o.shared, o.tracer.Observer())
 	}
+	e.observer = o.observer(func() audit.Project { return *o.audited.Load() })
 	return o, nil
 }
 
@@ -81,7 +84,7 @@ func (e *env) openTelemetry(name string) string {
 }
 
 // openAudit opens the audit log, if there is to be one.
-func (o *operations) openAudit(e *env) (err error) {
+func (o *operations) openAudit() (err error) {
 	if o.flags.AuditLog == "" {
 		return nil
 	}
@@ -93,8 +96,16 @@ func (o *operations) openAudit(e *env) (err error) {
 		return err
 	}
 	o.audited.Store(&audit.Project{})
-	e.observer = both(e.observer, o.audit.Observer(func() audit.Project { return *o.audited.Load() }))
 	return nil
+}
+
+// observer returns the observer of the calls of one project, of which the audit log knows what
+// project returns.
+func (o *operations) observer(project func() audit.Project) zego.Observer {
+	if o.audit == nil {
+		return o.shared
+	}
+	return both(o.shared, o.audit.Observer(project))
 }
 
 // reopen opens the audit log again, if there is one.
@@ -200,18 +211,23 @@ func (o *operations) auditProject(appID uint32, project tools.Project) {
 	o.audited.Store(&audit.Project{AppID: appID, Names: project.Streams.Names})
 }
 
-// watchTools traces the requests for which cfg is made, if there are traces. It counts the calls
-// of the tools, and the streams of project, if there are metrics.
-func (o *operations) watchTools(cfg *tools.Config, appID uint32, project tools.Project) {
+// watchTools traces the requests for which cfg is made, if there are traces, and counts the calls
+// of the tools, if there are metrics.
+func (o *operations) watchTools(cfg *tools.Config) {
 	if o.tracer != nil {
 		cfg.Trace = o.tracer.Request
 	}
-	if o.metrics == nil {
-		return
+	if o.metrics != nil {
+		cfg.Observe = o.metrics.Request
 	}
-	cfg.Observe = o.metrics.Request
-	ledger := project.Streams
-	o.metrics.AddProject(metrics.Project{AppID: appID, MaxStreams: ledger.MaxTasks(), Usage: func() (int, time.Duration) {
+}
+
+// countStreams counts the streams of a project until ended is called, if there are metrics.
+func (o *operations) countStreams(appID uint32, ledger *streams.Ledger) (ended func()) {
+	if o.metrics == nil {
+		return func() {}
+	}
+	return o.metrics.AddProject(metrics.Project{AppID: appID, MaxStreams: ledger.MaxTasks, Usage: func() (int, time.Duration) {
 		usage := ledger.Usage()
 		return usage.Running, usage.Streamed
 	}})

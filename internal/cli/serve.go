@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 	"zego-mcp/internal/httpserver"
+	"zego-mcp/internal/projects"
 	"zego-mcp/internal/stdio"
 	"zego-mcp/tools"
 
@@ -48,6 +49,9 @@ func (c *serveCommand) Validate(*kong.Context) error {
 	if c.Listen != "" && c.Transport == "stdio" {
 		return errors.New("--listen needs --transport http (or sse); without it, zego-mcp speaks over stdio")
 	}
+	if c.Projects != "" && c.Transport == "stdio" {
+		return errors.New("--projects needs --transport http (or sse)")
+	}
 	return errors.Join(c.accessFlags.validate(), c.edgeFlags.validate(), c.validateOperations())
 }
 
@@ -63,6 +67,15 @@ func (c *serveCommand) Run(e *env) error {
 		return err
 	}
 	defer ops.end()
+	if c.Projects != "" {
+		return c.serveProjects(e, ops)
+	}
+	return c.serveProject(e, ops)
+}
+
+// serveProject serves the project of the settings.
+func (c *serveCommand) serveProject(e *env, ops *operations) error {
+	log, overStdio := ops.log, c.Transport == "stdio"
 	b, err := e.connect(log)
 	if err != nil {
 		return err
@@ -99,12 +112,13 @@ func (c *serveCommand) Run(e *env) error {
 	if streaming && (overStdio || isLoopbackListener(listener)) {
 		defer e.addWatching(&cfg, project, b.endpoint)()
 	}
-	ops.watchTools(&cfg, b.account.appID, project) // Not what the pages for watching call every few seconds.
+	ops.watchTools(&cfg) // Not what the pages for watching call every few seconds.
+	ops.countStreams(b.account.appID, project.Streams)
 	if overStdio {
 		return e.serveStdio(cfg, project, log)
 	}
 	defer func() { _ = listener.Close() }()
-	return c.serveHTTP(e, listener, cfg, ops, callbackHandler(secret, b.account.appID, project.Speech))
+	return c.serveHTTP(e, listener, cfg, ops, nil, callbackHandler(secret, b.account.appID, project.Speech))
 }
 
 // listen returns a listener for the transports that listen, or nil for stdio.
@@ -136,19 +150,25 @@ func (e *env) serveStdio(cfg tools.Config, project tools.Project, log *slog.Logg
 	return stdio.Serve(e.ctx, tools.NewServer(cfg), stdin, e.stdout, log, e.grace())
 }
 
-// serveHTTP serves MCP over HTTP on listener. callbacks answers ZEGO's callbacks; nil: none are
-// taken.
-func (c *serveCommand) serveHTTP(e *env, listener net.Listener, cfg tools.Config, ops *operations, callbacks http.Handler) error {
+// serveHTTP serves MCP over HTTP on listener. set has the projects; nil: there is one alone.
+// callbacks answers ZEGO's callbacks; nil: none are taken.
+func (c *serveCommand) serveHTTP(e *env, listener net.Listener, cfg tools.Config, ops *operations, set *projects.Set, callbacks http.Handler) error {
 	opts := httpserver.Options{
 		SSEOnly: c.Transport == "sse", AllowedHosts: lowerCase(c.AllowHost), MaxSessions: c.MaxSessions, Logger: ops.log,
 		Callbacks: callbacks,
 	}
-	secured, reread, err := c.secure(listener, &opts, &cfg, ops.log)
+	secured, reread, err := c.secure(listener, &opts, &cfg, set, ops.log)
 	if err != nil {
 		return err
 	}
 	if c.authenticates() || c.TLSCert != "" || ops.audit != nil {
-		defer onHangup(func() { reread(); ops.reopen() })()
+		defer onHangup(func() {
+			if set != nil { // Before the tokens, so that a new token finds its project.
+				set.Reread()
+			}
+			reread()
+			ops.reopen()
+		})()
 	}
 	c.logAddress(listener.Addr(), ops.log)
 	return httpserver.Serve(e.ctx, secured, ops.newHandler(tools.NewServer(cfg), opts), ops.log, e.grace())

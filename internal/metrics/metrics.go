@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"runtime"
 	"slices"
@@ -80,13 +81,13 @@ type Metrics struct {
 	set *metrics.Set
 
 	mu       sync.Mutex // guards what follows
-	projects []Project
+	projects []*Project
 }
 
 // Project is a ZEGO project whose streams are counted.
 type Project struct {
 	AppID      uint32
-	MaxStreams int // How many may run at once.
+	MaxStreams func() int // How many may run at once.
 	// Usage returns how many streams run, and how long all have run so far.
 	Usage func() (running int, streamed time.Duration)
 }
@@ -167,11 +168,16 @@ func (m *Metrics) attempt(_ context.Context, attempt zego.AttemptInfo) {
 	m.set.GetOrCreatePrometheusHistogramExt(name(apiDuration, "action", attempt.Action), apiBuckets).Update(attempt.Duration.Seconds())
 }
 
-// AddProject shows the streams of a project.
-func (m *Metrics) AddProject(p Project) {
+// AddProject shows the streams of a project until remove is called.
+func (m *Metrics) AddProject(p Project) (remove func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.projects = append(m.projects, p)
+	m.projects = append(m.projects, &p)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.projects = slices.DeleteFunc(m.projects, func(other *Project) bool { return other == &p })
+	}
 }
 
 // AddServer shows the state of an HTTP server. It must be called at most once.
@@ -240,18 +246,27 @@ func helpOf(metric string) string {
 // writeProjects writes what is known of the projects.
 func (m *Metrics) writeProjects(w io.Writer) {
 	m.mu.Lock()
-	projects := m.projects
+	projects := slices.Clone(m.projects)
 	m.mu.Unlock()
 	if len(projects) == 0 {
 		return
 	}
-	var running, limits, streamed bytes.Buffer
-	for _, p := range projects {
+	type sum struct {
+		running, limit int
+		streamed       time.Duration
+	}
+	sums := map[uint32]sum{}
+	for _, p := range projects { // One that ends and one that begins may have the same AppID.
 		count, total := p.Usage()
-		labels := fmt.Sprintf(`{app_id="%d"}`, p.AppID)
-		fmt.Fprintf(&running, "%s%s %d\n", streamsRunning, labels, count)
-		fmt.Fprintf(&limits, "%s%s %d\n", streamsMax, labels, p.MaxStreams)
-		fmt.Fprintf(&streamed, "%s%s %g\n", streamedSeconds, labels, total.Seconds())
+		before := sums[p.AppID]
+		sums[p.AppID] = sum{before.running + count, p.MaxStreams(), before.streamed + total}
+	}
+	var running, limits, streamed bytes.Buffer
+	for _, appID := range slices.Sorted(maps.Keys(sums)) {
+		of, labels := sums[appID], fmt.Sprintf(`{app_id="%d"}`, appID)
+		fmt.Fprintf(&running, "%s%s %d\n", streamsRunning, labels, of.running)
+		fmt.Fprintf(&limits, "%s%s %d\n", streamsMax, labels, of.limit)
+		fmt.Fprintf(&streamed, "%s%s %g\n", streamedSeconds, labels, of.streamed.Seconds())
 	}
 	_, _ = fmt.Fprintf(w, "# HELP %s\n# TYPE %[1]s gauge\n%s# HELP %s\n# TYPE %[3]s gauge\n%s# HELP %s\n# TYPE %[5]s counter\n%s",
 		streamsRunning, &running, streamsMax, &limits, streamedSeconds, &streamed)

@@ -80,8 +80,8 @@ func used(t *testing.T) *metrics.Metrics {
 	} {
 		o.Attempt(t.Context(), attempt)
 	}
-	m.AddProject(metrics.Project{AppID: 7, MaxStreams: 3, Usage: func() (int, time.Duration) { return 2, 90 * time.Second }})
-	m.AddProject(metrics.Project{AppID: 8, MaxStreams: 1, Usage: func() (int, time.Duration) { return 0, 0 }})
+	m.AddProject(metrics.Project{AppID: 7, MaxStreams: func() int { return 3 }, Usage: func() (int, time.Duration) { return 2, 90 * time.Second }})
+	m.AddProject(metrics.Project{AppID: 8, MaxStreams: func() int { return 1 }, Usage: func() (int, time.Duration) { return 0, 0 }})
 	m.AddServer(func() metrics.Server { return metrics.Server{Sessions: 4, EventStreams: 5, Calls: 6} })
 	m.AuditErrors()()
 	m.AddRedis(func() bool { return false })

@@ -30,11 +30,16 @@ type Options struct {
 // limits the calls of this process alone, Get finds nothing and Set does nothing. Client
 // logs when Redis stops answering and when it answers again.
 type Client struct {
-	pool   *redis.Pool
-	prefix string // Of the rate limit's keys in Redis.
+	*connection
+	prefix string // Of all keys in Redis but those of the page cache.
 	qps    int
-	log    *slog.Logger
 	local  zego.Limiter // Limits this process while Redis is down.
+}
+
+// connection is what the Clients of several projects have in common.
+type connection struct {
+	pool *redis.Pool
+	log  *slog.Logger
 
 	mu           sync.Mutex // guards what follows
 	down         bool       // Redis does not answer.
@@ -86,13 +91,19 @@ func Open(address string, opts Options) (*Client, error) {
 	if u.Port() == "" {
 		host = net.JoinHostPort(u.Hostname(), "6379")
 	}
+	shared := &Client{connection: &connection{pool: newPool(address), log: opts.Logger.With("redis", host)}}
+	return shared.ForProject(opts.AppID, opts.QPS), nil
+}
+
+// ForProject returns a Client for another ZEGO project, which uses the connections of c. It
+// shares nothing else with c, and ends with c: closing it closes c.
+func (c *Client) ForProject(appID uint32, qps int) *Client {
 	return &Client{
-		pool:   newPool(address),
-		prefix: "zego-mcp:" + strconv.FormatUint(uint64(opts.AppID), 10) + ":",
-		qps:    opts.QPS,
-		log:    opts.Logger.With("redis", host),
-		local:  zego.NewLimiter(max(opts.QPS, 1)),
-	}, nil
+		connection: c.connection,
+		prefix:     "zego-mcp:" + strconv.FormatUint(uint64(appID), 10) + ":",
+		qps:        qps,
+		local:      zego.NewLimiter(max(qps, 1)),
+	}
 }
 
 // newPool returns a pool of connections to the Redis at address.
@@ -123,7 +134,7 @@ func newPool(address string) *redis.Pool {
 //
 // The context that use gets has the deadline of ctx, but is not cancelled with it: Redis may
 // carry out a command whose caller has gone, and its reply says what to hand back.
-func (c *Client) with(ctx context.Context, use func(context.Context, redis.Conn) (any, error)) (any, error) {
+func (c *connection) with(ctx context.Context, use func(context.Context, redis.Conn) (any, error)) (any, error) {
 	wait, stopWaiting := context.WithTimeout(ctx, timeout)
 	defer stopWaiting()
 	conn, err := c.pool.GetContext(wait)
@@ -141,32 +152,32 @@ func (c *Client) with(ctx context.Context, use func(context.Context, redis.Conn)
 }
 
 // do sends one command and returns its reply.
-func (c *Client) do(ctx context.Context, command string, args ...any) (any, error) {
+func (c *connection) do(ctx context.Context, command string, args ...any) (any, error) {
 	return c.with(ctx, func(ctx context.Context, conn redis.Conn) (any, error) {
 		return redis.DoContext(conn, ctx, command, args...)
 	})
 }
 
 // run runs a script with its keys and arguments, and returns its reply.
-func (c *Client) run(ctx context.Context, script *redis.Script, keysAndArgs ...any) (any, error) {
+func (c *connection) run(ctx context.Context, script *redis.Script, keysAndArgs ...any) (any, error) {
 	return c.with(ctx, func(ctx context.Context, conn redis.Conn) (any, error) {
 		return script.DoContext(ctx, conn, keysAndArgs...)
 	})
 }
 
 // Ping returns an error if Redis does not answer or refuses the password.
-func (c *Client) Ping(ctx context.Context) error {
+func (c *connection) Ping(ctx context.Context) error {
 	_, err := c.do(ctx, "PING")
 	c.record(err)
 	return err
 }
 
 // Close closes the connections to Redis.
-func (c *Client) Close() error { return c.pool.Close() }
+func (c *connection) Close() error { return c.pool.Close() }
 
 // available reports whether the caller should send its command to Redis. While Redis
 // is down, it allows one caller in each retryInterval to try.
-func (c *Client) available() bool {
+func (c *connection) available() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.down {
@@ -182,7 +193,7 @@ func (c *Client) available() bool {
 
 // record notes whether a command succeeded. Redis counts as down after an error, but after a
 // timeout only if it has been silent for maxSilence. record logs when that changes.
-func (c *Client) record(err error) {
+func (c *connection) record(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
