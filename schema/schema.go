@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/invopop/jsonschema"
 )
@@ -21,7 +22,7 @@ import (
 // Schema is the input schema of a tool whose arguments are a T. Make it with [Input]; it is
 // safe for concurrent use.
 type Schema[T any] struct {
-	text json.RawMessage
+	text func() json.RawMessage
 	root *node
 }
 
@@ -53,11 +54,18 @@ type node struct {
 //     integer mean. Such an integer must not be written with a point if it is above 0 and up
 //     to 3: a model that writes 2.0 means a factor.
 //
-// Input panics if the schema does not keep to the rules of [Check] or a format is not
-// known, as that is a mistake in the program.
+// Input panics if T has a field of a type that no schema describes, such as any or a map, or if
+// a format is not known, as that is a mistake in the program.
 func Input[T any]() *Schema[T] {
-	reflected, text := reflectSchema[T](true, nil)
-	return &Schema[T]{text: text, root: newNode(reflected, reflect.TypeFor[T]())}
+	reflected := reflectSchema[T](true)
+	if reflected.Type != "object" {
+		panic(fmt.Sprintf("schema: %v is not a struct of arguments", reflect.TypeFor[T]()))
+	}
+	return &Schema[T]{
+		// To decode, nobody needs the text. Making and checking it takes most of the time.
+		text: sync.OnceValue(func() json.RawMessage { return encode[T](reflected) }),
+		root: newNode(reflected, reflect.TypeFor[T]()),
+	}
 }
 
 // Output returns the schema of results of type T, which is a struct. It allows additional
@@ -66,12 +74,14 @@ func Input[T any]() *Schema[T] {
 // Output panics if the schema does not keep to the rules of [Check], as that is a mistake
 // in the program.
 func Output[T any]() json.RawMessage {
-	_, text := reflectSchema[T](false, nil)
-	return text
+	return encode[T](reflectSchema[T](false))
 }
 
 // JSON returns the schema as JSON. The caller must not change it.
-func (s *Schema[T]) JSON() json.RawMessage { return s.text }
+//
+// JSON panics if the schema does not keep to the rules of [Check], as that is a mistake in the
+// program.
+func (s *Schema[T]) JSON() json.RawMessage { return s.text() }
 
 // JSONWithMaxima returns the schema as JSON, with other maxima of integers. maxima has them by
 // the name of the argument; it does not reach into lists and objects. A default above its
@@ -79,13 +89,17 @@ func (s *Schema[T]) JSON() json.RawMessage { return s.text }
 //
 // Decode still keeps to the maxima of the struct tags.
 func (s *Schema[T]) JSONWithMaxima(maxima map[string]int) json.RawMessage {
-	_, text := reflectSchema[T](true, maxima)
-	return text
+	reflected := reflectSchema[T](true)
+	for p := reflected.Properties.Oldest(); p != nil; p = p.Next() {
+		if maximum, ok := maxima[p.Key]; ok {
+			setMaximum(p.Value, maximum)
+		}
+	}
+	return encode[T](reflected)
 }
 
-// reflectSchema returns the schema of T with the given maxima, as a value and as JSON. A
-// strict schema allows no additional properties.
-func reflectSchema[T any](strict bool, maxima map[string]int) (*jsonschema.Schema, json.RawMessage) {
+// reflectSchema returns the schema of T. A strict schema allows no additional properties.
+func reflectSchema[T any](strict bool) *jsonschema.Schema {
 	reflector := jsonschema.Reflector{
 		Anonymous:                 true, // No $id.
 		DoNotReference:            true,
@@ -94,11 +108,11 @@ func reflectSchema[T any](strict bool, maxima map[string]int) (*jsonschema.Schem
 	}
 	reflected := reflector.ReflectFromType(reflect.TypeFor[T]())
 	reflected.Version = ""
-	for p := reflected.Properties.Oldest(); p != nil; p = p.Next() {
-		if maximum, ok := maxima[p.Key]; ok {
-			setMaximum(p.Value, maximum)
-		}
-	}
+	return reflected
+}
+
+// encode returns the schema of T as JSON. It panics if that does not keep to the rules of [Check].
+func encode[T any](reflected *jsonschema.Schema) json.RawMessage {
 	text, err := json.Marshal(reflected)
 	if err == nil {
 		err = Check(text)
@@ -106,7 +120,7 @@ func reflectSchema[T any](strict bool, maxima map[string]int) (*jsonschema.Schem
 	if err != nil {
 		panic(fmt.Sprintf("schema: %v: %v", reflect.TypeFor[T](), err))
 	}
-	return reflected, text
+	return text
 }
 
 // setMaximum changes the maximum of an integer. See [Schema.JSONWithMaxima].
@@ -122,14 +136,14 @@ func setMaximum(s *jsonschema.Schema, maximum int) {
 	}
 }
 
-// newNode prepares s, which [Check] has accepted and which is the schema of t.
+// newNode prepares s, which is the schema of t. It panics if s does not say what a t may hold.
 func newNode(s *jsonschema.Schema, t reflect.Type) *node {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	n := &node{Schema: s}
-	switch s.Type {
-	case "object":
+	switch {
+	case s.Type == "object" && t.Kind() == reflect.Struct:
 		n.properties, n.required = map[string]*node{}, map[string]bool{}
 		fields := fieldsByName(t)
 		for p := s.Properties.Oldest(); p != nil; p = p.Next() {
@@ -142,12 +156,15 @@ func newNode(s *jsonschema.Schema, t reflect.Type) *node {
 		for _, name := range s.Required {
 			n.required[name] = true
 		}
-	case "array":
+	case s.Type == "array":
 		n.items = newNode(s.Items, t.Elem())
-	case "string":
+	case s.Type == "string":
 		if s.Pattern != "" {
 			n.pattern = regexp.MustCompile(s.Pattern)
 		}
+	case s.Type == "integer", s.Type == "number", s.Type == "boolean":
+	default:
+		panic(fmt.Sprintf("schema: no argument can be a %v", t))
 	}
 	return n
 }

@@ -108,7 +108,10 @@ func (t tool[In, Out]) serverTool(a adapter) (served server.ServerTool, addSchem
 	addSchemas = func(definition *mcp.Tool) {
 		definition.RawInputSchema, definition.RawOutputSchema = inputJSON(), output()
 	}
-	definition := mcp.Tool{Name: t.name, Title: t.title, Description: t.description, Annotations: t.effect.annotations(t.title)}
+	definition := mcp.Tool{
+		Name: t.name, Title: t.title, Description: t.description, Annotations: t.effect.annotations(t.title),
+		RawInputSchema: json.RawMessage("{}"), // mcp-go reads it at once, and reads the zero value of InputSchema slowly.
+	}
 	if len(t.meta) > 0 {
 		definition.Meta = &mcp.Meta{AdditionalFields: t.meta}
 	}

@@ -137,11 +137,19 @@ func parseServer(args []string, getenv func(string) string) (*serverLine, *kong.
 		return nil, nil
 	}
 	line := &serverLine{}
-	parser := kong.Must(line, append(parserOptions(getenv), kong.NoDefaultHelp())...)
+	parser := kong.Must(line, append(parserOptions(getenv), kong.NoDefaultHelp(), kong.PostBuild(removeHelp))...)
 	if _, err := parse(parser, args); err != nil {
 		return nil, nil
 	}
 	return line, commandOf(parser.Model.Node, args)
+}
+
+// removeHelp removes the texts for the help, in which kong would look for variables.
+func removeHelp(parser *kong.Kong) error {
+	for _, flag := range flagsOf(parser.Model.Node) {
+		flag.Help = ""
+	}
+	return nil
 }
 
 // parserOptions returns how the command line is read.
