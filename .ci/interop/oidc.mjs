@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClientCredentialsProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { environment, serve, start } from './binary.mjs';
 import { check } from './check.mjs';
@@ -68,6 +69,13 @@ export async function checkOIDC(binary, oidc) {
       await client.close();
     });
   }
+  await check('oidc: typescript-sdk-1 logs in over sse and calls', async () => {
+    const authProvider = new ClientCredentialsProvider({ clientId: 'sid1', clientSecret: 'verysecret', expectedIssuer: issuer, scope: 'zego:assets' });
+    const client = await connect(new SSEClientTransport(new URL('/sse', server.url), { authProvider }));
+    const listed = await client.call('list_digital_humans', { Limit: 1 });
+    assert.equal(listed.structuredContent.DigitalHumans.length, 1);
+    await client.close();
+  });
   await check('oidc: a token without a scope of ours is refused', async () => {
     const refused = await ping(server.url, await token(issuer, 'openid'));
     assert.equal(refused.status, 403);

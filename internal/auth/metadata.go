@@ -61,7 +61,7 @@ func (g *Gate) Metadata() http.Handler {
 // hasMetadata reports whether there is a document at MetadataPath with this path behind it: the
 // path of an endpoint, as this server has it or as the audience says that clients see it.
 func (g *Gate) hasMetadata(r *http.Request, path string) bool {
-	return path == "" || path == endpointPath || path == "/sse" || path == strings.TrimSuffix(g.resource(r).Path, "/")
+	return path == "" || path == endpoint || path == sseEndpoint || path == strings.TrimSuffix(g.resource(r).Path, "/")
 }
 
 // writeMetadata writes the document for the endpoint at path.
@@ -80,8 +80,10 @@ func (g *Gate) writeMetadata(w http.ResponseWriter, r *http.Request, path string
 	})
 }
 
-// endpointPath is the path of the endpoint that clients use, unless they are old.
-const endpointPath = "/mcp"
+const (
+	endpoint    = "/mcp" // The path that clients use, unless they are old.
+	sseEndpoint = "/sse" // The path at which old clients begin.
+)
 
 // audienceIsURL reports whether the audience names this server's own URL.
 func (g *Gate) audienceIsURL() bool {
@@ -96,7 +98,11 @@ func (g *Gate) resource(r *http.Request) *url.URL {
 			return u
 		}
 	}
-	return &url.URL{Scheme: cmp.Or(r.URL.Scheme, "http"), Host: r.Host, Path: endpointPath}
+	asked := &url.URL{Scheme: cmp.Or(r.URL.Scheme, "http"), Host: r.Host, Path: endpoint}
+	if r.URL.Path == sseEndpoint || r.URL.Path == "/message" {
+		asked.Path = sseEndpoint
+	}
+	return asked
 }
 
 // metadataURL returns the URL of the metadata of the resource that a client has asked for.

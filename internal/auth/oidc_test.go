@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -421,7 +422,7 @@ func TestMetadata(t *testing.T) {
 		{audience, "", audience, "https://mcp.example.com" + auth.MetadataPath + "/mcp"},
 		{audience, "/mcp", audience, "https://mcp.example.com" + auth.MetadataPath + "/mcp"},
 		{"zego-mcp", "/mcp", "http://example.com/mcp", "http://example.com" + auth.MetadataPath + "/mcp"},
-		{"zego-mcp", "/sse", "http://example.com/sse", "http://example.com" + auth.MetadataPath + "/mcp"},
+		{"zego-mcp", "/sse", "http://example.com/sse", "http://example.com" + auth.MetadataPath + "/sse"},
 	} {
 		gate := p.newGate(t, tt.audience, nil)
 		w := ask(gate.Metadata(), http.MethodGet, auth.MetadataPath+tt.path)
@@ -429,7 +430,7 @@ func TestMetadata(t *testing.T) {
 		if w.Body.String() != want || w.Header().Get("Access-Control-Allow-Origin") != "*" {
 			t.Errorf("%s%s: got %s %v, want %s", tt.audience, tt.path, w.Body, w.Header(), want)
 		}
-		challenge := ask(gate.Middleware(tell), http.MethodPost, "/mcp").Header().Get("WWW-Authenticate")
+		challenge := ask(gate.Middleware(tell), http.MethodPost, cmp.Or(tt.path, "/mcp")).Header().Get("WWW-Authenticate")
 		if want := `Bearer realm="zego-mcp", resource_metadata="` + tt.metadata + `", scope="zego:assets zego:streaming"`; challenge != want {
 			t.Errorf("got %s, want %s", challenge, want)
 		}
