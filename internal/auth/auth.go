@@ -52,6 +52,9 @@ type grant struct {
 // to know no more.
 var errInvalid = errors.New("the token is not valid")
 
+// errUnavailable says that nobody can tell now whether a token is valid.
+var errUnavailable = errors.New("the identity provider does not answer")
+
 // callerKey is the key of the Caller in a context.
 type callerKey struct{}
 

@@ -91,14 +91,8 @@ func (g *Gate) Middleware(next http.Handler) http.Handler {
 			return
 		}
 		admitted, err := g.verify(r.Context(), token)
-		if errors.Is(err, errScope) {
-			g.refused.count(g.opts.Now())
-			w.Header().Set("WWW-Authenticate", g.challenge(r, "insufficient_scope", g.scopes()))
-			http.Error(w, "Forbidden: the token has none of the scopes "+g.scopes(), http.StatusForbidden)
-			return
-		}
 		if err != nil {
-			g.unauthorized(w, r, "invalid_token")
+			g.refuse(w, r, err)
 			return
 		}
 		if !g.withinRate(w, r, admitted.caller) {
@@ -134,6 +128,22 @@ func (g *Gate) verify(ctx context.Context, token string) (grant, error) {
 		return g.opts.OIDC.verify(ctx, token, g.opts.Now())
 	}
 	return grant{}, errInvalid
+}
+
+// refuse answers a request whose token verify has refused with err.
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(err, errScope):
+		g.refused.count(g.opts.Now())
+		w.Header().Set("WWW-Authenticate", g.challenge(r, "insufficient_scope", g.scopes()))
+		http.Error(w, "Forbidden: the token has none of the scopes "+g.scopes(), http.StatusForbidden)
+	case errors.Is(err, errUnavailable): // With 401, clients would throw a token away that may be valid.
+		g.refused.count(g.opts.Now())
+		w.Header().Set("Retry-After", strconv.Itoa(int(fetchEvery.Seconds())))
+		http.Error(w, "The identity provider does not answer, so tokens cannot be checked; try again later", http.StatusServiceUnavailable)
+	default:
+		g.unauthorized(w, r, "invalid_token")
+	}
 }
 
 // unauthorized answers a request without a valid token. code is an error code of RFC 6750, or

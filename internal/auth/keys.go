@@ -132,6 +132,14 @@ func (s *keySet) find(header jose.Header, now time.Time) []jose.JSONWebKey {
 	return found
 }
 
+// missing reports whether the provider was asked for its keys and none is known, so that nobody can
+// tell which tokens are valid.
+func (s *keySet) missing(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.triedAt.IsZero() && (len(s.keys) == 0 || now.Sub(s.fetchedAt) > keysValidFor)
+}
+
 // startFetch begins to fetch the keys, unless that was tried lately. s.mu must be held.
 func (s *keySet) startFetch(now time.Time) {
 	if s.fetching != nil || !s.triedAt.IsZero() && now.Sub(s.triedAt) < fetchEvery {

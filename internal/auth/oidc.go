@@ -30,6 +30,7 @@ type OIDCOptions struct {
 // fetches the provider's keys when the first token comes.
 type OIDC struct {
 	opts     OIDCOptions
+	keys     *keySet
 	verifier *oidc.IDTokenVerifier
 }
 
@@ -60,7 +61,7 @@ func NewOIDC(opts OIDCOptions) (*OIDC, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	return &OIDC{opts: opts, verifier: oidc.NewVerifier(opts.Issuer, keys, &oidc.Config{
+	return &OIDC{opts: opts, keys: keys, verifier: oidc.NewVerifier(opts.Issuer, keys, &oidc.Config{
 		ClientID: opts.Audience, SupportedSigningAlgs: algorithms, Now: opts.Now,
 	})}, nil
 }
@@ -95,12 +96,15 @@ type claims struct {
 }
 
 // verify returns what a token gives at a time. It returns errScope for a valid token without a
-// scope of this server.
+// scope of this server, and errUnavailable if the provider's keys are not known.
 func (o *OIDC) verify(ctx context.Context, token string, now time.Time) (grant, error) {
 	if strings.Count(token, ".") != 2 {
 		return grant{}, errInvalid
 	}
 	verified, err := o.verifier.Verify(ctx, token)
+	if err != nil && o.keys.missing(now) {
+		return grant{}, errUnavailable
+	}
 	if err != nil {
 		o.opts.Logger.Debug("a token was refused", "err", cutError(err))
 		return grant{}, errInvalid

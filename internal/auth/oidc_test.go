@@ -332,11 +332,11 @@ func TestKeyRotation(t *testing.T) {
 	expect("the provider does not answer", second, 200, 4)
 	advance(25 * time.Hour)
 	for p.fetches.Load() < 5 { // The fetch before may still be running.
-		if got := status(second); got != http.StatusUnauthorized {
+		if got := status(second); got != http.StatusServiceUnavailable {
 			t.Fatalf("got %d", got)
 		}
 	}
-	expect("the provider does not answer for a day", second, 401, 5)
+	expect("the provider does not answer for a day", second, 503, 5)
 }
 
 // TestSlowKeys sends tokens of a known key while the provider does not answer the question for
@@ -375,7 +375,7 @@ func TestSlowKeys(t *testing.T) {
 	}
 }
 
-// TestBadKeys lets the provider answer what is no key set.
+// TestBadKeys lets the provider answer what is no key set. Nobody knows then which tokens are valid.
 func TestBadKeys(t *testing.T) {
 	t.Parallel()
 	for name, jwks := range map[string]http.HandlerFunc{
@@ -404,8 +404,11 @@ func TestBadKeys(t *testing.T) {
 			p.jwks = jwks
 			key := newRSA(t, "one")
 			gate := p.newGate(t, audience, nil).Middleware(tell)
-			if w := ask(gate, http.MethodPost, "/mcp", "Bearer "+key.sign(t, p.claims(nil))); w.Code != http.StatusUnauthorized {
-				t.Errorf("got %d", w.Code)
+			if w := ask(gate, http.MethodPost, "/mcp", "Bearer "+key.sign(t, p.claims(nil))); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "10" || w.Header().Get("WWW-Authenticate") != "" {
+				t.Errorf("got %d %v", w.Code, w.Header())
+			}
+			if w := ask(gate, http.MethodPost, "/mcp", "Bearer x"); w.Code != http.StatusUnauthorized {
+				t.Errorf("what is no JWT: got %d", w.Code)
 			}
 			if n := p.fetches.Load(); n != 1 {
 				t.Errorf("%d fetches", n)
