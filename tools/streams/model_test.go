@@ -703,13 +703,16 @@ func (s *safeBuffer) errorLines() string {
 	return strings.Join(lines, "")
 }
 
-// histories is how many histories a test plays, unless -rapid.checks says otherwise.
-const histories = "3000"
-
+// setHistories sets how many histories a test plays, unless -rapid.checks says that. With the
+// race detector, which takes six times as long for one, they are fewer.
 func setHistories(t *testing.T) {
 	t.Helper()
+	histories := 3000
+	if withRace {
+		histories = 500
+	}
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
-		if err := checks.Value.Set(histories); err != nil {
+		if err := checks.Value.Set(strconv.Itoa(histories)); err != nil {
 			t.Fatal(err)
 		}
 	}
