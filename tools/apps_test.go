@@ -165,7 +165,14 @@ func TestThumbnails(t *testing.T) {
 			t.Errorf("%s %s: got %.300s after %d requests", tt.tool, tt.arguments, got, infos.Load())
 		}
 	}
-	many := `"x"` + strings.Repeat(`,"x"`, 20)
+	if text := textOf(t, callTool(ctx, t, s, "get_thumbnails", fmt.Sprintf(`{"DigitalHumanIds":[%q,"nobody",%q]}`, humans[0].ID, humans[4].ID))); text != "2 of 3 pictures" {
+		t.Errorf("got %s", text)
+	}
+	most := `"x"` + strings.Repeat(`,"x"`, 19)
+	if got := callTool(ctx, t, s, "get_thumbnails", `{"DigitalHumanIds":[`+most+`]}`); got.IsError {
+		t.Errorf("20 ids: got %s", textOf(t, got))
+	}
+	many := most + `,"x"`
 	if got := callTool(ctx, t, s, "get_thumbnails", `{"DigitalHumanIds":[`+many+`]}`); !got.IsError || !strings.Contains(textOf(t, got), "at most 20 ids, got 21") {
 		t.Errorf("got %s", textOf(t, got))
 	}
@@ -217,12 +224,15 @@ func TestGesturePreviewFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client}), Pictures: picturesOf(srv.URL)})
-	for action, want := range map[string]string{
-		"mp4": `"Preview":"data:video/mp4;base64,`, "html": `"NoPreview":"it is no video"`, "huge": `"NoPreview":"it is larger than 600 kB"`,
+	for action, want := range map[string]struct{ structured, text string }{
+		"mp4":  {`"Preview":"data:video/mp4;base64,`, "The preview, as data"},
+		"html": {`"NoPreview":"it is no video"`, "No preview: it is no video"},
+		"huge": {`"NoPreview":"it is larger than 600 kB"`, "No preview: it is larger than 600 kB"},
 	} {
-		got := structuredOf(t, callTool(clientWith(t, s, showsApps), t, s, "get_gesture_preview", fmt.Sprintf(`{"DigitalHumanId":"one","Action":%q}`, action)))
-		if !strings.Contains(got, want) || !strings.Contains(got, `"PreviewUrl":"`+srv.URL+"/"+action) {
-			t.Errorf("%s: got %.200s, want %q", action, got, want)
+		result := callTool(clientWith(t, s, showsApps), t, s, "get_gesture_preview", fmt.Sprintf(`{"DigitalHumanId":"one","Action":%q}`, action))
+		got := structuredOf(t, result)
+		if !strings.Contains(got, want.structured) || !strings.Contains(got, `"PreviewUrl":"`+srv.URL+"/"+action) || textOf(t, result) != want.text {
+			t.Errorf("%s: got %.200s and %s, want %q", action, got, textOf(t, result), want)
 		}
 	}
 }

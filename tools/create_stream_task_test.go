@@ -31,7 +31,9 @@ func TestMaxTTL(t *testing.T) {
 		t.Errorf("the schema does not have the operator's limits: %s", listed)
 	}
 	s.createTask(t, ``)
-	s.createTask(t, `,"TTL":300,"MaxIdleTime":30`)
+	if got := s.mustCall(t, "create_stream_task", createArguments(`,"TTL":300,"MaxIdleTime":30`)); got["MaxIdleTime"] != 30.0 {
+		t.Errorf("got %v", got)
+	}
 	for i, want := range []string{`"TTL":300,"MaxIdleTime":120}`, `"TTL":300,"MaxIdleTime":30}`} {
 		if got := s.requestBodies("CreateDigitalHumanStreamTask")[i]; !strings.HasSuffix(got, want) {
 			t.Errorf("got %s, want %s", got, want)
@@ -187,6 +189,10 @@ func TestCreateReturnsBeforeStreaming(t *testing.T) {
 		got := s.mustCall(t, "create_stream_task", createArguments(more))
 		if got["Status"] != 1.0 || got["StatusName"] != "initializing" || !strings.Contains(got["NextCalls"].(string), "which wait until it streams") {
 			t.Errorf("got %v", got)
+		}
+		state := s.mustCall(t, "get_stream_task", fmt.Sprintf(`{"TaskId":%q}`, got["TaskId"]))
+		if state["StatusName"] != "initializing" || state["EndsAt"] != got["EndsAt"] || state["IdleEndsAt"] == nil {
+			t.Errorf("got %v, which ends at %v", state, got["EndsAt"])
 		}
 	}
 	s.mustFail(t, "drive_by_text", fmt.Sprintf(`{"TaskId":%q,"Text":"x","TimbreId":%q}`, s.runningTasks(t)[0].ID, publicTimbre), "400000006", "get_stream_task")

@@ -126,6 +126,12 @@ func TestBadAudioFiles(t *testing.T) {
 	if s.requestCount() != before {
 		t.Error("ZEGO was called for a bad file")
 	}
+	longest := filepath.Join(dir, "longest.pcm")
+	writeFile(t, longest, nil)
+	if err := os.Truncate(longest, 600*2*16000); err != nil {
+		t.Fatal(err)
+	}
+	s.mustFail(t, "drive_by_audio_file", `{"TaskId":"x","Path":"longest.pcm"}`, "400000005") // The file is good.
 	noDirs := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
 	noDirs.mustFail(t, "drive_by_audio_file", `{"TaskId":"x","Path":"a.wav"}`, "No directory is allowed", "--audio-dir")
 }

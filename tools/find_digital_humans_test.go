@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -225,7 +226,7 @@ func TestFindRunsOutOfTime(t *testing.T) {
 	}
 	// The rate limit is used up now. If nothing could be searched, the call fails.
 	result := callTool(t.Context(), t, s, "find_digital_humans", `{}`)
-	if text := textOf(t, result); !result.IsError || !strings.Contains(text, "rate limit is used up") {
+	if text := textOf(t, result); !result.IsError || !strings.Contains(text, "rate limit is used up") || !regexp.MustCompile(`in about (\d00ms|\d+(\.\d)?s), after`).MatchString(text) {
 		t.Errorf("got %s", text)
 	}
 }

@@ -23,6 +23,8 @@ func TestNameForID(t *testing.T) {
 		" emma ":                             `DigitalHumanId must be an id, got " emma ": pass ` + emma,
 		"416dc43c":                           `DigitalHumanId must be an id, got "416dc43c": pass ` + emma,
 		"416DC43C-0D00-40c9":                 `DigitalHumanId must be an id, got "416DC43C-0D00-40c9": pass ` + emma,
+		"416d":                               `DigitalHumanId must be an id, got "416d": pass one of ` + emma,
+		"416":                                "400000003",
 		"efdf234508bf":                       `DigitalHumanId must be an id, got "efdf234508bf": pass ` + emma,
 		strings.ReplaceAll(emmaID, "-", "_"): "400000003",
 		"ema":                                `DigitalHumanId must be an id, got "ema": perhaps ` + emma,
@@ -88,7 +90,10 @@ func TestIDLookup(t *testing.T) {
 			t.Errorf("%s: got %v", id, got)
 		}
 	}
-	s.mustFail(t, "get_digital_human", `{"DigitalHumanId":"anna"}`, `pass one of b ("Anna"), c ("Anna")`)
+	const both = `DigitalHumanId must be an id, got "anna": pass one of b ("Anna"), c ("Anna")`
+	if got := textOf(t, callTool(t.Context(), t, s.MCPServer, "get_digital_human", `{"DigitalHumanId":"anna"}`)); got != both {
+		t.Errorf("got %s, want %s", got, both)
+	}
 	s.sim.Fault = failAction("GetDigitalHumanList", zegosim.Fault{Code: zego.CodeNoPermission})
 	s.mustFail(t, "get_digital_human", `{"DigitalHumanId":"other"}`, "400000003")
 }

@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"zego-mcp/tools"
@@ -16,7 +17,7 @@ func TestOrphans(t *testing.T) {
 	t.Parallel()
 	sim := &zegosim.Server{}
 	killed := newTestServer(t, sim, tools.Config{}, streams.Options{})
-	generated, chosen := killed.createTask(t, ``), killed.createTask(t, `,"StreamId":"chosen"`)
+	generated, another, chosen := killed.createTask(t, ``), killed.createTask(t, ``), killed.createTask(t, `,"StreamId":"chosen"`)
 	sim.Observe = nil
 	next := newTestServer(t, sim, tools.Config{}, streams.Options{})
 	next.streams.Recover(t.Context())
@@ -28,11 +29,39 @@ func TestOrphans(t *testing.T) {
 	for _, task := range listed["StreamTasks"].([]any) {
 		origins[task.(map[string]any)["TaskId"].(string)] = task.(map[string]any)["StartedBy"]
 	}
-	if diff := cmp.Diff(map[string]any{generated: "orphan", chosen: "other"}, origins); diff != "" || !strings.HasPrefix(listed["Advice"].(string), "Orphans: 1.") {
+	if diff := cmp.Diff(map[string]any{generated: "orphan", another: "orphan", chosen: "other"}, origins); diff != "" || !strings.HasPrefix(listed["Advice"].(string), "Orphans: 2.") {
 		t.Errorf("got %v", listed)
 	}
 	next.streams.Close(t.Context())
-	if got := len(next.runningTasks(t)); got != 2 {
+	if got := len(next.runningTasks(t)); got != 3 {
 		t.Errorf("%d tasks run: Close stopped tasks that this server did not start", got)
+	}
+}
+
+// TestTaskWithoutTimes lets ZEGO tell no CreateTime. Then nothing is said about when the task began
+// or may end for want of speech.
+func TestTaskWithoutTimes(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	own := s.createTask(t, ``)
+	const task = `{"Code":0,"Data":{"TaskId":%q,"RoomId":"room","StreamId":"s","Status":%d}}`
+	s.sim.Fault = failAction("GetDigitalHumanStreamTaskStatus", zegosim.Fault{Body: fmt.Sprintf(task, own, 3)})
+	got := s.mustCall(t, "get_stream_task", fmt.Sprintf(`{"TaskId":%q}`, own))
+	for _, name := range []string{"CreatedAt", "RunningSeconds", "IdleEndsAt"} {
+		if got[name] != nil {
+			t.Errorf("got the %s %v", name, got[name])
+		}
+	}
+	if got["EndsAt"] == nil {
+		t.Errorf("got %v, want EndsAt, which this server knows", got)
+	}
+	s.sim.Fault = failAction("GetDigitalHumanStreamTaskStatus", zegosim.Fault{Body: fmt.Sprintf(task, own, 5)})
+	if got := s.mustCall(t, "get_stream_task", fmt.Sprintf(`{"TaskId":%q}`, own)); got["Speaking"] != false || got["EndsAt"] != nil {
+		t.Errorf("a task that has stopped: got %v", got)
+	}
+	s.sim.Fault = failAction("GetDigitalHumanStreamTaskStatus", zegosim.Fault{Body: fmt.Sprintf(task, "theirs", 3)})
+	result := callTool(t.Context(), t, s.MCPServer, "stop_stream_task", `{"TaskId":"theirs"}`)
+	if text := textOf(t, result); !strings.Contains(text, `into the room "room"; its viewers`) {
+		t.Errorf("got %s", text)
 	}
 }

@@ -38,14 +38,19 @@ func TestLongValuesAreNotRepeated(t *testing.T) {
 	}
 }
 
-// TestLongArgumentsAreTaken sends a long text with digits in it.
+// TestLongArgumentsAreTaken sends a long text with digits in it, and values that are just short
+// enough.
 func TestLongArgumentsAreTaken(t *testing.T) {
 	t.Parallel()
 	s, _ := newAssetsServer(t, &zegosim.Server{}, tools.Config{})
 	role := `\" 1 ` + strings.Repeat("9", 2000)
-	request := `{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"choose_presenter","arguments":{"Role":"` + role + `"}}}`
-	if answer := s.HandleMessage(t.Context(), json.RawMessage(request)); !isResult(answer) {
-		t.Errorf("got %+v", answer)
+	for _, request := range []string{
+		`"method":"prompts/get","params":{"name":"choose_presenter","arguments":{"Role":"` + role + `"}}`,
+		`"method":"tools/call","params":{"name":"list_digital_humans","arguments":{"Limit":1.` + strings.Repeat("0", 998) + `}}`,
+	} {
+		if answer := s.HandleMessage(t.Context(), json.RawMessage(`{"jsonrpc":"2.0","id":1,`+request+`}`)); !isResult(answer) {
+			t.Errorf("%.100s: got %+v", request, answer)
+		}
 	}
 }
 

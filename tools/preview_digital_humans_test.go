@@ -112,7 +112,8 @@ func TestPreviewRefused(t *testing.T) {
 		`{"DigitalHumanIds":"a"}`:                                      "DigitalHumanIds must be a list",
 		`{"DigitalHumanIds":["Sophia"]}`:                               "must be an id",
 		`{"DigitalHumanIds":["00000000-0000-4000-8000-000000000000"]}`: "What to do: Call list_digital_humans",
-		`{"DigitalHumanIds":["` + strings.Repeat(`a","`, 20) + `a"]}`:  "got 21",
+		`{"DigitalHumanIds":["` + strings.Repeat(nobody+`","`, 19) + nobody + `"]}`: "What to do: Call list_digital_humans",
+		`{"DigitalHumanIds":["` + strings.Repeat(`a","`, 20) + `a"]}`:               "got 21",
 	} {
 		if got := callTool(t.Context(), t, s, "preview_digital_humans", arguments); !got.IsError || !strings.Contains(textOf(t, got), want) {
 			t.Errorf("%s: got %s, want %q", arguments, textOf(t, got), want)

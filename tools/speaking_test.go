@@ -44,7 +44,7 @@ func TestDriveWaitsUntilSpoken(t *testing.T) {
 			want := map[bool]string{false: "drive_status", true: "estimate"}[noStatus]
 			start := time.Now()
 			got := s.mustCall(t, "drive_by_text", speakArguments(task, strings.Repeat("字", 50), ``)) // 10 s.
-			if took := time.Since(start); got["Spoken"] != true || got["KnownBy"] != want || took < 10*time.Second || took > 20*time.Second || got["NextCalls"] != nil {
+			if took := time.Since(start); got["Spoken"] != true || got["KnownBy"] != want || took < 10*time.Second || took > 20*time.Second || got["NextCalls"] != nil || got["DriveIds"] != nil {
 				t.Errorf("after %v: got %v", took, got)
 			}
 			s.mustBeSpoken(t)
@@ -150,6 +150,9 @@ func TestStateOfTasks(t *testing.T) {
 			t.Errorf("after %v: got %v", took, got)
 		}
 		list := s.mustCall(t, "list_stream_tasks", ``)
+		if list["Advice"] != nil { // None of them is an orphan.
+			t.Errorf("got the advice %v", list["Advice"])
+		}
 		entries := list["StreamTasks"].([]any)
 		if foreign := entries[0].(map[string]any); foreign["Speaking"] != nil || foreign["EndsAt"] != nil {
 			t.Errorf("got %v", foreign)
