@@ -90,6 +90,7 @@ func TestCallers(t *testing.T) {
 		{"gets no prompt", s, assets, "prompts/get", `{"name":"go_live"}`, "of the toolset streaming, which the caller's token does not have: ask the user to call this server with a token", `create_stream_task`},
 		{"is told of assets only", s, assets, "initialize", hello, "a token that has the toolset streaming", `create_stream_task`},
 		{"is told of its own limit", s, tools.Caller{Subject: "x", Toolsets: allToolsets, MaxTasks: 2}, "initialize", hello, "allows 2 streams at once", `a token`},
+		{"is told of the server's limit", s, everything, "initialize", hello, "allows 3 streams at once", `a token`},
 		{"discovers assets only", s, assets, "server/discover", discover, "a token that has the toolset streaming", `create_stream_task`},
 	} {
 		got := tt.server.ask(t, tt.caller, tt.method, tt.params)
@@ -108,6 +109,7 @@ func TestSubjectInLog(t *testing.T) {
 	for subject, want := range map[string]string{
 		"oidc:a\nlevel=ERROR msg=x":        `subject="\"oidc:a\\nlevel=ERROR msg=x\""`,
 		"oidc:\x1b[2J\u202e\u200b":         `subject="\"oidc:\\x1b[2J\\u202e\\u200b\""`,
+		"oidc:" + strings.Repeat("a", 123): `subject=oidc:` + strings.Repeat("a", 123),
 		"oidc:" + strings.Repeat("é", 500): `subject="\"oidc:` + strings.Repeat("é", 123) + `…\""`,
 		"oidc:\xff":                        `subject="\"oidc:\\xff\""`,
 		"oidc:蘇青@example.com":              `subject=oidc:蘇青@example.com`,

@@ -26,6 +26,7 @@ func TestLongValuesAreNotRepeated(t *testing.T) {
 		"protocol version":   `"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"` + long + `","io.modelcontextprotocol/clientCapabilities":{}}}`,
 		"initialize":         `"method":"initialize","params":{"protocolVersion":"` + long + `","capabilities":{},"clientInfo":{"name":"x","version":"1"}}`,
 		"number":             `"method":"tools/call","params":{"name":"list_digital_humans","arguments":{"Limit":` + long + `}}`,
+		"zeros":              `"method":"tools/call","params":{"name":"list_digital_humans","arguments":{"Limit":1` + strings.Repeat("0", 100_000) + `}}`,
 		"number in a string": `"method":"tools/call","params":{"name":"list_digital_humans","arguments":{"Limit":"` + long + `"}}`,
 		"unknown argument":   `"method":"tools/call","params":{"name":"list_digital_humans","arguments":{"` + long + `":1}}`,
 		"level":              `"method":"logging/setLevel","params":{"level":"` + long + `"}`,
@@ -47,6 +48,7 @@ func TestLongArgumentsAreTaken(t *testing.T) {
 	for _, request := range []string{
 		`"method":"prompts/get","params":{"name":"choose_presenter","arguments":{"Role":"` + role + `"}}`,
 		`"method":"tools/call","params":{"name":"list_digital_humans","arguments":{"Limit":1.` + strings.Repeat("0", 998) + `}}`,
+		`"method":"tools/call","params":{"name":"list_digital_humans","arguments":{` + strings.Repeat(" ", 2000) + `}}`,
 	} {
 		if answer := s.HandleMessage(t.Context(), json.RawMessage(`{"jsonrpc":"2.0","id":1,`+request+`}`)); !isResult(answer) {
 			t.Errorf("%.100s: got %+v", request, answer)

@@ -71,3 +71,25 @@ func TestRefusedPrompts(t *testing.T) {
 		t.Errorf("got %d bytes, code %d", len(got), code)
 	}
 }
+
+// TestTTLOfLongScript checks that a model is told to let a stream live longer than by default, if
+// its script takes longer.
+func TestTTLOfLongScript(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	for _, tt := range []struct {
+		characters int
+		want       string
+	}{
+		{1000, "Call create_stream_task and wait"}, // 310 s, and two minutes for what comes before and after.
+		{1500, "Call create_stream_task and wait"},
+		{1600, "Call create_stream_task with TTL=6"},
+		{2000, "Call create_stream_task with TTL=7"},
+	} {
+		params := fmt.Sprintf(`{"name":"go_live","arguments":{"Script":%q,"RoomId":"studio"}}`, strings.Repeat("字", tt.characters))
+		got, _ := s.rpc(t, "prompts/get", params)
+		if text := fmt.Sprint(got["messages"]); !strings.Contains(text, tt.want) {
+			t.Errorf("%d characters: got %.900s, want %s", tt.characters, text, tt.want)
+		}
+	}
+}

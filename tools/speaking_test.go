@@ -69,6 +69,10 @@ func TestLongSpeech(t *testing.T) {
 		if took := time.Since(start); err != nil || got["Spoken"] != false || took != 29*time.Second || until.Before(start.Add(60*time.Second)) || until.After(start.Add(110*time.Second)) {
 			t.Errorf("after %v: got %v", took, got)
 		}
+		var left int
+		if _, err := fmt.Sscanf(got["NextCalls"].(string), "get_stream_task with WaitUntilSpoken=true, until Speaking is false (about %d s).", &left); err != nil || time.Until(until).Truncate(time.Second) != time.Duration(left)*time.Second {
+			t.Errorf("it speaks until %v, but got %v", until, got["NextCalls"])
+		}
 		stop := fmt.Sprintf(`{"TaskId":%q}`, task)
 		s.mustFail(t, "stop_stream_task", stop, "Not stopped: the stream is still speaking, until ", "Call again, as often as needed: each call waits. Now=true")
 		s.mustCall(t, "stop_stream_task", stop)
@@ -286,4 +290,21 @@ func TestAudioOfKnownLength(t *testing.T) {
 		}
 		s.mustBeSpoken(t)
 	})
+}
+
+// TestSpeechWait checks that a call answers a tenth of its time before that is over, but not more
+// than a second.
+func TestSpeechWait(t *testing.T) {
+	t.Parallel()
+	for wait, want := range map[time.Duration]time.Duration{5 * time.Second: 4500 * time.Millisecond, 20 * time.Second: 19 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newVirtualServer(t, &zegosim.Server{}, tools.Config{SpeechWait: wait}, streams.Options{}, speech.Options{})
+			task := s.createTask(t, ``)
+			start := time.Now()
+			s.mustCall(t, "drive_by_text", speakArguments(task, strings.Repeat("字", 200), ``))
+			if took := time.Since(start); took != want {
+				t.Errorf("with %v to wait: answered after %v, want %v", wait, took, want)
+			}
+		})
+	}
 }

@@ -163,13 +163,39 @@ func (s *testServer) checkAnswer(t *testing.T, id string, questions []string, fa
 	}
 }
 
+// TestFormsByCapability stops a task of another program with clients that announce elicitation in
+// several ways. Only clients that show forms are given one.
+func TestFormsByCapability(t *testing.T) {
+	t.Parallel()
+	s := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	id := s.createForeignTask(t)
+	for capabilities, forms := range map[string]bool{
+		`{}`:                                   false,
+		`{"elicitation":{}}`:                   true,
+		`{"elicitation":{"form":{}}}`:          true,
+		`{"elicitation":{"form":{},"url":{}}}`: true,
+		`{"elicitation":{"url":{}}}`:           false,
+	} {
+		got := s.callAs2026With(t, capabilities, map[string]any{"name": "stop_stream_task", "arguments": map[string]any{"TaskId": id}})
+		if (got["resultType"] == "input_required") != forms || (got["isError"] == true) == forms {
+			t.Errorf("%s: got %v", capabilities, got)
+		}
+	}
+}
+
 // callAs2026 calls a tool as a client of protocol version 2026-07-28 that shows forms.
 func (s *testServer) callAs2026(t *testing.T, params map[string]any) map[string]any {
+	t.Helper()
+	return s.callAs2026With(t, `{"elicitation":{}}`, params)
+}
+
+// callAs2026With calls a tool as a client of protocol version 2026-07-28 with these capabilities.
+func (s *testServer) callAs2026With(t *testing.T, capabilities string, params map[string]any) map[string]any {
 	t.Helper()
 	params["_meta"] = map[string]any{
 		"io.modelcontextprotocol/protocolVersion":    "2026-07-28",
 		"io.modelcontextprotocol/clientInfo":         map[string]any{"name": "x", "version": "1"},
-		"io.modelcontextprotocol/clientCapabilities": map[string]any{"elicitation": map[string]any{}},
+		"io.modelcontextprotocol/clientCapabilities": json.RawMessage(capabilities),
 	}
 	message, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
 	if err != nil {

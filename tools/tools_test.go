@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 	"zego-mcp/schema"
 	"zego-mcp/tools"
+	"zego-mcp/tools/streams"
+	"zego-mcp/zego/zegosim"
 )
 
 // TestToolsList keeps what agents see of the tools in golden files: one for the default
@@ -103,5 +106,24 @@ func TestUnavailable(t *testing.T) {
 	}
 	if got := textOf(t, callTool(t.Context(), t, s, "list_digital_humans", `{"Limit":0}`)); !strings.HasPrefix(got, "Limit must") {
 		t.Errorf("got %q, want the arguments checked first", got)
+	}
+}
+
+// TestOneProject checks that a project keeps track of its streams and of what they speak with what
+// it is given, and otherwise by itself.
+func TestOneProject(t *testing.T) {
+	t.Parallel()
+	given := newTestServer(t, &zegosim.Server{}, tools.Config{}, streams.Options{})
+	own := &testServer{MCPServer: tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: given.client, Toolsets: allToolsets})})}
+	for _, s := range []*testServer{given, own} {
+		task := s.createTask(t, ``)
+		if known := given.streams.Owns(t.Context(), task); known != (s == given) {
+			t.Errorf("the given ledger owns the task: %t", known)
+		}
+		if known := given.speech.Facts(task).DigitalHumanID != ""; known != (s == given) {
+			t.Errorf("the given tracker knows the task: %t", known)
+		}
+		s.mustCall(t, "drive_by_text", speakArguments(task, "x", `,"WaitUntilSpoken":false`))
+		s.mustCall(t, "stop_stream_task", fmt.Sprintf(`{"TaskId":%q,"Now":true}`, task))
 	}
 }
