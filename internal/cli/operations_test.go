@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -138,6 +139,55 @@ func TestMetrics(t *testing.T) {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("no %s in %s", want, text)
 		}
+	}
+}
+
+// TestTraces lets a receiver get the traces of a server, which are sent at the end. The log says
+// which trace and which session a call belongs to.
+func TestTraces(t *testing.T) {
+	received := make(chan string, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		received <- r.URL.Path + " " + r.Header.Get("Authorization") + " " + string(body)
+	}))
+	t.Cleanup(receiver.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20for-the-receiver")
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
+	t.Setenv("OTEL_TRACES_SAMPLER", "sometimes")
+	p := start(t, "serve", "--simulate", "--transport", "http", "--listen", "127.0.0.1:0")
+	base := strings.TrimSuffix(loggedURL(t, p), "/mcp")
+	call(t, base, "list_digital_humans", `{"Limit":1}`)
+	traceID := loggedAttr(t, p, "trace_id")
+	call(t, base, "list_digital_humans", `{"Limit":1}`)
+	if session := loggedAttr(t, p, "session"); !strings.HasPrefix(session, "zego-mcp-") {
+		t.Errorf("got session %q", session)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("got %v, want exit code 0", err)
+	}
+	rawID, err := hex.DecodeString(traceID)
+	if err != nil || len(rawID) != 16 {
+		t.Fatalf("got trace id %q, %v", traceID, err)
+	}
+	select {
+	case got := <-received:
+		for _, want := range []string{
+			"/v1/traces Bearer for-the-receiver ", string(rawID), "tools/call list_digital_humans", "GetDigitalHumanList",
+			"zego-mcp", "deployment.environment.name", "mcp.session.id",
+		} {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %q in %q", want, got)
+			}
+		}
+		if strings.Contains(got, "Signature") || strings.Contains(got, zegosim.DefaultSecret) {
+			t.Errorf("too much is sent: %q", got)
+		}
+	default:
+		t.Error("nothing was received")
 	}
 }
 

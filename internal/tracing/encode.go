@@ -229,7 +229,7 @@ func field(m []byte, wanted uint64) (value []byte, number uint64) {
 			if n <= 0 || length > uint64(len(m)) {
 				return nil, 0
 			}
-			size = n + int(length)
+			size = n + int(length) //nolint:gosec // It is at most len(m).
 			if size > len(m) {
 				return nil, 0
 			}
