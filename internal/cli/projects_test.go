@@ -236,7 +236,7 @@ func toolStep(tool string, own bool, arguments string) step {
 	return step{tool, own, func(t *testing.T, c *tenant) string {
 		t.Helper()
 		answer := c.call(t, tool, arguments)
-		if strings.Contains(answer, `"isError":true`) || !strings.Contains(answer, `"result"`) {
+		if strings.Contains(answer, `"isError":true`) || !strings.Contains(answer, `"result"`) || strings.Contains(answer, `"NoP`) { // Such as NoPicture.
 			t.Errorf("%s calls %s %s: %s", c.name, tool, arguments, answer)
 		}
 		return answer
