@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { StreamableHTTPClientTransport as Transport2, UnauthorizedError as Unauthorized2 } from '@modelcontextprotocol/client';
 import { UnauthorizedError as Unauthorized1 } from '@modelcontextprotocol/sdk/client/auth.js';
+import { SSEClientTransport as SSETransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { environment, serve, start } from './binary.mjs';
 import { check } from './check.mjs';
@@ -119,11 +120,19 @@ async function checkSDK(login, to) {
   const made = await (await fetch(`${to.issuer}/logins`)).json();
   assert.equal(made.length, 2, 'logins');
   for (const { Resource, PKCE, Asked } of made) {
-    assert.equal(Resource, to.url);
+    assert.equal(Resource, to.resource);
     assert.equal(PKCE, 'S256');
     assert.deepEqual(Asked.toSorted(), scopes);
   }
   assert.deepEqual(made.map(({ Granted }) => Granted.toSorted()), [scopes.slice(0, 1), scopes]);
+}
+
+/** checkSSE lets an old client log in, whose stream cannot ask for more scopes. */
+async function checkSSE(to) {
+  const client = await loginTS({ ...to, Transport: SSETransport, Unauthorized: Unauthorized1, connect: connect1 });
+  const listed = await client.call('list_digital_humans', { Limit: 1 });
+  assert.equal(listed.structuredContent.DigitalHumans.length, 1);
+  await client.close();
 }
 
 /** checkNoLogin checks what users of clients read that send a fixed token and cannot log in. The second TypeScript SDK shows the scopes alone. */
@@ -146,19 +155,23 @@ async function checkNoLogin(gosdk, url, token) {
 }
 
 export async function checkLogins(binary, gosdk, oidc) {
-  for (const [metadata, providerFlags, register] of [
-    ['OpenID discovery, known clients', [], false],
-    ['RFC 8414, clients that register', ['-oauth-metadata'], true],
+  for (const [metadata, providerFlags, register, path] of [
+    ['OpenID discovery, known clients', [], false, '/mcp'],
+    ['RFC 8414, clients that register', ['-oauth-metadata'], true, '/mcp'],
+    ['the whole host as audience', ['-oauth-metadata'], true, ''],
   ]) {
     const port = await freePort();
-    const resource = `http://127.0.0.1:${port}/mcp`;
+    const resource = `http://127.0.0.1:${port}${path}`;
     const provider = start(oidc, [...providerFlags, resource], { env: environment() });
     const [issuer] = await once(createInterface(provider.stdout), 'line');
     const flags = ['--simulate', '--toolsets', 'all', '--oidc-issuer', issuer, '--oidc-audience', resource];
     const server = await serve(binary, 'http', {}, flags, port);
     for (const [name, login] of Object.entries(clients(gosdk))) {
       const clientId = register ? undefined : `native-${name.replaceAll(' ', '-')}`;
-      await check(`login (${metadata}): ${name}`, () => checkSDK(login, { url: server.url, clientId, issuer }));
+      await check(`login (${metadata}): ${name}`, () => checkSDK(login, { url: server.url, resource, clientId, issuer }));
+    }
+    if (path === '') {
+      await check(`login (${metadata}): typescript-sdk-1 sse`, () => checkSSE({ url: new URL('/sse', server.url), issuer }));
     }
     await check(`login (${metadata}): clients with a fixed token read what to do`, async () => {
       const response = await fetch(`${issuer}/oauth/token`, {

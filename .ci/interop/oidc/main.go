@@ -30,6 +30,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -220,7 +221,7 @@ func (p *provider) logIn(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	http.Redirect(w, r, "/authorize/callback?id="+id, http.StatusFound)
+	http.Redirect(w, r, "/authorize/callback?id="+url.QueryEscape(id), http.StatusFound)
 }
 
 // registerClient answers a request of RFC 7591.
