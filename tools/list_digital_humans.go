@@ -77,10 +77,10 @@ var listDigitalHumans = tool[listDigitalHumansInput, listDigitalHumansOutput]{
 // listedHumansOf returns digital humans as lists have them, with the given Detail.
 func listedHumansOf(humans []zego.DigitalHuman, detail string) []listedHuman {
 	listed := make([]listedHuman, 0, len(humans))
-	for _, human := range humans {
+	for i, human := range humans {
 		entry := listedHuman{DigitalHumanID: human.ID, Name: human.Name, IsPublic: human.IsPublic}
 		if detail == detailFull {
-			entry.AvatarURL, entry.Actions = &human.AvatarURL, gesturesOf(human)
+			entry.AvatarURL, entry.Actions = &humans[i].AvatarURL, gesturesOf(human)
 		} else {
 			for _, g := range human.Gestures {
 				entry.Gestures = append(entry.Gestures, g.Name)
