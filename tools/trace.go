@@ -40,21 +40,32 @@ func originOf(ctx context.Context) *origin {
 	return cmp.Or(o, &origin{})
 }
 
+type headerKey struct{}
+
+// WithHeader returns a context for a message that came with the header of an HTTP request, for
+// transports whose headers mcp-go does not know. The header must not be changed any more.
+func WithHeader(ctx context.Context, header http.Header) context.Context {
+	return context.WithValue(ctx, headerKey{}, header)
+}
+
 // originKeeper puts the origin of each message into its context. It is a propagator of mcp-go,
 // which shows the _meta and the header of every kind of message to its propagators only.
 type originKeeper struct{}
 
 // ExtractMeta implements [tracing.MetaPropagator]. mcp-go calls it before Extract.
 func (originKeeper) ExtractMeta(ctx context.Context, meta *mcp.Meta) context.Context {
-	return context.WithValue(ctx, originKey{}, &origin{meta: meta})
+	header, _ := ctx.Value(headerKey{}).(http.Header)
+	return context.WithValue(ctx, originKey{}, &origin{header: header, meta: meta})
 }
 
 // InjectMeta implements [tracing.MetaPropagator].
 func (originKeeper) InjectMeta(_ context.Context, meta *mcp.Meta) *mcp.Meta { return meta }
 
-// Extract implements [tracing.Propagator].
+// Extract implements [tracing.Propagator]. A header that mcp-go does not know is empty.
 func (originKeeper) Extract(ctx context.Context, header http.Header) context.Context {
-	originOf(ctx).header = header
+	if len(header) > 0 {
+		originOf(ctx).header = header
+	}
 	return ctx
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"zego-mcp/tools"
 
 	"github.com/google/uuid"
 	"github.com/mark3labs/mcp-go/mcp"
@@ -116,7 +117,7 @@ func (s *sseServer) serveMessage(w http.ResponseWriter, r *http.Request, body []
 		return
 	}
 	// The call goes on after this request, but not after the session.
-	ctx, cancel := context.WithCancel(s.mcp.WithContext(context.WithoutCancel(r.Context()), session))
+	ctx, cancel := context.WithCancel(tools.WithHeader(s.mcp.WithContext(context.WithoutCancel(r.Context()), session), r.Header))
 	stop := context.AfterFunc(session.ctx, cancel)
 	w.WriteHeader(http.StatusAccepted)
 	go func() {
@@ -151,8 +152,23 @@ type sseSession struct {
 	answers       chan sseAnswer // To the stream.
 	initialized   atomic.Bool
 
-	mu     sync.Mutex // guards what follows
-	client clientInfo
+	mu      sync.Mutex // guards what follows
+	client  clientInfo
+	version string // Of MCP, as agreed in initialize.
+}
+
+// ProtocolVersion implements [server.SessionWithProtocolVersion].
+func (s *sseSession) ProtocolVersion() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
+
+// SetProtocolVersion is called by mcp-go when a version is agreed.
+func (s *sseSession) SetProtocolVersion(version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version = version
 }
 
 // sseAnswer is an answer to a client's request.

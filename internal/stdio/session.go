@@ -22,6 +22,7 @@ type session struct {
 	mu           sync.Mutex // guards what follows
 	info         mcp.Implementation
 	capabilities mcp.ClientCapabilities
+	version      string                   // Of MCP, as agreed in initialize.
 	lastID       int64                    // Id of the last request that was sent to the client.
 	requests     map[int64]chan<- message // What waits for the client's answer, by id.
 
@@ -29,8 +30,9 @@ type session struct {
 }
 
 var (
-	_ server.SessionWithClientInfo  = (*session)(nil)
-	_ server.SessionWithElicitation = (*session)(nil)
+	_ server.SessionWithClientInfo      = (*session)(nil)
+	_ server.SessionWithElicitation     = (*session)(nil)
+	_ server.SessionWithProtocolVersion = (*session)(nil)
 )
 
 func newSession(write func(message any)) *session {
@@ -80,6 +82,20 @@ func (s *session) SetClientCapabilities(capabilities mcp.ClientCapabilities) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.capabilities = capabilities
+}
+
+// ProtocolVersion implements [server.SessionWithProtocolVersion].
+func (s *session) ProtocolVersion() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
+
+// SetProtocolVersion is called by mcp-go when a version is agreed.
+func (s *session) SetProtocolVersion(version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version = version
 }
 
 // RequestElicitation implements [server.SessionWithElicitation]: it asks the user of the
