@@ -46,7 +46,6 @@ type operations struct {
 	audit   *audit.Log       // Nil without --audit-log.
 	tracer  *tracing.Tracer  // Nil unless the environment asks for traces.
 
-	shared  zego.Observer                 // Of the calls of all projects.
 	audited atomic.Pointer[audit.Project] // What the audit log knows of the project, if there is one alone.
 }
 
@@ -58,19 +57,14 @@ func (f operationFlags) observe(e *env, overStdio bool, log *slog.Logger) (*oper
 	if f.DrainDelay > 0 && !overStdio {
 		e.ctx = delayed(e.ctx, f.DrainDelay)
 	}
-	o.shared = zego.Observer{Attempt: o.health.Attempt}
+	o.audited.Store(&audit.Project{})
 	if f.AdminListen != "" {
 		o.metrics = metrics.New(version(), commit())
-		o.shared = both(o.shared, o.metrics.Observer())
 	}
 	if err := o.openAudit(); err != nil {
 		return nil, fmt.Errorf("--audit-log: %w", err)
 	}
 	o.tracer = tracing.Start(tracing.Options{Getenv: e.openTelemetry, Logger: log, Version: version(), Stdio: overStdio})
-	if o.tracer != nil {
-		o.shared = both(o.shared, o.tracer.Observer())
-	}
-	e.observer = o.observer(func() audit.Project { return *o.audited.Load() })
 	return o, nil
 }
 
@@ -95,17 +89,23 @@ func (o *operations) openAudit() (err error) {
 	if o.audit, err = audit.Open(o.flags.AuditLog, opts); err != nil {
 		return err
 	}
-	o.audited.Store(&audit.Project{})
 	return nil
 }
 
 // observer returns the observer of the calls of one project, of which the audit log knows what
-// project returns.
-func (o *operations) observer(project func() audit.Project) zego.Observer {
-	if o.audit == nil {
-		return o.shared
+// project returns, and what is to be called when the project ends.
+func (o *operations) observer(project func() audit.Project) (observer zego.Observer, ended func()) {
+	observer.Attempt, ended = o.health.AddProject()
+	if o.metrics != nil {
+		observer = both(observer, o.metrics.Observer())
 	}
-	return both(o.shared, o.audit.Observer(project))
+	if o.audit != nil {
+		observer = both(observer, o.audit.Observer(project))
+	}
+	if o.tracer != nil {
+		observer = both(observer, o.tracer.Observer())
+	}
+	return observer, ended
 }
 
 // reopen opens the audit log again, if there is one.

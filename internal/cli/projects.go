@@ -80,7 +80,7 @@ func (c *serveCommand) projectOptions(e *env, ops *operations, shared backend, s
 		Timeout: e.settings.Timeout, Toolsets: e.toolsets(), Redis: shared.redis, Pictures: store, Logger: ops.log,
 		Callbacks: c.Transport == "http", CallbackSecret: e.callbackSecret(c.Transport, ops.log),
 		Mark: func() (streams.Mark, func()) { return e.processMark(true, ops.log) },
-		Observer: func(appID uint32, names func(string) (string, string)) zego.Observer {
+		Observer: func(appID uint32, names func(string) (string, string)) (zego.Observer, func()) {
 			return ops.observer(func() audit.Project { return audit.Project{AppID: appID, Names: names} })
 		},
 		Opened: ops.countStreams,

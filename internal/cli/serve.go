@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"zego-mcp/internal/audit"
 	"zego-mcp/internal/httpserver"
 	"zego-mcp/internal/projects"
 	"zego-mcp/internal/stdio"
@@ -76,6 +77,7 @@ func (c *serveCommand) Run(e *env) error {
 // serveProject serves the project of the settings.
 func (c *serveCommand) serveProject(e *env, ops *operations) error {
 	log, overStdio := ops.log, c.Transport == "stdio"
+	e.observer, _ = ops.observer(func() audit.Project { return *ops.audited.Load() })
 	b, err := e.connect(log)
 	if err != nil {
 		return err

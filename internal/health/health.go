@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,15 +48,20 @@ type Checker struct {
 	ping func(context.Context) error // Nil if there is no Redis.
 	now  func() time.Time
 
-	mu          sync.Mutex // guards what follows
-	draining    bool
-	unanswered  int       // How many requests to ZEGO in a row got no answer.
-	lastAttempt time.Time // When the last request to ZEGO ended; zero if there was none.
+	mu       sync.Mutex // guards what follows
+	draining bool
+	projects []*upstream
 
 	pingMu   sync.Mutex // Held while Redis is asked; guards what follows.
 	pingedAt time.Time
 	pingErr  error
 	answered bool // Redis has answered at least once.
+}
+
+// upstream is ZEGO, as the requests of one project find it.
+type upstream struct {
+	unanswered  int       // How many requests in a row got no answer.
+	lastAttempt time.Time // When the last request ended; zero if there was none.
 }
 
 // New returns a Checker. now is this machine's clock; nil means time.Now.
@@ -77,18 +83,33 @@ func (c *Checker) Drain() {
 	c.draining = true
 }
 
-// Attempt notes whether ZEGO answered a request. It has the type of zego.Observer's Attempt.
-func (c *Checker) Attempt(_ context.Context, attempt zego.AttemptInfo) {
+// AddProject returns a function that notes whether ZEGO answered a request of a project, until
+// remove is called. It has the type of zego.Observer's Attempt. ZEGO's silence counts only if it is
+// silent to all projects that have asked: they may have different endpoints.
+func (c *Checker) AddProject() (attempt func(context.Context, zego.AttemptInfo), remove func()) {
+	p := &upstream{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.projects = append(c.projects, p)
+	return func(_ context.Context, info zego.AttemptInfo) { c.note(p, info) }, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.projects = slices.DeleteFunc(c.projects, func(other *upstream) bool { return other == p })
+	}
+}
+
+// note notes a request of a project.
+func (c *Checker) note(p *upstream, attempt zego.AttemptInfo) {
 	if errors.Is(attempt.Err, context.Canceled) {
 		return // Its caller did not wait for the answer.
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lastAttempt = c.now()
+	p.lastAttempt = c.now()
 	if _, refused := errors.AsType[*zego.Error](attempt.Err); attempt.Err == nil || refused {
-		c.unanswered = 0
+		p.unanswered = 0
 	} else {
-		c.unanswered++
+		p.unanswered++
 	}
 }
 
@@ -156,16 +177,28 @@ func (c *Checker) check(ctx context.Context) (checks string, ready bool) {
 func (c *Checker) state() (draining bool, problem, seen string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	age := c.now().Sub(c.lastAttempt)
+	best, latest := upstream{}, time.Time{}
+	for _, p := range c.projects {
+		if p.lastAttempt.IsZero() {
+			continue
+		}
+		if best.lastAttempt.IsZero() || p.unanswered < best.unanswered || p.unanswered == best.unanswered && p.lastAttempt.After(best.lastAttempt) {
+			best = *p
+		}
+		if p.lastAttempt.After(latest) {
+			latest = p.lastAttempt
+		}
+	}
+	age := c.now().Sub(best.lastAttempt)
 	switch {
-	case c.lastAttempt.IsZero():
+	case best.lastAttempt.IsZero():
 		return c.draining, "", "not asked yet"
-	case c.unanswered == 0:
+	case best.unanswered == 0:
 		return c.draining, "", fmt.Sprintf("ok (answered %v ago)", age.Round(time.Second))
 	}
 	seen = fmt.Sprintf("did not answer the last request (%v ago)", age.Round(time.Second))
-	if c.unanswered >= maxUnanswered {
-		seen = fmt.Sprintf("did not answer the last %d requests (%v ago)", c.unanswered, age.Round(time.Second))
+	if age = c.now().Sub(latest); best.unanswered >= maxUnanswered {
+		seen = fmt.Sprintf("did not answer the last %d requests (%v ago)", best.unanswered, age.Round(time.Second))
 		if age < unansweredPause {
 			problem = seen
 		}

@@ -46,8 +46,9 @@ func TestReady(t *testing.T) {
 		now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 		c := health.New(func() time.Time { return now })
 		c.UseRedis(func(context.Context) error { return tt.redis })
+		attempt, _ := c.AddProject()
 		for _, err := range tt.attempts {
-			c.Attempt(t.Context(), zego.AttemptInfo{Err: err})
+			attempt(t.Context(), zego.AttemptInfo{Err: err})
 		}
 		if tt.drain {
 			c.Drain()
@@ -68,6 +69,36 @@ func TestReady(t *testing.T) {
 			t.Errorf("%s: the process: got %d %q", tt.name, code, text)
 		}
 	}
+}
+
+// TestTwoProjects lets ZEGO be silent to one of two projects, and then to both.
+func TestTwoProjects(t *testing.T) {
+	t.Parallel()
+	c := health.New(nil)
+	silent, removeSilent := c.AddProject()
+	other, removeOther := c.AddProject()
+	lost := zego.AttemptInfo{Err: &zego.TransportError{Action: "GetTimbreList", Err: errors.New("connection refused")}}
+	expect := func(when string, want int, line string) {
+		t.Helper()
+		if code, text := get(t, c.Handler(true), http.MethodGet, "/readyz"); code != want || !strings.Contains(text, line) {
+			t.Errorf("%s: got %d %q, want %d", when, code, text, want)
+		}
+	}
+	other(t.Context(), zego.AttemptInfo{})
+	for range 3 {
+		silent(t.Context(), lost)
+	}
+	expect("one silent", http.StatusOK, "ok (answered 0s ago)")
+	for range 3 {
+		other(t.Context(), lost)
+	}
+	expect("both silent", http.StatusServiceUnavailable, "did not answer the last 3 requests")
+	other(t.Context(), zego.AttemptInfo{})
+	expect("one answers again", http.StatusOK, "ok (answered 0s ago)")
+	removeOther()
+	expect("without the one that answers", http.StatusServiceUnavailable, "did not answer the last 3 requests")
+	removeSilent()
+	expect("without both", http.StatusOK, "not asked yet")
 }
 
 func TestMethods(t *testing.T) {

@@ -60,7 +60,9 @@ func (s *Set) open(def definition) (_ *project, err error) {
 	}
 	names := func(taskID string) (roomID, streamID string) { return p.ledger.Names(taskID) }
 	if s.opts.Observer != nil {
-		clientOptions.Observer = s.opts.Observer(def.appID, names)
+		var ended func()
+		clientOptions.Observer, ended = s.opts.Observer(def.appID, names)
+		p.ends = append(p.ends, ended)
 	}
 	if p.client, err = zego.New(def.appID, secret, clientOptions); err != nil {
 		return nil, err

@@ -54,9 +54,10 @@ type Options struct {
 	// Mark returns the mark of the streams of one project, and a function that is called when
 	// these are stopped.
 	Mark func() (streams.Mark, func())
-	// Observer returns what is told of the calls of a project's client. names returns the RoomId
-	// and the StreamId of a task. Default: nil, nobody is told.
-	Observer func(appID uint32, names func(taskID string) (roomID, streamID string)) zego.Observer
+	// Observer returns what is told of the calls of a project's client, and what is called when the
+	// project ends. names returns the RoomId and the StreamId of a task. Default: nil, nobody is
+	// told.
+	Observer func(appID uint32, names func(taskID string) (roomID, streamID string)) (_ zego.Observer, ended func())
 	// Opened is told of each project, and returns what is called when it ends. Default: nil.
 	Opened func(appID uint32, ledger *streams.Ledger) (ended func())
 	Logger *slog.Logger

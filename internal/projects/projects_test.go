@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -323,9 +324,7 @@ func TestClaims(t *testing.T) {
 	}))
 	ask := func(claims map[string]any) string {
 		all := map[string]any{"iss": provider.URL, "aud": "me", "sub": "u1", "exp": time.Now().Add(time.Hour).Unix(), "scope": "zego:assets"}
-		for name, value := range claims {
-			all[name] = value
-		}
+		maps.Copy(all, claims)
 		r := httptest.NewRequest(http.MethodPost, "/mcp", http.NoBody)
 		r.Header.Set("Authorization", "Bearer "+sign(t, key, all))
 		w := httptest.NewRecorder()
