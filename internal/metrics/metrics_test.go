@@ -82,6 +82,9 @@ func used(t *testing.T) *metrics.Metrics {
 	}
 	m.AddProject(metrics.Project{AppID: 7, MaxStreams: func() int { return 3 }, Usage: func() (int, time.Duration) { return 2, 90 * time.Second }})
 	m.AddProject(metrics.Project{AppID: 8, MaxStreams: func() int { return 1 }, Usage: func() (int, time.Duration) { return 0, 0 }})
+	m.AddProject(metrics.Project{AppID: 9, MaxStreams: func() int { return 1 }, Usage: func() (int, time.Duration) { return 1, 0 }})()
+	// One that ends, beside one that begins.
+	m.AddProject(metrics.Project{AppID: 8, MaxStreams: func() int { return 4 }, Usage: func() (int, time.Duration) { return 1, time.Second }})
 	m.AddServer(func() metrics.Server { return metrics.Server{Sessions: 4, EventStreams: 5, Calls: 6} })
 	m.AuditErrors()()
 	m.AddRedis(func() bool { return false })
@@ -117,7 +120,9 @@ func TestMetrics(t *testing.T) {
 		"zego_mcp_api_requests_total{action=GetTimbreList,code=none} 1",
 		"zego_mcp_api_request_duration_seconds{action=GetTimbreList} 4, 4",
 		"zego_mcp_streams_running{app_id=7} 2",
-		"zego_mcp_streams_running{app_id=8} 0",
+		"zego_mcp_streams_running{app_id=8} 1",
+		"zego_mcp_streams_max{app_id=8} 4",
+		"zego_mcp_streamed_seconds_total{app_id=8} 1",
 		"zego_mcp_streams_max{app_id=7} 3",
 		"zego_mcp_streamed_seconds_total{app_id=7} 90",
 		"zego_mcp_sessions{} 4",

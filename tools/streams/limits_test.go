@@ -413,3 +413,33 @@ func TestListFails(t *testing.T) {
 		})
 	}
 }
+
+// TestSetLimits raises and lowers the limits of a ledger that has a stream task.
+func TestSetLimits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := modelLedger(t, &interceptor{to: &model{}}, streams.Options{MaxTasks: 1, MaxTTL: time.Hour})
+		start := func() error {
+			_, err := l.Start(t.Context(), modelRequest())
+			return err
+		}
+		if err := start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, full := errors.AsType[*streams.LimitError](start()); !full {
+			t.Error("a second task was started")
+		}
+		l.SetLimits(time.Minute, 2)
+		if err := start(); err != nil || l.MaxTasks() != 2 || l.MaxTTL() != time.Minute {
+			t.Errorf("got %v, %d, %v", err, l.MaxTasks(), l.MaxTTL())
+		}
+		l.SetLimits(0, 0)
+		if l.MaxTasks() != 2 || l.MaxTTL() != time.Minute {
+			t.Errorf("no limits: got %d, %v", l.MaxTasks(), l.MaxTTL())
+		}
+		l.SetLimits(0, 1)
+		if _, full := errors.AsType[*streams.LimitError](start()); !full || l.Usage().Running != 2 {
+			t.Errorf("a lower limit: %d tasks run", l.Usage().Running)
+		}
+	})
+}
