@@ -55,7 +55,7 @@ func (e *env) connect(log *slog.Logger) (backend, error) {
 		opts.QPS = -1 // For package zego, 0 means the default and less than 0 no limit.
 	}
 	if e.settings.RedisURL != "" {
-		redis, err := redisshare.Open(e.settings.RedisURL, redisshare.Options{AppID: b.account.appID, QPS: e.settings.QPS, Logger: log})
+		redis, err := redisshare.Open(e.settings.RedisURL, redisshare.Options{AppID: b.account.appID, Endpoint: b.endpoint, QPS: e.settings.QPS, Logger: log})
 		if err != nil {
 			return b, fmt.Errorf("--redis-url %w", err)
 		}

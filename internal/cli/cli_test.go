@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(raceOptions) == "" {
 		_ = os.Setenv(raceOptions, "atexit_sleep_ms=50")
 	}
-	testscript.Main(leaktest.Tests{M: m, Secrets: []string{zegosim.DefaultSecret, alphaSecret, betaSecret}}, map[string]func(){"zego-mcp": func() { os.Exit(cli.Main()) }})
+	testscript.Main(leaktest.Tests{M: m, Secrets: []string{zegosim.DefaultSecret, alphaSecret}}, map[string]func(){"zego-mcp": func() { os.Exit(cli.Main()) }})
 }
 
 // TestScripts runs the scripts of testdata/script, which use the command line as a user

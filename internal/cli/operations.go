@@ -86,10 +86,8 @@ func (o *operations) openAudit() (err error) {
 	if o.metrics != nil {
 		opts.Failed = o.metrics.AuditErrors()
 	}
-	if o.audit, err = audit.Open(o.flags.AuditLog, opts); err != nil {
-		return err
-	}
-	return nil
+	o.audit, err = audit.Open(o.flags.AuditLog, opts)
+	return err
 }
 
 // observer returns the observer of the calls of one project, of which the audit log knows what

@@ -26,11 +26,9 @@ import (
 	"zego-mcp/zego/zegosim"
 )
 
-// The secrets of the simulated projects.
-const (
-	alphaSecret = "the-secret-of-project-alpha-0001"
-	betaSecret  = "the-secret-of-project-beta-00001"
-)
+// alphaSecret is the secret of one of the simulated projects. The other one has that of the
+// environment of start.
+const alphaSecret = "the-secret-of-project-alpha-0001"
 
 // tenant is a ZEGO project with a simulator of its own, and a caller who uses it. Whatever the
 // simulator tells has the name of the tenant in it, or stands for something else in each project
@@ -126,7 +124,7 @@ func (s *tenancy) projectsFile(only ...string) string {
 	for _, p := range []struct {
 		c             *tenant
 		token, secret string
-	}{{s.alpha, "alice", `secret_file = "alpha.secret"`}, {s.beta, "bob", `secret_env = "ZEGO_BETA"`}} {
+	}{{s.alpha, "alice", `secret_file = "alpha.secret"`}, {s.beta, "bob", `secret_env = "ZEGO_SERVER_SECRET"`}} {
 		if len(only) > 0 && !slices.Contains(only, p.c.name) {
 			continue
 		}
@@ -179,17 +177,31 @@ func startTenancy(t *testing.T, args ...string) *tenancy {
 	t.Helper()
 	s := &tenancy{
 		dir:   t.TempDir(),
-		alpha: newTenant(t, "alpha7", 3111222333, alphaSecret), beta: newTenant(t, "beta7", 3444555666, betaSecret),
+		alpha: newTenant(t, "alpha7", 3111222333, alphaSecret), beta: newTenant(t, "beta7", 3444555666, zegosim.DefaultSecret),
 	}
 	tokens := filepath.Join(s.dir, "tokens.json")
 	s.alpha.token = newToken(t, "alice", "--file", tokens, "--toolsets", "all")
 	s.beta.token = newToken(t, "bob", "--file", tokens, "--toolsets", "all")
 	s.write(t, "alpha.secret", alphaSecret+"\n")
 	s.write(t, "projects.toml", s.projectsFile())
-	t.Setenv("ZEGO_BETA", betaSecret)
+	s.launch(t, args...)
+	return s
+}
+
+// startAnother starts a second server for the same tenants, which reads the same files.
+func (s *tenancy) startAnother(t *testing.T, args ...string) *tenancy {
+	t.Helper()
+	other := &tenancy{dir: s.dir, alpha: &tenant{name: s.alpha.name, token: s.alpha.token}, beta: &tenant{name: s.beta.name, token: s.beta.token}}
+	other.launch(t, args...)
+	return other
+}
+
+// launch starts the server, and opens the sessions of the tenants.
+func (s *tenancy) launch(t *testing.T, args ...string) {
+	t.Helper()
 	s.program = start(t, append([]string{
 		"serve", "--transport", "http", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--toolsets", "all", "--qps", "0",
-		"--auth-tokens", tokens, "--projects", filepath.Join(s.dir, "projects.toml"), "--audit-log", filepath.Join(s.dir, "audit.log"),
+		"--auth-tokens", filepath.Join(s.dir, "tokens.json"), "--projects", filepath.Join(s.dir, "projects.toml"), "--audit-log", filepath.Join(s.dir, "audit.log"),
 	}, args...)...)
 	s.admin = loggedAttr(t, s.program, "admin_url")
 	s.alpha.server = loggedURL(t, s.program)
@@ -209,7 +221,6 @@ func startTenancy(t *testing.T, args ...string) *tenancy {
 	for _, c := range []*tenant{s.alpha, s.beta} {
 		c.ask(t, "initialize", fmt.Sprintf(`{"protocolVersion":"2025-11-25","capabilities":%s,"clientInfo":{"name":"x","version":"1"}}`, capabilities))
 	}
-	return s
 }
 
 // end sends SIGTERM, and waits.
@@ -363,6 +374,7 @@ func take(t *testing.T, one step, c, other *tenant) {
 // in both orders, and at once. Both projects have the same ids for different things, so whatever
 // is not kept apart shows.
 func TestProjectsNeverCross(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string]func(t *testing.T) []string{
 		"one server": func(*testing.T) []string { return nil },
 		"Redis": func(t *testing.T) []string {
@@ -370,6 +382,7 @@ func TestProjectsNeverCross(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := startTenancy(t, args(t)...)
 			steps := slices.Concat(listSteps(), assetSteps, streamSteps, otherSteps(t, s.alpha), []step{stopStep})
 			s.checkRegistry(t, steps)
@@ -390,7 +403,7 @@ func TestProjectsNeverCross(t *testing.T) {
 			var walks sync.WaitGroup
 			for _, pair := range [][2]*tenant{{s.alpha, s.beta}, {s.beta, s.alpha}} {
 				walks.Go(func() {
-					for range 3 {
+					for range 2 {
 						for _, one := range steps {
 							take(t, one, pair[0], pair[1])
 						}
@@ -530,6 +543,7 @@ func (c *tenant) running(t *testing.T) int {
 // TestProjectsChange takes a project out of the file while its caller has a stream and a session,
 // breaks the file, and puts the project back.
 func TestProjectsChange(t *testing.T) {
+	t.Parallel()
 	s := startTenancy(t)
 	for _, c := range []*tenant{s.alpha, s.beta} {
 		streamSteps[0].ask(t, c)
@@ -581,8 +595,41 @@ func TestProjectsChange(t *testing.T) {
 	}
 }
 
+// TestProjectsLeaveTwoServers takes a project out of the file that two servers read, which share
+// one Redis. Whichever ends it last stops its streams.
+func TestProjectsLeaveTwoServers(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	args := []string{"--redis-url", "redis://" + redis.Address, "--stop-timeout", "15s"}
+	first := startTenancy(t, args...)
+	second := first.startAnother(t, args...)
+	for _, c := range []*tenant{first.alpha, first.beta} {
+		streamSteps[0].ask(t, c)
+	}
+	first.beta.server = second.beta.server
+	if answer := first.beta.call(t, "list_stream_tasks", `{}`); !strings.Contains(answer, "this_server") || strings.Contains(answer, "alpha7") {
+		t.Errorf("the other server lists %s", answer)
+	}
+	first.write(t, "projects.toml", first.projectsFile("beta7"))
+	for _, s := range []*tenancy{first, second} {
+		s.waitFor(t, func() bool { return strings.Contains(s.logged(), "a project has ended") }, "the end")
+	}
+	if alpha, beta := first.alpha.running(t), first.beta.running(t); alpha != 0 || beta != 1 {
+		t.Errorf("%d and %d streams run, want 0 and 1", alpha, beta)
+	}
+	first.end(t)
+	if beta := first.beta.running(t); beta != 1 {
+		t.Errorf("%d streams of the other project run, want the one that the second server has taken over", beta)
+	}
+	second.end(t)
+	if beta := first.beta.running(t); beta != 0 {
+		t.Errorf("%d streams outlive the servers", beta)
+	}
+}
+
 // TestProjectSecret renews the secret of a project: its streams and sessions go on.
 func TestProjectSecret(t *testing.T) {
+	t.Parallel()
 	s := startTenancy(t)
 	take(t, streamSteps[0], s.alpha, s.beta)
 	const renewed = "the-other-secret-of-alpha-000002"

@@ -55,7 +55,7 @@ func (s *Set) open(def definition) (_ *project, err error) {
 	}
 	clientOptions := zego.Options{Endpoint: endpoint, Limiter: p.limiter, CacheTTL: s.opts.CacheTTL}
 	if s.opts.Redis != nil {
-		p.redis = s.opts.Redis.ForProject(def.appID, max(def.qps, 1))
+		p.redis = s.opts.Redis.ForProject(redisshare.Options{AppID: def.appID, Endpoint: def.endpoint})
 		clientOptions.Cache = p.redis
 	}
 	names := func(taskID string) (roomID, streamID string) { return p.ledger.Names(taskID) }
@@ -125,7 +125,7 @@ func (p *project) adjust(def definition) (renewed bool) {
 		_ = p.client.SetSecret(def.secret) // readFile has checked it.
 	}
 	p.secret = def.secret
-	p.limiter.set(def.qps, p.redis, def.appID)
+	p.limiter.set(def, p.redis)
 	p.ledger.SetLimits(def.maxTTL, def.maxTasks)
 	if now := p.current.Load(); now.Name != def.name {
 		renamed := *now
@@ -165,16 +165,16 @@ func (l *limiter) Acquire(ctx context.Context, action string) (zego.Permit, erro
 	return (*l.current.Load()).Acquire(ctx, action)
 }
 
-// set sets how many calls of each action may be made in a second; below 0 there is no limit. With
-// redis, all servers keep to it together.
-func (l *limiter) set(qps int, redis *redisshare.Client, appID uint32) {
+// set sets the limit that def has. With redis, all servers keep to it together.
+func (l *limiter) set(def definition, redis *redisshare.Client) {
+	qps := def.qps
 	if l.current.Load() != nil && l.qps == qps {
 		return
 	}
 	var limit zego.Limiter = unlimited{}
 	switch {
 	case qps > 0 && redis != nil:
-		limit = redis.ForProject(appID, qps)
+		limit = redis.ForProject(redisshare.Options{AppID: def.appID, QPS: qps})
 	case qps > 0:
 		limit = zego.NewLimiter(qps)
 	}

@@ -41,7 +41,7 @@ func (c *Client) Ledger() streams.Store {
 
 // run runs one operation of ledger.lua.
 func (l *ledger) run(ctx context.Context, operation string, args ...any) ([]string, error) {
-	keys := []any{l.client.prefix + "streams", l.client.prefix + "servers"}
+	keys := []any{l.client.tasks + "streams", l.client.tasks + "servers"}
 	return redis.Strings(l.client.run(ctx, ledgerOperation, slices.Concat(keys, []any{operation, l.replica}, args)...))
 }
 

@@ -5,7 +5,9 @@ package redisshare
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -21,9 +23,12 @@ import (
 
 // Options says what is shared.
 type Options struct {
-	AppID  uint32 // The ZEGO project whose rate limit is shared.
-	QPS    int    // Calls of each action per second, of all processes together; at least 1 if Acquire is used.
-	Logger *slog.Logger
+	AppID uint32 // The ZEGO project whose rate limit is shared.
+	// Endpoint is where its calls go to. Streams and speech are shared only with processes that have
+	// the same. Default: zego.DefaultEndpoint.
+	Endpoint string
+	QPS      int // Calls of each action per second, of all processes together; at least 1 if Acquire is used.
+	Logger   *slog.Logger
 }
 
 // Client implements zego.Limiter and zego.Cache. While Redis does not answer, Acquire
@@ -31,7 +36,8 @@ type Options struct {
 // logs when Redis stops answering and when it answers again.
 type Client struct {
 	*connection
-	prefix string // Of all keys in Redis but those of the page cache.
+	prefix string // Of the rate limit's keys in Redis.
+	tasks  string // Of the keys of streams and speech.
 	qps    int
 	local  zego.Limiter // Limits this process while Redis is down.
 }
@@ -92,18 +98,19 @@ func Open(address string, opts Options) (*Client, error) {
 		host = net.JoinHostPort(u.Hostname(), "6379")
 	}
 	shared := &Client{connection: &connection{pool: newPool(address), log: opts.Logger.With("redis", host)}}
-	return shared.ForProject(opts.AppID, opts.QPS), nil
+	return shared.ForProject(opts), nil
 }
 
-// ForProject returns a Client for another ZEGO project, which uses the connections of c. It
-// shares nothing else with c, and ends with c: closing it closes c.
-func (c *Client) ForProject(appID uint32, qps int) *Client {
-	return &Client{
-		connection: c.connection,
-		prefix:     "zego-mcp:" + strconv.FormatUint(uint64(appID), 10) + ":",
-		qps:        qps,
-		local:      zego.NewLimiter(max(qps, 1)),
+// ForProject returns a Client for another ZEGO project, which uses the connections and the Logger
+// of c. It shares nothing else with c, and ends with c: closing it closes c.
+func (c *Client) ForProject(opts Options) *Client {
+	prefix := "zego-mcp:" + strconv.FormatUint(uint64(opts.AppID), 10)
+	project := &Client{connection: c.connection, prefix: prefix + ":", tasks: prefix + ":", qps: opts.QPS, local: zego.NewLimiter(max(opts.QPS, 1))}
+	if endpoint := strings.TrimSuffix(opts.Endpoint, "/"); endpoint != "" && endpoint != zego.DefaultEndpoint {
+		sum := sha256.Sum256([]byte(endpoint))
+		project.tasks = fmt.Sprintf("%s@%x:", prefix, sum[:8])
 	}
+	return project
 }
 
 // newPool returns a pool of connections to the Redis at address.

@@ -25,7 +25,7 @@ type speechShare struct{ client *Client }
 // Speech returns what all processes that serve the project know of what is spoken.
 func (c *Client) Speech() speech.Share { return speechShare{c} }
 
-func (s speechShare) key(taskID string) string { return s.client.prefix + "speech:" + taskID }
+func (s speechShare) key(taskID string) string { return s.client.tasks + "speech:" + taskID }
 
 // Append implements speech.Share.
 func (s speechShare) Append(ctx context.Context, taskID string, note []byte) error {
