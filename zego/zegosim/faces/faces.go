@@ -175,17 +175,35 @@ func (c *canvas) fill(s shape, paint color.RGBA) {
 	size := c.Rect.Dx()
 	pixel := 256 / float64(size)
 	c.paints = append(c.paints, paint)
-	for i := range size * size {
-		outside := s((float64(i%size)+0.5)*pixel, (float64(i/size)+0.5)*pixel-c.down)
-		if cover := min(0.5-outside/pixel, 1); cover > 0 {
-			c.SetRGBA(i%size, i/size, mix(c.RGBAAt(i%size, i/size), paint, cover))
+	near := s.near(pixel)
+	// The pixel whose middle is at a coordinate, or the nearest one of the canvas.
+	at := func(coordinate float64) int { return min(max(int(coordinate/pixel-0.5), 0), size-1) }
+	for y := at(near.top + c.down); y <= at(near.bottom+c.down)+1 && y < size; y++ {
+		for x := at(near.left); x <= at(near.right)+1 && x < size; x++ {
+			outside := s.outside((float64(x)+0.5)*pixel, (float64(y)+0.5)*pixel-c.down)
+			if cover := min(0.5-outside/pixel, 1); cover > 0 {
+				c.SetRGBA(x, y, mix(c.RGBAAt(x, y), paint, cover))
+			}
 		}
 	}
 }
 
-// shape returns roughly how far a point is outside of the shape, or less than 0 for a
-// point inside.
-type shape func(x, y float64) float64
+// shape is a set of points.
+type shape struct {
+	// outside returns roughly how far a point is outside of the shape, or less than 0 for a
+	// point inside.
+	outside func(x, y float64) float64
+	// near returns a rectangle that holds all points for which outside is less than margin.
+	near func(margin float64) rectangle
+}
+
+// rectangle is the points between its sides. Y grows downwards.
+type rectangle struct{ left, top, right, bottom float64 }
+
+// with returns a rectangle that holds r and other.
+func (r rectangle) with(other rectangle) rectangle {
+	return rectangle{min(r.left, other.left), min(r.top, other.top), max(r.right, other.right), max(r.bottom, other.bottom)}
+}
 
 // oval has its middle at (cx, cy) and reaches rx to the left and right and ry up and
 // down. So does box, which has round corners.
@@ -201,10 +219,17 @@ func diamond(rx, ry float64) shape {
 }
 
 // around is all points whose distance from (cx, cy) is at most 1, measured by norm and
-// with rx and ry as the units.
+// with rx and ry as the units. A norm is at least as large as each of its arguments.
 func around(cx, cy, rx, ry float64, norm func(x, y float64) float64) shape {
-	return func(x, y float64) float64 {
-		return (norm(math.Abs(x-cx)/rx, math.Abs(y-cy)/ry) - 1) * min(rx, ry)
+	unit := min(rx, ry)
+	return shape{
+		func(x, y float64) float64 {
+			return (norm(math.Abs(x-cx)/rx, math.Abs(y-cy)/ry) - 1) * unit
+		},
+		func(margin float64) rectangle {
+			dx, dy := rx*(1+margin/unit), ry*(1+margin/unit)
+			return rectangle{cx - dx, cy - dy, cx + dx, cy + dy}
+		},
 	}
 }
 
@@ -220,25 +245,40 @@ func curls(cy, rx, ry, r float64) shape {
 
 // both is two copies of s, one moved to the left by dx and one to the right.
 func both(dx float64, s shape) shape {
-	return func(x, y float64) float64 { return min(s(x-dx, y), s(x+dx, y)) }
+	return shape{
+		func(x, y float64) float64 { return min(s.outside(x-dx, y), s.outside(x+dx, y)) },
+		func(margin float64) rectangle {
+			r := s.near(margin)
+			return rectangle{r.left - dx, r.top, r.right + dx, r.bottom}
+		},
+	}
 }
 
 func union(shapes ...shape) shape {
-	return func(x, y float64) float64 {
-		d := shapes[0](x, y)
-		for _, s := range shapes[1:] {
-			d = min(d, s(x, y))
-		}
-		return d
+	return shape{
+		func(x, y float64) float64 {
+			d := shapes[0].outside(x, y)
+			for _, s := range shapes[1:] {
+				d = min(d, s.outside(x, y))
+			}
+			return d
+		},
+		func(margin float64) rectangle {
+			r := shapes[0].near(margin)
+			for _, s := range shapes[1:] {
+				r = r.with(s.near(margin))
+			}
+			return r
+		},
 	}
 }
 
 func within(a, b shape) shape {
-	return func(x, y float64) float64 { return max(a(x, y), b(x, y)) }
+	return shape{func(x, y float64) float64 { return max(a.outside(x, y), b.outside(x, y)) }, a.near}
 }
 
 func minus(s, hole shape) shape {
-	return func(x, y float64) float64 { return max(s(x, y), -hole(x, y)) }
+	return shape{func(x, y float64) float64 { return max(s.outside(x, y), -hole.outside(x, y)) }, s.near}
 }
 
 // newRand returns numbers that are the same for the same seed on every machine.
