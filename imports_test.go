@@ -37,7 +37,7 @@ var importRules = []importRule{
 	{folder: "internal/cmd/soak", imports: "internal/httpserver tools/... schema zego/...", mcp: true},
 	{folder: "internal/configfile"},
 	{folder: "internal/projects", imports: "internal/auth internal/redisshare internal/reload tools/... schema zego", tests: "internal/... zego/zegosim", mcp: true},
-	{folder: "internal/tracing", imports: "tools zego", tests: "internal/leaktest schema", mcp: true},
+	{folder: "internal/tracing", imports: "tools zego", tests: "internal/leaktest tools/streams zego/zegosim", mcp: true},
 	{folder: "internal/...", imports: "tools/... schema zego/...", tests: "internal/...", mcp: true},
 	{folder: "packaging"},
 	{folder: "tools", imports: "tools/... schema zego", tests: "internal/leaktest zego/zegosim", mcp: true},

@@ -51,6 +51,7 @@ var otherVariables = []manEntry{
 	{secretVariable, "ServerSecret of the ZEGOCLOUD project. It has no option, because other users can see the command lines of a machine."},
 	{secretFileVariable, "File that holds the ServerSecret."},
 	{callbackVariable, "Callback secret of the project: serve --transport http then takes ZEGO's callbacks."},
+	{"OTEL_EXPORTER_OTLP_ENDPOINT", "Receiver of OpenTelemetry traces (OTLP over HTTP) that serve sends; other OTEL_* variables apply, too. Default: no traces."},
 	{"NO_COLOR", "If it is set, logs have no color."},
 	{"HTTPS_PROXY, NO_PROXY", "Proxy for calls to ZEGO, and the hosts that are called without it."},
 }

@@ -37,9 +37,10 @@ type exporter struct {
 	client   *http.Client
 	log      *slog.Logger
 
-	ending chan struct{}      // Closed when nothing is repeated any more.
-	stop   context.Context    // Done when nothing is sent any more.
-	cancel context.CancelFunc // Ends stop.
+	ending  chan struct{} // Closed by endOnce when nothing is repeated any more.
+	endOnce sync.Once
+	stop    context.Context    // Done when nothing is sent any more.
+	cancel  context.CancelFunc // Ends stop.
 
 	mu     sync.Mutex // guards what follows
 	lost   int        // Spans that got lost since the last line that said so.
@@ -61,8 +62,10 @@ func newExporter(s *settings, log *slog.Logger) *exporter {
 
 // end makes the exporter give up after the next failure, and after a time limit in any case.
 func (e *exporter) end(limit time.Duration) {
-	close(e.ending)
-	time.AfterFunc(limit, e.cancel)
+	e.endOnce.Do(func() {
+		close(e.ending)
+		time.AfterFunc(limit, e.cancel)
+	})
 }
 
 // Shutdown implements [sdktrace.SpanExporter].

@@ -67,7 +67,7 @@ func newTestTracer(t *testing.T, r *receiver, change func(*settings)) (*Tracer, 
 	var log bytes.Buffer
 	s := &settings{
 		endpoint: &url.URL{Scheme: "http", Host: "127.0.0.1:4318", Path: "/v1/traces", User: url.UserPassword("us", testPassword)},
-		header:   http.Header{"Authorization": {testToken}}, timeout: defaultTimeout,
+		header:   http.Header{"Authorization": {testToken}}, timeout: 10 * time.Second,
 	}
 	if change != nil {
 		change(s)

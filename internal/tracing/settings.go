@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // settings are what the OTEL_* variables say of how traces are sent.
@@ -23,12 +26,16 @@ type settings struct {
 	gzip      bool
 	tls       *tls.Config
 	propagate bool // Take the parents of spans from clients.
+
+	maxQueue, maxBatch       int           // How many spans wait, and go with one request, at most.
+	batchDelay, batchTimeout time.Duration // How long spans wait for others, and how long a batch is tried.
 }
 
 const (
 	defaultEndpoint = "http://localhost:4318"
 	tracesPath      = "/v1/traces"
-	defaultTimeout  = 10 * time.Second
+	defaultTimeout  = 10_000 // Milliseconds.
+	maxQueue        = 1 << 16
 )
 
 // environment reads variables and collects what is wrong with them.
@@ -65,7 +72,40 @@ func readSettings(getenv func(string) string) (s *settings, problems []string) {
 		endpoint: endpoint, header: e.header(), timeout: e.timeout(), gzip: e.gzip(), tls: e.tls(),
 		propagate: e.propagate(),
 	}
+	e.batches(s)
 	return s, e.problems
+}
+
+// batches reads how spans are queued. OpenTelemetry's SDK reads these variables, too, but panics
+// if a size is negative, and does not rest if the delay is 0.
+func (e *environment) batches(s *settings) {
+	s.maxQueue = e.number("OTEL_BSP_MAX_QUEUE_SIZE", sdktrace.DefaultMaxQueueSize, maxQueue)
+	s.maxBatch = min(s.maxQueue, e.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", sdktrace.DefaultMaxExportBatchSize, maxQueue))
+	s.batchDelay = time.Duration(e.number("OTEL_BSP_SCHEDULE_DELAY", sdktrace.DefaultScheduleDelay, math.MaxInt32)) * time.Millisecond
+	s.batchTimeout = time.Duration(e.number("OTEL_BSP_EXPORT_TIMEOUT", sdktrace.DefaultExportTimeout, math.MaxInt32)) * time.Millisecond
+}
+
+// batchOptions returns the options of the SDK that say how spans are queued.
+func (s *settings) batchOptions() []sdktrace.BatchSpanProcessorOption {
+	return []sdktrace.BatchSpanProcessorOption{
+		sdktrace.WithMaxQueueSize(s.maxQueue), sdktrace.WithMaxExportBatchSize(s.maxBatch),
+		sdktrace.WithBatchTimeout(s.batchDelay), sdktrace.WithExportTimeout(s.batchTimeout),
+	}
+}
+
+// number returns the value of a variable that is a number from 1 to highest, or otherwise
+// standard.
+func (e *environment) number(name string, standard, highest int) int {
+	text := e.get(name)
+	if text == "" {
+		return standard
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > highest {
+		e.problem("%d is used: %s must be a number from 1 to %d, got %q", standard, name, highest, text)
+		return standard
+	}
+	return n
 }
 
 // wanted reports whether traces are to be sent.
@@ -153,16 +193,11 @@ func isFieldValue(text string) bool {
 
 // timeout returns the time limit of one request.
 func (e *environment) timeout() time.Duration {
-	text := e.otlp("TIMEOUT")
-	if text == "" {
-		return defaultTimeout
+	name := "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"
+	if e.get(name) == "" {
+		name = "OTEL_EXPORTER_OTLP_TIMEOUT"
 	}
-	milliseconds, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || milliseconds < 1 {
-		e.problem("a time limit of %v is used: OTEL_EXPORTER_OTLP_TIMEOUT must be a number of milliseconds, got %q", defaultTimeout, text)
-		return defaultTimeout
-	}
-	return time.Duration(milliseconds) * time.Millisecond
+	return time.Duration(e.number(name, defaultTimeout, math.MaxInt32)) * time.Millisecond
 }
 
 // gzip reports whether requests are compressed.

@@ -64,6 +64,7 @@ func TestSettings(t *testing.T) {
 		"missing certificate":   {[]string{on, "OTEL_EXPORTER_OTLP_CERTIFICATE=/nowhere"}, problem},
 		"broken certificate":    {[]string{on, "OTEL_EXPORTER_OTLP_CERTIFICATE=" + broken}, problem},
 		"a certificate, no key": {[]string{on, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=" + broken}, problem},
+		"wrong batches":         {[]string{on, "OTEL_BSP_MAX_QUEUE_SIZE=-1", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=many", "OTEL_BSP_SCHEDULE_DELAY=0", "OTEL_BSP_EXPORT_TIMEOUT=99999999999"}, with(func(w *want) { w.Problems = 4 })},
 		"no propagation":        {[]string{on, "OTEL_PROPAGATORS=none"}, with(func(w *want) { w.Propagate = false })},
 		"usual propagation":     {[]string{on, "OTEL_PROPAGATORS=tracecontext,baggage"}, onDefault},
 		"other propagation":     {[]string{on, "OTEL_PROPAGATORS=b3,tracecontext"}, problem},
@@ -82,6 +83,9 @@ func TestSettings(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s\nproblems: %q", diff, problems)
+			}
+			if s != nil && (s.maxQueue != 2048 || s.maxBatch != 512 || s.batchDelay != 5*time.Second || s.batchTimeout != 30*time.Second) {
+				t.Errorf("got batches of %d in %d, %v, %v", s.maxBatch, s.maxQueue, s.batchDelay, s.batchTimeout)
 			}
 			if text := strings.Join(problems, " "); strings.Contains(text, "secret") {
 				t.Errorf("a problem shows a value: %s", text)

@@ -50,7 +50,7 @@ type Tracer struct {
 // The owner of the Tracer must call End.
 //
 // OpenTelemetry's SDK reads some of the variables itself, from the environment of this process:
-// those of the sampler, the batches, the limits and the resource.
+// those of the sampler, the limits and the resource.
 func Start(opts Options) *Tracer {
 	s, problems := readSettings(opts.Getenv)
 	for _, problem := range problems {
@@ -74,7 +74,8 @@ func Start(opts Options) *Tracer {
 		opts.Logger.Warn("traces: the attributes of the resource are incomplete", "err", err)
 	}
 	e := newExporter(s, opts.Logger)
-	t := newTracer(opts, s.propagate, sdktrace.WithBatcher(e), sdktrace.WithResource(what))
+	batches := sdktrace.NewBatchSpanProcessor(e, s.batchOptions()...)
+	t := newTracer(opts, s.propagate, sdktrace.WithSpanProcessor(batches), sdktrace.WithResource(what))
 	t.exporter = e
 	opts.Logger.Info("sending traces", "to", s.endpoint.Scheme+"://"+s.endpoint.Host)
 	return t
