@@ -100,7 +100,11 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 			e.warn(int(min(refused, uint64(len(spans)))), "the receiver has refused some of them") //nolint:gosec // It is at most len(spans).
 			return nil
 		case failure == nil || !failure.retry || !e.wait(ctx, max(failure.after, delays.NextBackOff())):
-			e.warn(len(spans), e.scrub(err.Error()))
+			why := e.scrub(err.Error())
+			if e.stop.Err() != nil {
+				why = "the receiver did not answer before the server ended"
+			}
+			e.warn(len(spans), why)
 			return nil
 		}
 	}

@@ -71,7 +71,7 @@ func Start(opts Options) *Tracer {
 		),
 		resource.WithFromEnv())
 	if err != nil {
-		opts.Logger.Warn("traces: the attributes of the resource are incomplete", "err", err)
+		opts.Logger.Warn("traces: OTEL_RESOURCE_ATTRIBUTES is wrong, and some attributes are left out", "err", err)
 	}
 	e := newExporter(s, opts.Logger)
 	batches := sdktrace.NewBatchSpanProcessor(e, s.batchOptions()...)

@@ -39,7 +39,12 @@ type traced struct {
 // newTraced returns a server over stdio that works with sim.
 func newTraced(t *testing.T, sim *zegosim.Server, sampler sdktrace.Sampler) *traced {
 	t.Helper()
-	srv := httptest.NewServer(leaktest.Handler(sim))
+	srv := httptest.NewServer(leaktest.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Traceparent") != "" || r.Header.Get("Tracestate") != "" || r.Header.Get("Baggage") != "" {
+			t.Errorf("ZEGO gets the header %v", r.Header)
+		}
+		sim.ServeHTTP(w, r)
+	})))
 	t.Cleanup(func() { srv.Close(); _ = sim.Close() })
 	s := &traced{spans: tracetest.NewSpanRecorder()}
 	s.tracer = newTracer(Options{Version: "1.0", Stdio: true}, true, sdktrace.WithSpanProcessor(s.spans), sdktrace.WithSampler(sampler))
