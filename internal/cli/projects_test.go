@@ -501,12 +501,13 @@ func (s *tenancy) checkRecords(t *testing.T) {
 	}
 }
 
-// openStream opens the event stream of a session, and returns a channel that is closed at its end.
-func (c *tenant) openStream(t *testing.T) <-chan struct{} {
+// openStream opens an event stream, at /mcp that of the session, and returns a channel that is
+// closed at its end.
+func (c *tenant) openStream(t *testing.T, path string) <-chan struct{} {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.server, "/mcp")+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -548,7 +549,7 @@ func TestProjectsChange(t *testing.T) {
 	for _, c := range []*tenant{s.alpha, s.beta} {
 		streamSteps[0].ask(t, c)
 	}
-	alphaEnded, betaEnded := s.alpha.openStream(t), s.beta.openStream(t)
+	alphaEnded, alphaEndedToo, betaEnded := s.alpha.openStream(t, "/mcp"), s.alpha.openStream(t, "/sse"), s.beta.openStream(t, "/mcp")
 
 	s.write(t, "projects.toml", strings.Replace(s.projectsFile(), "tokens", "token", 1))
 	s.hangUp(t, `unknown key \"token\"; did you mean \"tokens\"?`)
@@ -562,10 +563,12 @@ func TestProjectsChange(t *testing.T) {
 	if resp.StatusCode != http.StatusForbidden || strings.Contains(text, "beta7") {
 		t.Errorf("a caller without a project: got %s %s", resp.Status, text)
 	}
-	select {
-	case <-alphaEnded:
-	case <-time.After(10 * time.Second):
-		t.Error("the event stream of a caller without a project goes on")
+	for _, ended := range []<-chan struct{}{alphaEnded, alphaEndedToo} {
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			t.Error("an event stream of a caller without a project goes on")
+		}
 	}
 	s.waitFor(t, func() bool { return strings.Contains(s.logged(), "a project has ended") }, "the end")
 	if got := s.alpha.running(t); got != 0 {
