@@ -222,7 +222,7 @@ func (o *Options) setDefaults() {
 	}
 	if o.HTTPClient == nil {
 		transport := newTransport(http.ProxyFromEnvironment)
-		transport.MaxIdleConnsPerHost = transport.MaxIdleConns // Bursts of calls all go to one host.
+		transport.MaxIdleConnsPerHost = 100 // Bursts of calls all go to one host.
 		o.HTTPClient = &http.Client{Transport: transport}
 	}
 }
