@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"zego-mcp/tools"
 	"zego-mcp/tools/speech"
 	"zego-mcp/tools/streams"
+	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,6 +70,27 @@ level=WARN msg="tool call failed" tool=get_digital_human err="2 invalid argument
 `
 	if diff := cmp.Diff(want, log.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestLogOfCachedCall checks that the log says how many answers came from the cache.
+func TestLogOfCachedCall(t *testing.T) {
+	t.Parallel()
+	sim := &zegosim.Server{QPS: -1}
+	srv := httptest.NewServer(sim)
+	t.Cleanup(srv.Close)
+	client, err := zego.New(zegosim.DefaultAppID, zegosim.DefaultSecret, zego.Options{Endpoint: srv.URL, QPS: -1, CacheTTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client}), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, wants := range []bool{false, true} {
+		log.Reset()
+		callTool(t.Context(), t, s, "list_digital_humans", `{"Limit":1}`)
+		if got := log.String(); strings.Contains(got, " cached=1") != wants || strings.Contains(got, " shared=") {
+			t.Errorf("got %s, want the cache named: %t", got, wants)
+		}
 	}
 }
 

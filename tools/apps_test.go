@@ -147,13 +147,13 @@ func TestThumbnails(t *testing.T) {
 	}
 	s := tools.NewServer(tools.Config{Project: tools.OneProject(tools.Project{Client: client}), Pictures: picturesOf(srv.URL)})
 	ctx := clientWith(t, s, showsApps)
-	const picture = `"Picture":"data:image/jpeg;base64,`
+	const picture = `"Picture":"data:image/jpeg;base64,/9j/` // Every JPEG begins so.
 	for _, tt := range []struct {
 		tool, arguments, want string
 		infos                 int32
 	}{
 		{"get_thumbnails", fmt.Sprintf(`{"DigitalHumanIds":[%q]}`, humans[30].ID), picture, 1},
-		{"get_thumbnails", `{"DigitalHumanIds":["nobody"]}`, `"NoPicture":"`, 2},
+		{"get_thumbnails", `{"DigitalHumanIds":["nobody"]}`, `"NoPicture":"ZEGO refused GetDigitalHumanInfo`, 2},
 		{"get_thumbnails", `{"DigitalHumanIds":[]}`, `"Thumbnails":[]`, 2},
 		{"list_digital_humans", `{"Limit":1}`, humans[0].ID, 2},
 		{"get_thumbnails", fmt.Sprintf(`{"DigitalHumanIds":[%q]}`, humans[0].ID), picture, 2},

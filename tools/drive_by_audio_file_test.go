@@ -152,13 +152,17 @@ func TestAudioConnectionFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newTestServer(t, &zegosim.Server{VoiceFault: func(string) *zegosim.VoiceFault { return &tt.fault }}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
-			arguments := fmt.Sprintf(`{"TaskId":%q,"Path":"a.wav"}`, s.createTask(t, ``))
+			s := newTestServer(t, &zegosim.Server{NoDriveStatus: true, VoiceFault: func(string) *zegosim.VoiceFault { return &tt.fault }}, tools.Config{AudioDirs: []string{dir}}, streams.Options{})
+			task := s.createTask(t, ``)
+			arguments := fmt.Sprintf(`{"TaskId":%q,"Path":"a.wav"}`, task)
 			if tt.want == "" {
 				s.mustCall(t, "drive_by_audio_file", arguments)
 				return
 			}
 			s.mustFail(t, "drive_by_audio_file", arguments, tt.want, "The speech broke off after", "get_stream_task")
+			if got := s.mustCall(t, "get_stream_task", fmt.Sprintf(`{"TaskId":%q}`, task)); got["Speaking"] != false {
+				t.Errorf("after the speech has broken off: got %v", got)
+			}
 			if strings.Contains(s.logText(), "Token=") {
 				t.Errorf("the log holds a token: %s", s.logText())
 			}

@@ -58,3 +58,18 @@ func TestListDigitalHumans(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyPage lets ZEGO send nothing although it says that there is more. A model that went on
+// with NextOffset would never come to an end.
+func TestEmptyPage(t *testing.T) {
+	t.Parallel()
+	s, _ := newAssetsServer(t, &zegosim.Server{QPS: -1, Fault: func(action string, _ int) *zegosim.Fault {
+		return &zegosim.Fault{Body: `{"Code":0,"Data":{"Total":5,"DigitalHumans":[],"Timbres":[]}}`}
+	}}, tools.Config{})
+	for _, tool := range []string{"list_digital_humans", "list_timbres"} {
+		got := textOf(t, callTool(t.Context(), t, s, tool, ``))
+		if !strings.Contains(got, `"Total":5`) || strings.Contains(got, "NextOffset") {
+			t.Errorf("%s: got %s", tool, got)
+		}
+	}
+}

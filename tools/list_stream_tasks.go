@@ -51,32 +51,35 @@ func (d deps) describe(ctx context.Context, task zego.StreamTask) streamTask {
 		StartedBy: string(d.streams.StartedBy(task)),
 		KnownBy:   string(state.KnownBy), NotSpoken: state.Problem,
 	}
+	var created time.Time // By this machine's clock; zero if ZEGO does not tell it.
 	if task.CreateTime > 0 {
 		out.CreatedAt = unixTime(task.CreateTime)
+		created = time.Unix(task.CreateTime, 0).Add(-d.client.ClockOffset())
 	}
 	if runs := task.Status == zego.TaskInitializing || task.Status == zego.TaskStreaming; !runs {
 		out.Speaking = new(false)
 		return out
 	}
-	if task.CreateTime > 0 {
-		out.RunningSeconds = max(0, int(time.Since(time.Unix(task.CreateTime, 0).Add(-d.client.ClockOffset()))/time.Second))
+	if !created.IsZero() {
+		out.RunningSeconds = max(0, int(time.Since(created)/time.Second))
 	}
 	if state.KnownBy != "" || facts.DigitalHumanID != "" {
 		out.Speaking = new(state.Speaking)
 	}
 	out.Waiting, out.SpeakingUntil, out.EndsAt = state.Waiting, timeText(state.Until), timeText(facts.EndsAt)
-	out.IdleEndsAt = timeText(idleEnd(facts, state, task))
+	out.IdleEndsAt = timeText(idleEnd(facts, state, created))
 	return out
 }
 
-// idleEnd returns when a task ends if it says nothing more; zero if that is not known.
-func idleEnd(facts speech.Facts, state speech.State, task zego.StreamTask) time.Time {
+// idleEnd returns when a task ends if it says nothing more; zero if that is not known. created is
+// when it was created; zero if that is not known.
+func idleEnd(facts speech.Facts, state speech.State, created time.Time) time.Time {
 	since := state.LastEnd
 	switch {
 	case state.Speaking:
 		since = state.Until
-	case since.IsZero() && task.CreateTime > 0:
-		since = time.Unix(task.CreateTime, 0) // A little early, because it counts from the start of the stream.
+	case since.IsZero():
+		since = created // A little early, because it counts from the start of the stream.
 	}
 	if facts.MaxIdle == 0 || since.IsZero() {
 		return time.Time{}

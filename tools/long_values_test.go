@@ -54,6 +54,13 @@ func TestLongArgumentsAreTaken(t *testing.T) {
 			t.Errorf("%.100s: got %+v", request, answer)
 		}
 	}
+	for length, refused := range map[int]bool{1000: false, 1001: true} { // With the quotation marks.
+		uri := strings.Repeat("x", length-2)
+		answer := answerTo(t.Context(), t, s, "resources/read", `{"uri":"`+uri+`"}`)
+		if strings.Contains(string(answer), "params.uri is longer than 1000 bytes") != refused {
+			t.Errorf("a URI of %d bytes: got %s", length, answer)
+		}
+	}
 }
 
 func isResult(answer mcp.JSONRPCMessage) bool {

@@ -15,12 +15,16 @@ import (
 // requests to machines of its own network. The client uses no proxy. A connection may take 3
 // seconds to open.
 func PublicClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 3 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
-		to, err := netip.ParseAddrPort(address)
-		if err != nil || !schema.IsPublicAddress(to.Addr()) {
-			return errors.New("not an address of the internet")
-		}
-		return nil
-	}}
+	dialer := &net.Dialer{Timeout: 3 * time.Second, Control: checkPublic}
 	return &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
+}
+
+// checkPublic returns an error for an address that is not public. It has the type of net.Dialer's
+// Control, which gets the addresses that a name has been resolved to.
+func checkPublic(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil || !schema.IsPublicAddress(to.Addr()) {
+		return errors.New("not an address of the internet")
+	}
+	return nil
 }

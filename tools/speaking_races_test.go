@@ -68,6 +68,37 @@ func TestStopAndDriveInFlight(t *testing.T) {
 	}
 }
 
+// TestInterruptAndDriveInFlight checks that an interruption waits up to two seconds for what another
+// call is just sending, so that this is not spoken after it.
+func TestInterruptAndDriveInFlight(t *testing.T) {
+	t.Parallel()
+	for slow, want := range map[time.Duration]struct {
+		answered time.Duration
+		status   zego.DriveStatus
+	}{
+		1500 * time.Millisecond: {1500 * time.Millisecond, zego.DriveInterrupted},
+		5 * time.Second:         {2500 * time.Millisecond, zego.DriveEnded},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSlowServer(t, "DriveByText", slow, 0)
+			task := s.createTask(t, ``)
+			start, done := time.Now(), make(chan bool)
+			go func() {
+				callTool(t.Context(), t, s.MCPServer, "drive_by_text", speakArguments(task, strings.Repeat("字", 50), `,"WaitUntilSpoken":false`))
+				close(done)
+			}()
+			time.Sleep(500 * time.Millisecond)
+			s.mustCall(t, "interrupt_drive", fmt.Sprintf(`{"TaskId":%q}`, task))
+			took := time.Since(start)
+			<-done
+			time.Sleep(time.Minute)
+			if got := s.sim.Drives()[0].Status; took != want.answered || got != want.status {
+				t.Errorf("a drive takes %v to send: interrupted after %v, and its status is %v", slow, took, got)
+			}
+		})
+	}
+}
+
 // TestTwoLongTextsAtOnce checks that two long texts that are sent at once are spoken one after
 // the other, and that interrupt_drive ends them.
 func TestTwoLongTextsAtOnce(t *testing.T) {

@@ -308,3 +308,41 @@ func TestSpeechWait(t *testing.T) {
 		})
 	}
 }
+
+// TestInterruptedState checks what a task is said to speak after an interruption, if ZEGO does not
+// tell: nothing, or what it spoke before if ZEGO has refused.
+func TestInterruptedState(t *testing.T) {
+	t.Parallel()
+	for _, refused := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := &zegosim.Server{NoDriveStatus: true}
+			s := newVirtualServer(t, sim, tools.Config{}, streams.Options{}, speech.Options{})
+			task := fmt.Sprintf(`{"TaskId":%q}`, s.createTask(t, ``))
+			s.mustCall(t, "drive_by_text", strings.TrimSuffix(task, "}")+fmt.Sprintf(`,"Text":%q,"TimbreId":%q,"WaitUntilSpoken":false}`, strings.Repeat("字", 100), publicTimbre))
+			time.Sleep(5 * time.Second)
+			if refused {
+				sim.Fault = failAction("InterruptDriveTask", zegosim.Fault{Code: zego.CodeNoPermission})
+			}
+			callTool(t.Context(), t, s.MCPServer, "interrupt_drive", task)
+			if got := s.mustCall(t, "get_stream_task", task); got["Speaking"] != refused {
+				t.Errorf("refused: %t: got %v", refused, got)
+			}
+		})
+	}
+}
+
+// TestTimesWithWrongClock lets ZEGO's clock be five minutes ahead. When a task ends is told by the
+// clock of this machine.
+func TestTimesWithWrongClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sim := &zegosim.Server{Now: func() time.Time { return time.Now().Add(5 * time.Minute) }}
+		s := newVirtualServer(t, sim, tools.Config{}, streams.Options{}, speech.Options{})
+		task := s.createTask(t, ``)
+		time.Sleep(30 * time.Second)
+		got := s.mustCall(t, "get_stream_task", fmt.Sprintf(`{"TaskId":%q}`, task))
+		if got["EndsAt"] != "2000-01-01T00:10:00Z" || got["IdleEndsAt"] != "2000-01-01T00:02:00Z" || got["RunningSeconds"] != 30.0 {
+			t.Errorf("got %v", got)
+		}
+	})
+}
