@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,9 @@ func TestAudioFile(t *testing.T) {
 		}
 	}
 	got := s.mustCall(t, "drive_by_audio_file", fmt.Sprintf(`{"TaskId":%q,"Path":"sub/b.PCM","SampleRate":24000,"Channel":2,"VoiceChannel":2}`, task))
+	if seconds := got["Seconds"].(float64); math.Abs(seconds-float64(len(audio))/(24000*2*2)) > 0.001 {
+		t.Errorf("two channels: %v seconds", seconds)
+	}
 	if voice, _ := s.sim.Voice(got["DriveId"].(string)); voice.SampleRate != 24000 || voice.Channels != 2 || voice.VoiceChannel != 2 {
 		t.Errorf("got %+v", voice)
 	}
