@@ -26,7 +26,7 @@ type importRule struct {
 // zego. The first rule whose folder matches applies. A folder without a rule fails the test.
 var importRules = []importRule{
 	{folder: ".", imports: "internal/cli", mcp: true},
-	{folder: "internal/auth", imports: "internal/reload tools schema zego", tests: "internal/leaktest"},
+	{folder: "internal/auth", imports: "internal/configfile internal/reload tools schema zego", tests: "internal/leaktest"},
 	{folder: "internal/clients", imports: "internal/configfile"},
 	{folder: "internal/cli", imports: "internal/... tools/... schema zego/...", mcp: true},
 	{folder: "internal/credentials"},

@@ -19,6 +19,8 @@ import (
 	"time"
 	"zego-mcp/internal/auth"
 	"zego-mcp/internal/leaktest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestMain(m *testing.M) {
@@ -219,6 +221,78 @@ func TestBadTokenFiles(t *testing.T) {
 	}
 	if _, err := auth.ReadTokens(filepath.Join(t.TempDir(), "nowhere")); err == nil {
 		t.Error("a file that is not there was read")
+	}
+}
+
+// TestBadTOMLTokenFiles opens token files in TOML that are not valid. The errors repeat no hash.
+func TestBadTOMLTokenFiles(t *testing.T) {
+	t.Parallel()
+	_, sum := auth.NewToken()
+	alice := "[tokens.alice]\nsha256 = \"" + sum + "\"\n"
+	for text, want := range map[string]string{
+		"\n":                         "is empty; a file without tokens holds [tokens]",
+		"[]":                         "it is no TOML, or a value has the wrong type, at line 1",
+		"[[tokens]]\nname = 'alice'": "at line 1",
+		"tokens = 5":                 "at line 1",
+		alice + "token = 'x'":        "an unknown key at line 3, column 1",
+		alice + "expires = 'soon'":   "at line 3, column 11",
+		alice + "maxTasks = -1":      "maxTasks of alice must be 0 or more",
+		alice + "toolsets = ['x']":   `toolsets of alice: unknown toolset "x"`,
+		alice + alice:                "at line 3",
+		alice + "[tokens.bob]\nsha256 = '" + sum + "'":  "entry 2: bob is in the list already",
+		"[tokens.alice]\nsha256 = '" + aliceToken + "'": "sha256 of alice must have 64 hexadecimal digits",
+		"[tokens.\"a b\"]\nsha256 = '" + sum + "'":      "name must have 1 to 64",
+		"[tokens.alice]\nsha256 = " + sum:               "at line 2",
+	} {
+		file := filepath.Join(t.TempDir(), "tokens.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := auth.ReadTokens(file)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), sum) {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+		leaktest.See("an error", fmt.Sprint(err))
+	}
+}
+
+// TestChangeTOMLTokens adds a token to a file in TOML and revokes it. What else is in the file
+// stays. The file from which the last token is revoked is valid.
+func TestChangeTOMLTokens(t *testing.T) {
+	t.Parallel()
+	_, sum := auth.NewToken()
+	file := filepath.Join(t.TempDir(), "tokens.toml")
+	before := "# Ours.\n[tokens.\"bob@example.com\"] # The first.\nsha256 = \"" + strings.ToUpper(sum) + "\"\nexpires = 2099-01-31T00:00:00Z\n"
+	if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, other := auth.NewToken()
+	alice := auth.Token{
+		Name: "alice", SHA256: other, Toolsets: []string{"assets"}, CallsPerMinute: 5, MaxTasks: 2, AllStreams: true,
+		Expires: time.Date(2098, 12, 31, 0, 0, 0, 0, time.UTC),
+	}
+	if err := auth.AddToken(file, alice); err != nil {
+		t.Fatal(err)
+	}
+	bob := auth.Token{Name: "bob@example.com", SHA256: sum, Expires: time.Date(2099, 1, 31, 0, 0, 0, 0, time.UTC)}
+	got, err := auth.ReadTokens(file)
+	if diff := cmp.Diff([]auth.Token{alice, bob}, got); diff != "" || err != nil {
+		t.Errorf("got %v (-want +got):\n%s", err, diff)
+	}
+	if err := auth.RevokeToken(file, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.ReadFile(file); string(after) != before {
+		t.Errorf("got %q, %v, want %q", after, err, before)
+	}
+	if err := os.WriteFile(file, []byte("tokens.bob.sha256 = '"+sum+"'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := auth.RevokeToken(file, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := auth.ReadTokens(file); len(got) != 0 || err != nil {
+		t.Errorf("got %v, %v, want no tokens", got, err)
 	}
 }
 
