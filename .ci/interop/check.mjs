@@ -5,11 +5,14 @@ const timeLimit = 30_000; // Milliseconds for a check, so that a client that han
 let passed = 0;
 let failed = 0;
 
-/** check runs fn and prints whether it passed. A value that fn returns is printed as a note. */
-export async function check(name, fn) {
+/**
+ * check runs fn, which may take `limit` milliseconds, and prints whether it passed. A value that
+ * fn returns is printed as a note.
+ */
+export async function check(name, fn, limit = timeLimit) {
   let timer;
   const timeout = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no end after ${timeLimit / 1000} s`)), timeLimit);
+    timer = setTimeout(() => reject(new Error(`no end after ${limit / 1000} s`)), limit);
   });
   try {
     const note = await Promise.race([fn(), timeout]);
