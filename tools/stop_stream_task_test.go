@@ -235,3 +235,17 @@ func TestStopQuestionIsQuoted(t *testing.T) {
 		t.Errorf("got %q", text)
 	}
 }
+
+// TestStopOfEnding stops tasks of another program that are ending or have ended. Nobody is asked.
+func TestStopOfEnding(t *testing.T) {
+	t.Parallel()
+	for status, ending := range map[zego.TaskStatus]bool{zego.TaskStreaming: false, zego.TaskStopping: true, zego.TaskStopped: true} {
+		body := fmt.Sprintf(`{"Code":0,"Data":{"Status":%d,"RoomId":"r","StreamId":"s"}}`, status)
+		sim := &zegosim.Server{Fault: failAction("GetDigitalHumanStreamTaskStatus", zegosim.Fault{Body: body})}
+		s := newTestServer(t, sim, tools.Config{}, streams.Options{})
+		result := callTool(t.Context(), t, s.MCPServer, "stop_stream_task", `{"TaskId":"x"}`)
+		if text := textOf(t, result); strings.Contains(text, `"AlreadyStopped":true`) != ending || result.IsError == ending {
+			t.Errorf("%v: got %s", status, text)
+		}
+	}
+}
