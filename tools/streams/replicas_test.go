@@ -55,7 +55,7 @@ func TestHandOver(t *testing.T) {
 		{},
 		{paused: 5 * time.Second}, // Its lease lasts, and it uses the Store again 8 s after a is closed.
 		{killed: true},
-		{killed: true, stopTimeout: 10 * time.Second}, // Half of it is left to stop the task.
+		{killed: true, stopTimeout: 6 * time.Second}, // Half of it is left to stop the task.
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			m, store := &model{}, newSharedStore()
