@@ -304,6 +304,11 @@ func adapt(command string, args []string) []string {
 		}
 	}
 	switch command {
+	case "serve":
+		// The last --listen counts: the default port may be taken by the example of another page.
+		if slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--transport") }) {
+			args = append(args, "--listen=127.0.0.1:0")
+		}
 	case "watch":
 		args = append(args, "--no-open")
 	case "install", "uninstall":
