@@ -3,10 +3,12 @@ package tools
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+	"zego-mcp/tools/streams"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -35,15 +37,24 @@ func (c Caller) owner() string {
 func isHidden(r rune) bool { return !unicode.IsGraphic(r) || r == utf8.RuneError }
 
 // checkOwner returns an error if another caller has created a stream task, so that this one may
-// not drive or stop it. A task may be used by every caller if nobody had to say who they are, or
-// if this server did not create it.
+// not drive or stop it, and also if nobody can tell now who has created it. A task may be used by
+// every caller if nobody had to say who they are, or if this server did not create it.
 func (d deps) checkOwner(ctx context.Context, taskID string) error {
 	caller := d.project.caller
 	if caller.Subject == "" || caller.AllStreams {
 		return nil
 	}
-	owner := d.streams.CallerOf(ctx, taskID)
-	if owner == "" || owner == caller.owner() {
+	ctx, cancel := d.limitCall(ctx)
+	defer cancel()
+	owner, err := d.streams.CallerOf(ctx, taskID)
+	switch {
+	case errors.Is(err, streams.ErrStoreDown):
+		return &toolError{reason: "it is not known whose stream task it is", text: lines(
+			"Another caller may have created the stream task "+quoteForeign(taskID)+": "+err.Error()+"; nothing was sent.",
+			whatToDo("Call again in a few seconds.", true))}
+	case err != nil:
+		return err
+	case owner == "" || owner == caller.owner():
 		return nil
 	}
 	return &toolError{reason: "the stream task of another caller", text: lines(

@@ -10,6 +10,9 @@ import (
 // ErrClosed says that Close was called, so that no task is created any more.
 var ErrClosed = errors.New("this server is ending; nothing was created")
 
+// ErrStoreDown says that the Store does not answer, so that nobody can tell whose a task is.
+var ErrStoreDown = errors.New("the list of streams that the servers share does not answer")
+
 // LimitError says that Options.MaxTasks tasks run already, or StartRequest.CallerMaxTasks of the
 // caller. Nothing was created.
 type LimitError struct {

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 	"zego-mcp/zego"
@@ -43,13 +44,61 @@ func (l *Ledger) StartedBy(described zego.StreamTask) Origin {
 func (l *Ledger) Owns(ctx context.Context, taskID string) bool { return l.lookUp(ctx, taskID) != nil }
 
 // CallerOf returns the StartRequest.Caller of the task with this TaskId, if that may still be
-// running, and this process or one that shares its Store created it. It returns "" if that is not
-// known.
-func (l *Ledger) CallerOf(ctx context.Context, taskID string) string {
+// running, and this process or one that shares its Store created it. It returns "" for every other
+// task.
+//
+// While ZEGO has not shown the TaskId of every such task, CallerOf asks ZEGO about a TaskId that it
+// does not know. It returns ErrStoreDown if the Store does not answer, and ZEGO's error if ZEGO does
+// not say what the task is.
+func (l *Ledger) CallerOf(ctx context.Context, taskID string) (string, error) {
 	if t := l.lookUp(ctx, taskID); t != nil {
-		return t.caller
+		return t.caller, nil
 	}
-	return ""
+	down, unconfirmed := l.mayMissCallers()
+	switch {
+	case down:
+		return "", ErrStoreDown
+	case !unconfirmed:
+		return "", nil
+	}
+	described, err := l.client.GetStreamTask(ctx, taskID)
+	switch {
+	case errors.Is(err, zego.CodeTaskNotFound) || errors.Is(err, zego.CodeStreamStopped):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.matching(described); t != nil {
+		return t.caller, nil
+	}
+	return "", nil
+}
+
+// mayMissCallers reports why a task whose TaskId is not known may be that of a caller: the Store is
+// down, or a task with a caller has no TaskId that ZEGO has shown.
+func (l *Ledger) mayMissCallers() (down, unconfirmed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, tasks := range []map[string]*task{l.tasks, l.replica.otherTasks} {
+		for _, t := range tasks {
+			unconfirmed = unconfirmed || t.caller != "" && !t.confirmed
+		}
+	}
+	return l.replica.down, unconfirmed
+}
+
+// matching returns the task, of this ledger or of another replica, that ZEGO has described, or nil.
+// l.mu must be held.
+func (l *Ledger) matching(described zego.StreamTask) *task {
+	offset := l.client.ClockOffset()
+	for _, tasks := range []map[string]*task{l.tasks, l.replica.otherTasks} {
+		if t := tasks[described.StreamID]; t != nil && t.matches(described, offset) {
+			return t
+		}
+	}
+	return nil
 }
 
 // lookUp returns the task with a TaskId, of this ledger or of another replica, or nil. It asks the

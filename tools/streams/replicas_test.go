@@ -455,22 +455,93 @@ func TestCallerOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, replica := range map[string]*modelReplica{"a": a, "b": b} {
-			if got := replica.ledger.CallerOf(t.Context(), started.TaskID); got != "alice" {
-				t.Errorf("%s: got %q", name, got)
+			if got, err := replica.ledger.CallerOf(t.Context(), started.TaskID); got != "alice" || err != nil {
+				t.Errorf("%s: got %q, %v", name, got, err)
 			}
 		}
-		if got := b.ledger.CallerOf(t.Context(), "unknown"); got != "" {
-			t.Errorf("an unknown task: got %q", got)
+		if got, err := b.ledger.CallerOf(t.Context(), "unknown"); got != "" || err != nil {
+			t.Errorf("an unknown task: got %q, %v", got, err)
 		}
 		time.Sleep(time.Minute)
 		if _, err := b.ledger.Stop(t.Context(), started.TaskID); err != nil {
 			t.Fatal(err)
 		}
-		if got := b.ledger.CallerOf(t.Context(), started.TaskID); got != "" {
-			t.Errorf("a stopped task: got %q", got)
+		if got, err := b.ledger.CallerOf(t.Context(), started.TaskID); got != "" || err != nil {
+			t.Errorf("a stopped task: got %q, %v", got, err)
 		}
 		a.ledger.Close(t.Context())
 		b.ledger.Close(t.Context())
+	})
+}
+
+// TestCallerOfNewTask asks whose task it is when ZEGO shows it already, but has not answered its
+// create yet, or has lost the answer.
+func TestCallerOfNewTask(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []fault{noFault, dropAfter, wrongTaskID} {
+		synctest.Test(t, func(t *testing.T) {
+			m, store := &model{faults: map[string][]fault{"CreateDigitalHumanStreamTask": {wrong}}}, newSharedStore()
+			a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+			asked := 0
+			m.created = func() {
+				id := m.running()[0].id
+				for name, replica := range map[string]*modelReplica{"a": a, "b": b} {
+					asked++
+					if got, err := replica.ledger.CallerOf(t.Context(), id); got != "alice" || err != nil {
+						t.Errorf("fault %d, %s: got %q, %v", wrong, name, got, err)
+					}
+				}
+			}
+			req := modelRequest()
+			req.Caller = "alice"
+			_, _ = a.ledger.Start(t.Context(), req)
+			if asked != 2 {
+				t.Errorf("fault %d: asked %d times", wrong, asked)
+			}
+			foreign, _ := m.create("room", "foreign", time.Hour, true)
+			if got, err := b.ledger.CallerOf(t.Context(), foreign.id); got != "" || err != nil {
+				t.Errorf("a task of another program: got %q, %v", got, err)
+			}
+			a.ledger.Close(t.Context())
+			b.ledger.Close(t.Context())
+		})
+	}
+}
+
+// TestCallerOfWithoutStore asks whose tasks they are while the Store does not answer. A replica
+// that knows a task knows its caller, and one that has just started says that it does not know.
+func TestCallerOfWithoutStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, store := &model{}, newSharedStore()
+		a, b := newModelReplica("a", m, store, 0), newModelReplica("b", m, store, 0)
+		req := modelRequest()
+		req.Caller = "alice"
+		started, err := a.ledger.Start(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		store.mu.Lock()
+		store.gone = [2]time.Time{time.Now(), time.Now().Add(time.Minute)}
+		store.mu.Unlock()
+		time.Sleep(time.Second)
+		late := newModelReplica("late", m, store, 0)
+		for name, replica := range map[string]*modelReplica{"a": a, "b": b} {
+			if got, err := replica.ledger.CallerOf(t.Context(), started.TaskID); got != "alice" || err != nil {
+				t.Errorf("%s: got %q, %v", name, got, err)
+			}
+		}
+		if got, err := late.ledger.CallerOf(t.Context(), started.TaskID); !errors.Is(err, streams.ErrStoreDown) {
+			t.Errorf("a new replica: got %q, %v", got, err)
+		}
+		time.Sleep(2 * time.Minute)
+		if got, err := late.ledger.CallerOf(t.Context(), started.TaskID); got != "alice" || err != nil {
+			t.Errorf("when the Store answers again: got %q, %v", got, err)
+		}
+		for _, replica := range []*modelReplica{a, b, late} {
+			replica.ledger.Close(t.Context())
+		}
 	})
 }
 
