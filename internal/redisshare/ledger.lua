@@ -93,10 +93,12 @@ if operation == 'reserve' then
 		end
 	end
 	if max > 0 and #running >= max then
-		return {'full', unpack(running)}
+		table.insert(running, 1, 'full') -- unpack fails for more than 8,000.
+		return running
 	end
 	if max_of_caller > 0 and #of_caller >= max_of_caller then
-		return {'full of caller', unpack(of_caller)}
+		table.insert(of_caller, 1, 'full of caller') -- unpack fails for more than 8,000.
+		return of_caller
 	end
 	write(record)
 	return {'reserved'}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,11 +16,14 @@ import (
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
 	"zego-mcp/zego/zegosim"
+
+	"github.com/gomodule/redigo/redis"
 )
 
 // testReplica is one of several servers that share their list of streams.
 type testReplica struct {
 	ledger *streams.Ledger
+	store  streams.Store
 	client *zego.Client
 	log    *safeBuffer
 }
@@ -32,11 +36,12 @@ func newReplica(t *testing.T, redis *redistest.Server, endpoint string, maxTasks
 	if err != nil {
 		t.Fatal(err)
 	}
+	store := share.Ledger()
 	ledger := streams.New(client, streams.Options{
-		MaxTasks: maxTasks, Store: share.Ledger(), Logger: slog.New(slog.NewTextHandler(log, nil)),
+		MaxTasks: maxTasks, Store: store, Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	t.Cleanup(func() { ledger.Close(context.Background()) })
-	return &testReplica{ledger, client, log}
+	return &testReplica{ledger, store, client, log}
 }
 
 func simulator(t *testing.T) string {
@@ -115,6 +120,46 @@ func TestLedger(t *testing.T) {
 	a.ledger.Close(t.Context())
 	if got := a.running(t); len(got) != 0 {
 		t.Errorf("after both have ended: got %v", got)
+	}
+}
+
+// TestManyRunning refuses a task when more run than Lua can return one by one.
+func TestManyRunning(t *testing.T) {
+	t.Parallel()
+	const running = 9000
+	server, endpoint := redistest.Start(t), simulator(t)
+	a := newReplica(t, server, endpoint, running)
+	if _, err := a.start(t); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := redis.DialContext(t.Context(), "tcp", server.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	keys, err := redis.Strings(conn.Do("KEYS", "*streams"))
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("got the keys %q, %v", keys, err)
+	}
+	for stream := range running {
+		record := fmt.Sprintf(`{"Key":"k%d","StreamID":"s%[1]d","TaskID":"t%[1]d","Owner":"other"}`, stream)
+		if err := conn.Send("HSET", keys[0], fmt.Sprint("s", stream), record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lease := fmt.Sprint(time.Now().Add(time.Hour).UnixMilli())
+	if _, err := conn.Do("HSET", strings.TrimSuffix(keys[0], "streams")+"servers", "other", lease); err != nil {
+		t.Fatal(err)
+	}
+	full := new(streams.LimitError)
+	if err := a.store.Reserve(t.Context(), streams.Record{StreamID: "new"}, streams.Limits{Tasks: running}); !errors.As(err, &full) || len(full.Running) != running+1 {
+		t.Errorf("got %.200v, %d run", err, len(full.Running))
+	}
+	if err := a.store.Reserve(t.Context(), streams.Record{StreamID: "new"}, streams.Limits{TasksOfCaller: running}); !errors.As(err, &full) || !full.OfCaller {
+		t.Errorf("of a caller: got %.200v", err)
+	}
+	if _, err := conn.Do("FLUSHALL"); err != nil { // Otherwise the end would wait for the other server.
+		t.Fatal(err)
 	}
 }
 
