@@ -41,7 +41,7 @@ func TestManyProjects(t *testing.T) { //nolint:paralleltest // See above.
 	if got := projectOf(set, auth.Caller{Token: "t999"}); got != "p999" {
 		t.Errorf("the last project is %q", got)
 	}
-	more, each := runtime.NumGoroutine()-goroutines, (int64(liveHeap())-int64(heap))/n //nolint:gosec // Heaps are smaller.
+	more, each := runtime.NumGoroutine()-goroutines, (int64(liveHeap())-int64(heap))/n
 	t.Logf("%d projects were opened in %v, with %d goroutines and %d bytes for each", n, took, more, each)
 	if more > n || each > 64<<10 || took > 20*time.Second {
 		t.Errorf("too much: %v, %d goroutines, %d bytes for each", took, more, each)
