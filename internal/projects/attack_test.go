@@ -15,6 +15,8 @@ import (
 	"zego-mcp/internal/auth"
 	"zego-mcp/internal/leaktest"
 	"zego-mcp/internal/projects"
+	"zego-mcp/internal/redisshare"
+	"zego-mcp/internal/redisshare/redistest"
 	"zego-mcp/tools"
 	"zego-mcp/tools/streams"
 	"zego-mcp/zego"
@@ -62,75 +64,129 @@ func liveHeap() uint64 {
 	return stats.HeapAlloc
 }
 
-// streamingSet opens a set with the projects shop and news, each at a simulator of its own.
-func streamingSet(t *testing.T, sims map[string]*zegosim.Server) (set *projects.Set, path, text string) {
+// churn is two projects, each at a simulator of its own, with sets that serve them both.
+type churn struct {
+	sims  map[string]*zegosim.Server
+	sets  []*projects.Set
+	path  string
+	texts []string // Of the file with the first project, the second, none, and both.
+	logs  []*logBuffer
+
+	mu               sync.Mutex // guards what follows
+	created, refused int
+}
+
+// newChurn opens sets. With a redis they share the streams.
+func newChurn(t *testing.T, sets int, redis *redistest.Server) *churn {
 	t.Helper()
-	opts, _ := options()
-	opts.Toolsets = []tools.Toolset{tools.Assets, tools.Streaming}
-	opts.MaxTasks, opts.StopTimeout = 1000, 10*time.Second
-	for name, def := range map[string]string{
-		"shop": "app_id = 1\nsecret_file = \"shop.secret\"\ntokens = [\"alice\"]\n",
-		"news": "app_id = 2\nsecret_env = \"NEWS\"\ntokens = [\"bob\"]\n",
-	} {
-		upstream := httptest.NewServer(leaktest.Handler(sims[name]))
-		t.Cleanup(upstream.Close)
-		text += fmt.Sprintf("[[projects]]\nname = %q\nendpoint = %q\n%s", name, upstream.URL, def)
+	slow := func(action string, _ int) *zegosim.Fault {
+		if action == "CreateDigitalHumanStreamTask" {
+			return &zegosim.Fault{Latency: 5 * time.Millisecond}
+		}
+		return nil
 	}
-	set, path = open(t, text, opts)
-	return set, path, text
+	c := &churn{sims: map[string]*zegosim.Server{}}
+	var both string
+	for i, def := range []struct{ name, secret, text string }{
+		{"shop", shopSecret, "secret_file = \"shop.secret\"\ntokens = [\"alice\"]\n"},
+		{"news", newsSecret, "secret_env = \"NEWS\"\ntokens = [\"bob\"]\n"},
+	} {
+		sim := &zegosim.Server{AppID: uint32(i + 1), Secret: def.secret, QPS: -1, StartDelay: -1, MaxTasks: 1000, Fault: slow}
+		upstream := httptest.NewServer(leaktest.Handler(sim))
+		t.Cleanup(upstream.Close)
+		c.sims[def.name] = sim
+		one := fmt.Sprintf("[[projects]]\nname = %q\napp_id = %d\nendpoint = %q\n%s", def.name, i+1, upstream.URL, def.text)
+		c.texts = append(c.texts, one)
+		both += one
+	}
+	c.texts = append(c.texts, "projects = []", both)
+	c.path = write(t, both)
+	for range sets {
+		opts, log := options()
+		opts.Toolsets = []tools.Toolset{tools.Assets, tools.Streaming}
+		opts.MaxTasks, opts.StopTimeout = 1000, 10*time.Second
+		if redis != nil {
+			client, err := redisshare.Open("redis://"+redis.Address, redisshare.Options{QPS: 10, Logger: opts.Logger})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = client.Close() })
+			opts.Redis = client
+		}
+		set, err := projects.Open(c.path, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { set.Close(context.WithoutCancel(t.Context())) })
+		c.sets, c.logs = append(c.sets, set), append(c.logs, log)
+	}
+	return c
+}
+
+// create creates streams through a set until ctx is done.
+func (c *churn) create(ctx context.Context, set *projects.Set, token string) {
+	for ctx.Err() == nil {
+		err := createStream(set, token)
+		c.mu.Lock()
+		if err == nil {
+			c.created++
+		} else {
+			c.refused++
+		}
+		c.mu.Unlock()
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // TestChurn lets callers create streams while their project leaves the file and comes back, quickly
-// and often. At the end each stream that runs is one that a project in force knows, and none is
-// left when the set is closed.
+// and often. None of the streams is left when no project is in the file any more.
 func TestChurn(t *testing.T) {
 	t.Parallel()
-	sims := map[string]*zegosim.Server{
-		"shop": {AppID: 1, Secret: shopSecret, QPS: -1, StartDelay: -1, MaxTasks: 1000},
-		"news": {AppID: 2, Secret: newsSecret, QPS: -1, StartDelay: -1, MaxTasks: 1000},
-	}
-	set, path, both := streamingSet(t, sims)
-	_, after, _ := strings.Cut(both, "[[projects]]")
-	first, second, _ := strings.Cut(after, "[[projects]]")
-	ctx, stop := context.WithCancel(t.Context())
-	var creating sync.WaitGroup
-	var mu sync.Mutex
-	created, refused := 0, 0
-	for i := range 6 {
-		creating.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				err := createStream(set, []string{"alice", "bob"}[i%2])
-				mu.Lock()
-				if err == nil {
-					created++
-				} else {
-					refused++
+	for name, sets := range map[string]int{"one server": 1, "servers with one Redis": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var redis *redistest.Server
+			if sets > 1 {
+				redis = redistest.Start(t)
+			}
+			c := newChurn(t, sets, redis)
+			ctx, stop := context.WithCancel(t.Context())
+			var creating sync.WaitGroup
+			for i := range 6 {
+				creating.Go(func() { c.create(ctx, c.sets[i/2%sets], []string{"alice", "bob"}[i%2]) })
+			}
+			for range 15 {
+				for _, text := range c.texts {
+					for _, set := range c.sets {
+						replace(t, set, c.path, text)
+						time.Sleep(7 * time.Millisecond)
+					}
 				}
-				mu.Unlock()
-				time.Sleep(time.Millisecond)
+			}
+			stop()
+			creating.Wait()
+			for _, set := range c.sets {
+				replace(t, set, c.path, "projects = []")
+			}
+			left := func() int { return runningAt(t, c.sims["shop"], 1) + runningAt(t, c.sims["news"], 2) }
+			for deadline := time.Now().Add(40 * time.Second); left() > 0; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%d streams run; logged %s", left(), c.logs[0])
+				}
+			}
+			if c.created == 0 || c.refused == 0 {
+				t.Errorf("%d streams were created and %d refused", c.created, c.refused)
+			}
+			t.Logf("%d streams were created, %d refused", c.created, c.refused)
+			for _, log := range c.logs {
+				for line := range strings.Lines(log.String()) {
+					if strings.Contains(line, "level=ERROR") {
+						t.Errorf("logged %s", line)
+					}
+				}
 			}
 		})
 	}
-	for range 15 {
-		for _, text := range []string{"[[projects]]" + first, "[[projects]]" + second, "projects = []", both} {
-			replace(t, set, path, text)
-			time.Sleep(10 * time.Millisecond)
-		}
-	}
-	stop()
-	creating.Wait()
-	replace(t, set, path, "projects = []")
-	running := func() (n int) {
-		for name, appID := range map[string]uint32{"shop": 1, "news": 2} {
-			n += runningAt(t, sims[name], appID)
-		}
-		return n
-	}
-	waitFor(t, func() bool { return running() == 0 }, "the end of all streams")
-	if created == 0 || refused == 0 {
-		t.Errorf("%d streams were created and %d refused", created, refused)
-	}
-	t.Logf("%d streams were created, %d refused", created, refused)
 }
 
 // createStream creates a stream as a caller.
