@@ -237,13 +237,7 @@ func (o *operations) newHandler(s *server.MCPServer, opts httpserver.Options) *h
 	if o.metrics == nil {
 		return httpserver.NewHandler(s, opts)
 	}
-	inner := opts.Middleware
-	opts.Middleware = func(next http.Handler) http.Handler {
-		if inner != nil {
-			next = inner(next)
-		}
-		return o.metrics.Middleware(next)
-	}
+	opts.Observe = o.metrics.Middleware
 	h := httpserver.NewHandler(s, opts)
 	o.metrics.AddServer(func() metrics.Server {
 		stats := h.Stats()

@@ -123,8 +123,19 @@ func TestMetrics(t *testing.T) {
 	call(t, base, "list_digital_humans", `{"Limit":0}`)
 	call(t, base, "list_digital_human", `{}`)
 	call(t, base, "create_stream_task", `{"DigitalHumanId":"`+zegosim.DefaultHumans()[0].ID+`","RoomId":"studio"}`)
+	refused, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/sse", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused.Host = "proxy.example"
+	resp, err := http.DefaultClient.Do(refused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
 	_, text := get(t, admin+"/metrics")
 	for _, want := range []string{
+		`zego_mcp_http_responses_total{path="/sse",code="403"} 1`,
 		`zego_mcp_tool_calls_total{tool="list_digital_humans",outcome="ok"} 2`,
 		`zego_mcp_tool_calls_total{tool="list_digital_humans",outcome="error"} 1`,
 		`zego_mcp_tool_calls_total{tool="other",outcome="error"} 1`,

@@ -2,12 +2,15 @@ package httpserver
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 )
 
 // checkHostAndOrigin refuses requests that a web page in the user's browser could have
@@ -17,24 +20,42 @@ import (
 //
 // http.CrossOriginProtection does not replace it: that lets each GET pass, and /sse is
 // one, wants the exact port of a trusted Origin, and does not look at Host.
-func checkHostAndOrigin(next http.Handler, allowed, origins []string) http.Handler {
+func checkHostAndOrigin(next http.Handler, allowed, origins []string, log *slog.Logger) http.Handler {
+	refused := refusals{log: log}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := hostname(r.Host)
-		if !hostAllowed(host, allowed) {
-			http.Error(w, fmt.Sprintf("Forbidden: Host %q is not allowed; see --allow-host", host), http.StatusForbidden)
-			return
+		host, origin := hostname(r.Host), r.Header.Get("Origin")
+		switch {
+		case !hostAllowed(host, allowed):
+			refused.refuse(w, r, fmt.Sprintf("Host %q is not allowed; see --allow-host", host))
+		case origin != "" && !slices.Contains(origins, origin) && !originAllowed(origin, host, allowed):
+			refused.refuse(w, r, "this Origin is not allowed; see --allow-origin")
+		case origin == "" && !siteAllowed(r.Header.Get("Sec-Fetch-Site")):
+			refused.refuse(w, r, "a page of another origin sent this request")
+		default:
+			next.ServeHTTP(w, r)
 		}
-		origin := r.Header.Get("Origin")
-		if origin != "" && !slices.Contains(origins, origin) && !originAllowed(origin, host, allowed) {
-			http.Error(w, "Forbidden: this Origin is not allowed; see --allow-origin", http.StatusForbidden)
-			return
-		}
-		if origin == "" && !siteAllowed(r.Header.Get("Sec-Fetch-Site")) {
-			http.Error(w, "Forbidden: a page of another origin sent this request", http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
 	})
+}
+
+// refusals answers requests that are refused. It logs one of them in a minute, because the
+// operator's own proxy may send them.
+type refusals struct {
+	log *slog.Logger
+
+	mu       sync.Mutex // guards what follows
+	loggedAt time.Time
+}
+
+// refuse answers a request with status 403 and says why.
+func (f *refusals) refuse(w http.ResponseWriter, r *http.Request, why string) {
+	http.Error(w, "Forbidden: "+why, http.StatusForbidden)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now := time.Now(); f.loggedAt.IsZero() || now.Sub(f.loggedAt) >= time.Minute {
+		f.loggedAt = now
+		f.log.Warn("a request was refused (this is said at most once a minute)",
+			"host", fmt.Sprintf("%.128q", r.Host), "origin", fmt.Sprintf("%.128q", r.Header.Get("Origin")), "why", fmt.Sprintf("%.200s", why))
+	}
 }
 
 // siteAllowed reports whether a request without Origin may have the header Sec-Fetch-Site

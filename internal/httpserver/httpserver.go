@@ -42,6 +42,9 @@ type Options struct {
 	// only requests whose Host and Origin are allowed. Their body is not read yet, and
 	// its size is not limited there. Default: none.
 	Middleware func(http.Handler) http.Handler
+	// Observe wraps the endpoints together with the checks of Host and Origin and Middleware, for
+	// example to count the answers. Default: none.
+	Observe func(http.Handler) http.Handler
 	// Subject returns who sent a request, given its context as Middleware has left it, or "" if
 	// that is not known. A session can be used only by the subject that has opened it; for others
 	// it does not exist. Default: it is not known of any request.
@@ -97,6 +100,9 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 	if opts.Middleware == nil {
 		opts.Middleware = func(next http.Handler) http.Handler { return next }
 	}
+	if opts.Observe == nil {
+		opts.Observe = func(next http.Handler) http.Handler { return next }
+	}
 	if opts.Subject == nil {
 		opts.Subject = func(context.Context) string { return "" }
 	}
@@ -124,7 +130,8 @@ func NewHandler(s *server.MCPServer, opts Options) *Handler {
 		mux.HandleFunc("/mcp", h.serveStreamable)
 	}
 	outer := http.NewServeMux()
-	outer.Handle("/", checkHostAndOrigin(cors(opts.Middleware(mux), opts.AllowedOrigins), opts.AllowedHosts, opts.AllowedOrigins))
+	endpoints := cors(opts.Middleware(mux), opts.AllowedOrigins)
+	outer.Handle("/", opts.Observe(checkHostAndOrigin(endpoints, opts.AllowedHosts, opts.AllowedOrigins, opts.Logger)))
 	if opts.Metadata != nil {
 		outer.Handle("/.well-known/", opts.Metadata)
 	}

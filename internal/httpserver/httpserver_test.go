@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -120,6 +121,28 @@ func TestHostAndOrigin(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRefusalsAreLogged sends requests with a foreign Host. One in a minute is logged, with a part
+// of the Host alone if it is long.
+func TestRefusalsAreLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		h := newHandler(t, httpserver.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		header := map[string]string{"Host": "proxy.example" + strings.Repeat("x", 300), "Origin": "https://\x1b[2J.example"}
+		for range 3 {
+			serve(h, http.MethodPost, "/mcp", strings.NewReader(hello), header)
+		}
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "proxy.examplexxx") || strings.Contains(text, "\x1b") || len(text) > 700 {
+			t.Errorf("logged %q", text)
+		}
+		time.Sleep(time.Minute)
+		serve(h, http.MethodPost, "/mcp", strings.NewReader(hello), header)
+		if text := log.String(); strings.Count(text, "\n") != 2 {
+			t.Errorf("a minute later: logged %q", text)
+		}
+	})
 }
 
 // TestCrossSite sends what a browser sends for a page of another site. Without Origin, only
