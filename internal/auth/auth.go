@@ -36,8 +36,16 @@ func (c Caller) Claim(name string) []string {
 	if json.Unmarshal(claim, &text) == nil && text != "" {
 		return []string{text}
 	}
+	return textsIn(claim)
+}
+
+// textsIn returns the texts of a list of texts in JSON, and none of anything else: of a list that
+// also holds something else, encoding/json would return the texts.
+func textsIn(claim json.RawMessage) []string {
 	var list []string
-	_ = json.Unmarshal(claim, &list) // Of another type it has no values.
+	if json.Unmarshal(claim, &list) != nil {
+		return nil
+	}
 	return list
 }
 

@@ -143,7 +143,5 @@ func scopesIn(claim json.RawMessage) []string {
 	if json.Unmarshal(claim, &text) == nil {
 		return strings.Fields(text)
 	}
-	var list []string
-	_ = json.Unmarshal(claim, &list) // Of another type it has no scopes.
-	return list
+	return textsIn(claim) // Of another type it has no scopes.
 }

@@ -217,6 +217,7 @@ func TestOIDC(t *testing.T) {
 		"all scopes":                 {key.sign(t, p.claims(map[string]any{"scope": "zego:streaming zego:assets"})), 200, "[assets streaming]"},
 		"scopes as a list":           {key.sign(t, p.claims(map[string]any{"scope": []string{"zego:streaming"}})), 200, "[streaming]"},
 		"scopes in scp":              {key.sign(t, p.claims(map[string]any{"scope": nil, "scp": []string{"zego:assets"}})), 200, "[assets]"},
+		"a number among scopes":      {key.sign(t, p.claims(map[string]any{"scope": []any{"zego:streaming", 7}})), 403, ""},
 		"control characters":         {key.sign(t, p.claims(map[string]any{"sub": "a\nb"})), 200, "oidc:a\nb"},
 		"the provider's clock":       {key.sign(t, p.claims(map[string]any{"nbf": in(30 * time.Second)})), 200, "oidc:alice"},
 		"no scope":                   {key.sign(t, p.claims(map[string]any{"scope": "openid"})), 403, "insufficient_scope"},
