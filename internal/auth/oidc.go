@@ -109,6 +109,9 @@ func (o *OIDC) verify(ctx context.Context, token string, now time.Time) (grant, 
 		o.opts.Logger.Debug("a token was refused", "err", cutError(err))
 		return grant{}, errInvalid
 	}
+	if hasAmbiguousClaim(verified) {
+		return grant{}, errInvalid
+	}
 	var c claims
 	if err := verified.Claims(&c); err != nil || verified.Subject == "" || !now.Before(verified.Expiry) {
 		return grant{}, errInvalid
@@ -135,6 +138,25 @@ func (o *OIDC) verify(ctx context.Context, token string, now time.Time) (grant, 
 		return grant{}, errScope
 	}
 	return grant{caller: caller, expiresAt: verified.Expiry}, nil
+}
+
+// checkedClaims are the claims by which a token is judged.
+var checkedClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "scope", "scp"}
+
+// hasAmbiguousClaim reports whether a token has a claim whose name differs from that of a checked
+// one only by the case of letters. To encoding/json both are the same, so that the other claim,
+// whose value a user may be free to choose, would be checked.
+func hasAmbiguousClaim(token *oidc.IDToken) bool {
+	var all map[string]json.RawMessage
+	if token.Claims(&all) != nil {
+		return true
+	}
+	for name := range all {
+		if !slices.Contains(checkedClaims, name) && slices.ContainsFunc(checkedClaims, func(checked string) bool { return strings.EqualFold(checked, name) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // scopesIn returns the scopes in a claim: a text with spaces between them, or a list.
