@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -32,7 +33,13 @@ func (s *testServer) ask(t *testing.T, caller tools.Caller, method, params strin
 // goes to logged. The operator offers all toolsets.
 func newCallersServer(t *testing.T, offered []tools.Toolset, logged *bytes.Buffer) *testServer {
 	t.Helper()
-	inner := newTestServer(t, &zegosim.Server{QPS: -1}, tools.Config{}, streams.Options{})
+	return newCallersServerOf(t, offered, logged, streams.Options{})
+}
+
+// newCallersServerOf is like newCallersServer, with options for the streams.
+func newCallersServerOf(t *testing.T, offered []tools.Toolset, logged *bytes.Buffer, opts streams.Options) *testServer {
+	t.Helper()
+	inner := newTestServer(t, &zegosim.Server{QPS: -1}, tools.Config{}, opts)
 	project := tools.Project{Client: inner.client, Streams: inner.streams, Speech: inner.speech, Toolsets: offered}
 	return &testServer{MCPServer: tools.NewServer(tools.Config{
 		Local:  true,
@@ -230,6 +237,34 @@ func TestStreamsOfCallers(t *testing.T) {
 		task = s.createAs(t, alice)
 		if got := s.ask(t, boss, "tools/call", `{"name":"stop_stream_task","arguments":{"All":true,"Now":true}}`); !strings.Contains(got, `"Stopped":["`+task+`"]`) {
 			t.Errorf("a caller with the right to all streams: got %s", got)
+		}
+	}
+}
+
+// downStore is a list of streams that does not answer.
+type downStore struct{ streams.Store }
+
+func (downStore) Renew(context.Context, streams.Presence) (streams.View, error) {
+	return streams.View{}, errors.New("no answer")
+}
+
+// TestStreamsOfUnknownCallers lets callers drive and stop a stream task while the list of streams
+// that the servers share does not answer, so that nobody knows who has created it.
+func TestStreamsOfUnknownCallers(t *testing.T) {
+	t.Parallel()
+	s := newCallersServerOf(t, allToolsets, &bytes.Buffer{}, streams.Options{Store: downStore{}})
+	bob := tools.Caller{Subject: "token:bob", Toolsets: allToolsets}
+	boss := tools.Caller{Subject: "token:boss", Toolsets: allToolsets, AllStreams: true}
+	const refusal = `Another caller may have created the stream task \"task-1\": the list of streams that the servers share does not answer; nothing was sent.\nWhat to do: Call again in a few seconds.`
+	for name, arguments := range changing {
+		params := fmt.Sprintf(`{"name":%q,"arguments":{"TaskId":"task-1"%s}}`, name, arguments)
+		if got := s.ask(t, bob, "tools/call", params); !strings.Contains(got, refusal) {
+			t.Errorf("%s: got %s", name, got)
+		}
+		for _, caller := range []tools.Caller{boss, {}} {
+			if got := s.ask(t, caller, "tools/call", params); strings.Contains(got, "Another caller") {
+				t.Errorf("%s by %q: got %s", name, caller.Subject, got)
+			}
 		}
 	}
 }
