@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"zego-mcp/internal/reload"
 	"zego-mcp/schema"
 	"zego-mcp/zego"
 
@@ -72,6 +73,9 @@ func readFile(path string, opts Options, watch func(string)) (claim string, defs
 // readBounded reads a file of at most limit bytes, and returns its mode, which is 0 on systems
 // that have none.
 func readBounded(path string, limit int64) (text []byte, mode fs.FileMode, err error) {
+	if err := reload.CheckReadable(path); err != nil {
+		return nil, 0, err
+	}
 	f, err := os.Open(path) //nolint:gosec // The operator names the file.
 	if err != nil {
 		return nil, 0, err

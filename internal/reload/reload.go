@@ -3,6 +3,8 @@
 package reload
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -86,7 +88,25 @@ func (f *Files[T]) load() (T, error) {
 	for _, path := range f.paths {
 		f.watch(path)
 	}
+	for _, file := range f.files {
+		if file.info != nil && !readable(file.info) {
+			return f.value, fmt.Errorf("%s is no regular file", file.path)
+		}
+	}
 	return f.read(f.value, f.watch)
+}
+
+// readable reports whether reading a file ends: from a named pipe nothing comes until somebody
+// writes. Reading a directory ends with an error.
+func readable(info os.FileInfo) bool { return info.Mode().IsRegular() || info.IsDir() }
+
+// CheckReadable returns an error if reading the file at path may not end, as that of a named pipe.
+// It returns none for a file that is not there.
+func CheckReadable(path string) error {
+	if info, err := os.Stat(path); err == nil && !readable(info) {
+		return errors.New("it is no regular file")
+	}
+	return nil
 }
 
 func (f *Files[T]) watch(path string) { f.files = append(f.files, look(path)) }
