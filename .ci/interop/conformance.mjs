@@ -9,7 +9,6 @@ import { environment, run, serve } from './binary.mjs';
 import { check } from './check.mjs';
 
 const suite = fileURLToPath(new URL('node_modules/@modelcontextprotocol/conformance/dist/index.js', import.meta.url));
-const suiteLimit = 120_000; // Milliseconds for all scenarios of a version.
 const methodNotFound = -32601;
 
 // At least `min` checks of a scenario must succeed, so that a new version of the suite
@@ -64,7 +63,7 @@ export async function checkConformance(binary) {
   for (const version of new Set(scenarios.map((scenario) => scenario.version))) {
     await check(`conformance suite for ${version} runs`, async () => {
       results[version] = await runSuite(server.url, version);
-    }, suiteLimit);
+    });
   }
   for (const { version, name, min, needs } of scenarios) {
     const label = `conformance ${version} ${name}`;

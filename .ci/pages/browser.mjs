@@ -11,6 +11,9 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const screenshots = fileURLToPath(new URL('screenshots/', import.meta.url));
 mkdirSync(screenshots, { recursive: true });
 
+// How long a page may take until it shows what is waited for, in milliseconds.
+export const waitLimit = 100_000;
+
 /** startBrowser starts Chromium. It finds no host but this machine's. */
 export async function startBrowser() {
   const executablePath = execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();

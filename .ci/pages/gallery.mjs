@@ -8,7 +8,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { environment, serve } from '../interop/binary.mjs';
 import { check } from '../interop/check.mjs';
-import { checkAccessibility, keep, screenshot, startBrowser } from './browser.mjs';
+import { checkAccessibility, keep, screenshot, startBrowser, waitLimit } from './browser.mjs';
 
 export const extension = { 'io.modelcontextprotocol/ui': { mimeTypes: ['text/html;profile=mcp-app'] } };
 const light = { theme: 'light', locale: 'en-US' };
@@ -53,6 +53,7 @@ export async function checkGallery(binary) {
   /** open shows the gallery with a result, and returns what a check needs. `answers` replaces tools. */
   async function open({ tool = 'list_digital_humans', input = {}, result, context = light, answers = {}, size = { width: 900, height: 760 } } = {}) {
     const page = await browser.newPage({ viewport: size });
+    page.setDefaultTimeout(waitLimit);
     const requests = [];
     const violations = [];
     const calls = [];

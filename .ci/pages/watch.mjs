@@ -9,12 +9,15 @@ import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { environment } from '../interop/binary.mjs';
 import { check } from '../interop/check.mjs';
-import { checkAccessibility, screenshot, startBrowser } from './browser.mjs';
+import { checkAccessibility, screenshot, startBrowser, waitLimit } from './browser.mjs';
 
 const cdn = 'https://cdn.jsdelivr.net/npm/';
 const engineFile = 'zego-express-engine-webrtc@3.12.0/ZegoExpressWebRTC.js';
 const fileOf = (path) => readFileSync(fileURLToPath(new URL(`node_modules/${path.replace(/@[\d.]+\//, '/')}`, import.meta.url)));
 const hashOf = (body) => `sha384-${createHash('sha384').update(body).digest('base64')}`;
+
+// A page that Chromium does not draw for a while has no animation frames to wait for.
+const undrawn = { polling: 100 };
 
 /** checkWatch runs the checks. */
 export async function checkWatch(binary) {
@@ -35,6 +38,7 @@ export async function checkWatch(binary) {
   async function open(task, { url, behaviour = {}, realSDK = false, cdnFails = false, slow = false, locale = 'en-US', dark = false, simulated = false } = {}) {
     const address = url ?? (await call('watch_stream_task', { TaskId: task.TaskId })).Url;
     const context = await browser.newContext({ locale, colorScheme: dark ? 'dark' : 'light', viewport: { width: 860, height: 780 } });
+    context.setDefaultTimeout(waitLimit);
     const page = await context.newPage();
     const foreign = [];
     const problems = [];
@@ -68,7 +72,7 @@ export async function checkWatch(binary) {
     }
     await page.addInitScript((all) => Object.assign(window, all), { behaviour, streamID: task.StreamId });
     await page.goto(address);
-    const shows = (text) => page.waitForFunction((wanted) => document.querySelector('#cover').textContent === wanted, text);
+    const shows = (text) => page.waitForFunction((wanted) => document.querySelector('#cover').textContent === wanted, text, undrawn);
     const close = async () => {
       // The SDK tries to add the style of a dialog that the page does not use, and on some ways a
       // script that it keeps in the browser. The policy lets neither in.
@@ -80,7 +84,7 @@ export async function checkWatch(binary) {
     };
     return { page, address, shows, close };
   }
-  const plays = (page) => page.waitForFunction(() => document.querySelector('video').videoWidth > 0 && !document.querySelector('video').paused);
+  const plays = (page) => page.waitForFunction(() => document.querySelector('video').videoWidth > 0 && !document.querySelector('video').paused, undefined, undrawn);
 
   await check('watch: plays, with sound after a click, gestures and stops', async () => {
     const task = await startTask();
