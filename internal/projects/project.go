@@ -135,16 +135,10 @@ func (p *project) adjust(def definition) (renewed bool) {
 	return renewed
 }
 
-// stopStreams lets no call wait for the end of speech any more, and stops the streams, as
-// streams.Ledger.Close does. It may be called more than once.
-func (p *project) stopStreams(ctx context.Context) {
+// end stops the streams, as streams.Ledger.Close does, and closes what open has opened.
+func (p *project) end(ctx context.Context) {
 	p.tracker.Close()
 	p.ledger.Close(ctx)
-}
-
-// end stops the streams and closes what open has opened.
-func (p *project) end(ctx context.Context) {
-	p.stopStreams(ctx)
 	p.runEnds()
 }
 

@@ -27,7 +27,7 @@ type Options struct {
 	// Getenv returns an environment variable, in which the file may say that a secret is.
 	Getenv func(string) string
 
-	// The file may say something else for each project about the next five.
+	// The next five hold for each project of which the file says nothing else.
 
 	Endpoint       string        // Of ZEGO's API. Default: zego.DefaultEndpoint.
 	QPS            int           // Calls of each action per second; below 0: no limit.
@@ -64,8 +64,8 @@ type Options struct {
 }
 
 // Set is the projects of a file. A change of the file opens the projects that are new. Those that
-// are gone from it, or have another AppID or endpoint, end: their callers are refused, and the
-// requests and event streams of these; then their streams are stopped. A file that has become
+// are gone from it, or have another AppID or endpoint, end: their callers are refused, the requests
+// and event streams of these callers end, and then the streams are stopped. A file that has become
 // broken changes nothing.
 //
 // Its methods are safe for concurrent use.
@@ -78,7 +78,7 @@ type Set struct {
 	stopWatching func()
 }
 
-// members is what a file says. It does not change.
+// members is what a file says, with the projects that are open for it. It does not change.
 type members struct {
 	claim    string
 	projects map[identity]*project
@@ -172,7 +172,7 @@ func (s *Set) read(path string, previous *members, watch func(string)) (*members
 	return next, nil
 }
 
-// take brings an open project in line with its definition, and gives its callers their places.
+// take makes an open project follow its definition, and notes in next which callers belong to it.
 func (s *Set) take(next, previous *members, def definition) {
 	p, log := next.projects[def.identity()], s.opts.Logger.With("project", def.name, "app_id", def.appID)
 	if previous.projects[p.id] == nil {

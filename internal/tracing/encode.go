@@ -92,8 +92,8 @@ func encodeStatus(status sdktrace.Status) message {
 	return m
 }
 
-// flags returns the flags of a span or link: those of W3C, that it is known whether the parent or
-// the linked span is remote, and whether it is.
+// flags returns the flags of a span or link: those of W3C, one that says that the next one is
+// valid, and one that says that the parent or the linked span is in another process.
 func flags(span trace.SpanContext, remote bool) uint32 {
 	const isKnown, isRemote = 0x100, 0x200
 	all := uint32(span.TraceFlags()) | isKnown
